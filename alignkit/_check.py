@@ -1,0 +1,194 @@
+"""Every error sentence for bad input: what is wrong, what is allowed, what came, what to do."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from importlib import import_module, util
+from types import ModuleType
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from alignkit._typing import AnyArray, FloatArray
+
+NanPolicy = Literal["propagate", "omit", "raise"]
+
+
+def join_names(names: Iterable[Any], limit: int = 5) -> str:
+    """Return up to ``limit`` quoted names and how many more there are."""
+    names = list(names)
+    shown = ", ".join(repr(str(name)) for name in names[:limit])
+    more = len(names) - limit
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def check_choice(name: str, value: object, allowed: Collection[str]) -> None:
+    """Raise unless ``value`` is one of ``allowed``."""
+    if not isinstance(value, str) or value not in allowed:
+        msg = f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}."
+        raise ValueError(msg)
+
+
+def check_nan_policy(value: object) -> None:
+    """Raise unless ``value`` is one of scipy's three words."""
+    check_choice("nan_policy", value, get_args(NanPolicy))
+
+
+def check_count(name: str, value: object, minimum: int = 0) -> int:
+    """Return ``value`` as an int, or raise when it is not a whole number >= ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        msg = f"{name} must be a whole number; got {value!r}."
+        raise TypeError(msg)
+    if value < minimum:
+        msg = f"{name} must be at least {minimum}; got {value}."
+        raise ValueError(msg)
+    return int(value)
+
+
+def check_fraction(name: str, value: float) -> float:
+    """Return ``value``, or raise when it does not lie strictly between 0 and 1."""
+    if not 0.0 < float(value) < 1.0:
+        msg = f"{name} must lie between 0 and 1 (exclusive); got {value!r}."
+        raise ValueError(msg)
+    return float(value)
+
+
+def check_positive(name: str, value: float) -> float:
+    """Return ``value``, or raise when it is not a finite number above 0."""
+    if not (np.isfinite(value) and value > 0):
+        msg = f"{name} must be a finite number above 0; got {value!r}."
+        raise ValueError(msg)
+    return float(value)
+
+
+def as_float_array(name: str, x: object, *, ndim: int | None = None) -> FloatArray:
+    """Return ``x`` as float64 without copying float64 input; refuse what is not numeric.
+
+    Raises
+    ------
+    TypeError
+        Object, string, complex or mixed dtypes, or a ragged nested list.
+    ValueError
+        Wrong number of axes, or float16 that already overflowed to infinity.
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        msg = f"{name} must be a rectangular numeric array; its rows have different lengths."
+        raise TypeError(msg) from error
+    if array.dtype.kind not in "fiub":
+        msg = (
+            f"{name} must hold real numbers of one dtype; got dtype {array.dtype} "
+            "(convert mixed, text or object columns to floats first)."
+        )
+        raise TypeError(msg)
+    if array.dtype == np.float16 and np.isinf(array).any():
+        msg = (
+            f"{name} is float16 and holds infinities: values above 65504 overflowed when it was "
+            "saved; export it again as float32."
+        )
+        raise ValueError(msg)
+    if ndim is not None and array.ndim != ndim:
+        msg = f"{name} must have {ndim} axes; got shape {array.shape}."
+        raise ValueError(msg)
+    return array.astype(np.float64, copy=False)
+
+
+def check_n_items(name: str, n: int, minimum: int = 3) -> None:
+    """Raise when there are too few items for the measure to mean anything."""
+    if n < minimum:
+        msg = f"{name} has {n} item(s); at least {minimum} are needed."
+        raise ValueError(msg)
+
+
+def as_labels(name: str, labels: Iterable[Any], n: int | None = None, *, unique: bool = True) -> tuple[str, ...]:
+    """Return labels as NFC-normalised strings, so that 'é' equals 'é' however it was typed.
+
+    Raises
+    ------
+    TypeError
+        A single string in place of a sequence of labels.
+    ValueError
+        A wrong number of labels, an empty label, or duplicates where ``unique``.
+    """
+    if isinstance(labels, str | bytes):
+        msg = f"{name} must be a sequence of labels, one per item; got the single string {labels!r}."
+        raise TypeError(msg)
+    result = tuple(unicodedata.normalize("NFC", str(label)) for label in labels)
+    if n is not None and len(result) != n:
+        msg = f"{name} must hold one label per item: expected {n}, got {len(result)}."
+        raise ValueError(msg)
+    if any(not label for label in result):
+        msg = f"{name} holds an empty label at position {result.index('')}; name every item."
+        raise ValueError(msg)
+    if unique and len(set(result)) != len(result):
+        repeated = [label for label, count in Counter(result).items() if count > 1]
+        msg = f"{name} must be unique; repeated: {join_names(repeated)}."
+        raise ValueError(msg)
+    return result
+
+
+def check_same_labels(name_a: str, a: Sequence[str], name_b: str, b: Sequence[str]) -> None:
+    """Raise, naming the items, when two sets of labels differ."""
+    only_a = [label for label in a if label not in set(b)]
+    only_b = [label for label in b if label not in set(a)]
+    if only_a or only_b:
+        parts = [
+            f"only in {name}: {join_names(only)}"
+            for name, only in ((name_a, only_a), (name_b, only_b))
+            if only
+        ]
+        msg = (
+            f"{name_a} and {name_b} do not hold the same items ({'; '.join(parts)}). "
+            "Select the shared items, or pass on_mismatch='intersect'."
+        )
+        raise ValueError(msg)
+
+
+def check_square(name: str, x: AnyArray, *, rtol: float = 1e-6) -> None:
+    """Raise unless the last two axes are square, symmetric and have a zero (or NaN) diagonal.
+
+    ``rtol`` is relative to the largest finite absolute entry: files written in float32 pass.
+    """
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        msg = f"{name} must be square in its last two axes; got shape {x.shape}."
+        raise ValueError(msg)
+    finite = np.abs(x[np.isfinite(x)])
+    tolerance = rtol * (finite.max() if finite.size else 0.0)
+    transposed = np.swapaxes(x, -1, -2)
+    differs = np.abs(x - transposed) > tolerance
+    differs |= np.isnan(x) != np.isnan(transposed)
+    if differs.any():
+        *_, i, j = np.argwhere(differs)[0]
+        msg = (
+            f"{name} is not symmetric: entries ({i}, {j}) and ({j}, {i}) differ. "
+            "Average it with its transpose first if the two directions are meant to be one."
+        )
+        raise ValueError(msg)
+    diagonal = np.diagonal(x, axis1=-2, axis2=-1)
+    if (np.abs(diagonal[~np.isnan(diagonal)]) > tolerance).any():
+        msg = (
+            f"{name} must be a dissimilarity matrix with a zero diagonal; its largest diagonal entry is "
+            f"{np.nanmax(np.abs(diagonal)):.4g}. For similarities, convert first (for example 1 - x)."
+        )
+        raise ValueError(msg)
+
+
+def check_finite(name: str, x: FloatArray) -> None:
+    """Raise, with the first position, when ``x`` holds NaN or infinity."""
+    bad = ~np.isfinite(x)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        msg = f"{name} holds {int(bad.sum())} NaN or infinite value(s), the first at index {where}."
+        raise ValueError(msg)
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import and return ``module``, or raise an ImportError naming the extra that brings it."""
+    root = module.partition(".")[0]
+    if util.find_spec(root) is None:
+        msg = f"this needs the package {root!r}; install it with: pip install 'alignkit[{extra}]'"
+        raise ImportError(msg)
+    return import_module(module)

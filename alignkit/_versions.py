@@ -1,0 +1,22 @@
+"""What a result was made with: our version and those of the packages that did the numbers."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "pandas", "xarray", "torch", "torchvision", "open_clip_torch", "timm", "sentence-transformers", "mne", "nibabel")
+
+
+def installed(package: str) -> str | None:
+    """Return the version of a distribution, or None when it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, alignkit and the packages it computes with, where installed."""
+    found = {name: version for name in ("alignkit", *PACKAGES) if (version := installed(name)) is not None}
+    return {"python": platform.python_version(), **found}

@@ -1,0 +1,298 @@
+"""Human odd-one-out triplets and 2AFC judgements, with their conventions made explicit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+
+from alignkit._check import as_labels, check_choice
+from alignkit._typing import AnyArray, FloatArray, IntArray
+
+OddColumn = Literal["first", "second", "third"]
+_COLUMN = {"first": 0, "second": 1, "third": 2}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Triplets:
+    """Odd-one-out answers: three items per row, the **last** column being the odd one out.
+
+    Parameters
+    ----------
+    items : array_like of int, shape (n, 3)
+        0-based item numbers; columns 0 and 1 are the pair judged most similar, column 2 the odd one out.
+    labels : sequence of str, shape (n_items,), optional
+        Names of the items that the numbers stand for.
+    participant : array_like, shape (n,), optional
+        Who answered.
+    response_time : array_like of float, shape (n,), optional
+        Seconds.
+    repeat : array_like of int, shape (n,), optional
+        Rows with the same number show the same three items (any order).
+    soft : array_like of float, shape (n, 3), optional
+        Probability that each column is chosen as the odd one; rows sum to 1.
+
+    Raises
+    ------
+    ValueError
+        Wrong shape, negative or repeated items in a row, numbers beyond the labels, or columns of another length.
+    TypeError
+        Numbers that are not whole.
+
+    Examples
+    --------
+    >>> Triplets([[0, 1, 2], [3, 1, 0]], labels=["cat", "dog", "car", "bus"])
+    <Triplets 2 answers, 4 items, participants unknown>
+    """
+
+    items: IntArray
+    labels: tuple[str, ...] | None = None
+    participant: AnyArray | None = None
+    response_time: FloatArray | None = None
+    repeat: IntArray | None = None
+    soft: FloatArray | None = None
+
+    def __init__(
+        self,
+        items: object,
+        labels: Iterable[Any] | None = None,
+        *,
+        participant: object = None,
+        response_time: object = None,
+        repeat: object = None,
+        soft: object = None,
+    ) -> None:
+        array = _as_items("triplets", items, 3)
+        n = len(array)
+        names = None if labels is None else as_labels("labels", labels)
+        _check_range("triplets", array, names)
+        put = object.__setattr__
+        put(self, "items", array)
+        put(self, "labels", names)
+        put(self, "participant", _column("participant", participant, n))
+        put(self, "response_time", _column("response_time", response_time, n, np.float64))
+        put(self, "repeat", _column("repeat", repeat, n, np.int64))
+        put(self, "soft", _as_soft(soft, n))
+
+    @classmethod
+    def from_columns(
+        cls, items: object, /, *, odd: OddColumn | object, base: int, labels: Iterable[Any] | None = None, **columns: Any
+    ) -> Triplets:
+        """Build from a file's own convention, which must be named.
+
+        Parameters
+        ----------
+        items : array_like of int, shape (n, 3)
+            Three item numbers per row.
+        odd : {"first", "second", "third"} or array_like of int, shape (n,)
+            Which column holds the odd one out: one word for the whole file, or its 1-based position row by row.
+        base : {0, 1}
+            What the file counts from.
+        labels, **columns
+            As in the class.
+
+        Raises
+        ------
+        ValueError
+            An unknown word, a position outside 1-3, or a base other than 0 and 1.
+
+        Examples
+        --------
+        >>> Triplets.from_columns([[1, 2, 3]], odd=[1], base=1).items
+        array([[1, 2, 0]])
+        """
+        if base not in (0, 1):
+            msg = f"base must be 0 or 1 (what the file counts from); got {base!r}."
+            raise ValueError(msg)
+        array = _as_items("triplets", items, 3, minimum=base) - base
+        if isinstance(odd, str):
+            check_choice("odd", odd, tuple(_COLUMN))
+            position = np.full(len(array), _COLUMN[odd])
+        else:
+            position = _as_positions(odd, len(array))
+        # (p+1, p+2, p) mod 3 keeps the pair's shown order up to rotation and puts the odd one last
+        order = (position[:, None] + np.array([1, 2, 0])) % 3
+        if "soft" in columns and columns["soft"] is not None:
+            columns["soft"] = np.take_along_axis(np.asarray(columns["soft"]), order, axis=1)
+        return cls(np.take_along_axis(array, order, axis=1), labels, **columns)
+
+    def __len__(self) -> int:
+        """Return the number of answers."""
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        people = "participants unknown" if self.participant is None else f"{len(np.unique(self.participant))} participants"
+        return f"<Triplets {len(self):,} answers, {self.n_items:,} items, {people}>"
+
+    @property
+    def n_items(self) -> int:
+        """Number of items: that of the labels, else the largest number used plus one."""
+        return len(self.labels) if self.labels is not None else int(self.items.max()) + 1
+
+    def take(self, rows: AnyArray) -> Triplets:
+        """Return the answers at these positions or under this mask, with all their columns."""
+        parts = {
+            name: None if getattr(self, name) is None else getattr(self, name)[rows]
+            for name in ("participant", "response_time", "repeat", "soft")
+        }
+        return Triplets(self.items[rows], self.labels, **parts)
+
+    def restrict(self, labels: Iterable[Any]) -> Triplets:
+        """Return the answers whose three items are all among ``labels``, renumbered to that order.
+
+        Raises
+        ------
+        ValueError
+            Unlabelled triplets, labels that the triplets do not hold, or no answer left.
+        """
+        if self.labels is None:
+            msg = "these triplets have no labels; build them with labels=... to restrict them by name."
+            raise ValueError(msg)
+        wanted = as_labels("labels", labels)
+        number = {label: i for i, label in enumerate(wanted)}
+        new = np.array([number.get(label, -1) for label in self.labels])
+        renumbered = new[self.items]
+        kept = (renumbered >= 0).all(axis=1)
+        if not kept.any():
+            msg = f"none of the {len(self):,} triplets has all three items among the {len(wanted)} labels given."
+            raise ValueError(msg)
+        part = self.take(kept)
+        return Triplets(
+            renumbered[kept],
+            wanted,
+            participant=part.participant,
+            response_time=part.response_time,
+            repeat=part.repeat,
+            soft=part.soft,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TwoAFC:
+    """Two-alternative forced choices: which of two images is more like the reference (NIGHTS and its kin).
+
+    Parameters
+    ----------
+    items : array_like of int, shape (n, 3)
+        0-based numbers of reference, left and right.
+    votes : array_like of int, shape (n, 2)
+        How many people chose left and right.
+    labels : sequence of str, optional
+        Names (for NIGHTS: file paths) of the items.
+
+    Raises
+    ------
+    ValueError
+        Wrong shapes, negative votes, a row without votes, or numbers beyond the labels.
+    TypeError
+        Numbers that are not whole.
+
+    Examples
+    --------
+    >>> TwoAFC([[0, 1, 2]], [[1, 6]]).choice
+    array([1])
+    """
+
+    items: IntArray
+    votes: IntArray
+    labels: tuple[str, ...] | None = None
+
+    def __init__(self, items: object, votes: object, labels: Iterable[Any] | None = None) -> None:
+        array = _as_items("the 2AFC trials", items, 3)
+        names = None if labels is None else as_labels("labels", labels)
+        _check_range("the 2AFC trials", array, names)
+        counts = np.asarray(votes)
+        if counts.shape != (len(array), 2) or counts.dtype.kind not in "iu":
+            msg = f"votes must hold whole numbers of shape ({len(array)}, 2); got {counts.dtype}, shape {counts.shape}."
+            raise ValueError(msg)
+        if (counts < 0).any() or (counts.sum(axis=1) == 0).any():
+            msg = "votes must not be negative and every trial needs at least one vote."
+            raise ValueError(msg)
+        put = object.__setattr__
+        put(self, "items", array)
+        put(self, "votes", counts.astype(np.int64))
+        put(self, "labels", names)
+
+    def __len__(self) -> int:
+        """Return the number of trials."""
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        return f"<TwoAFC {len(self):,} trials, {int(self.votes.sum()):,} votes, {int(self.tied.sum()):,} tied>"
+
+    @property
+    def choice(self) -> IntArray:
+        """0 where most people chose left, 1 where right, -1 where the votes tie (a tie is never a label)."""
+        left, right = self.votes.T
+        return np.where(left == right, -1, (right > left).astype(np.int64))
+
+    @property
+    def tied(self) -> AnyArray:
+        """Mask of the trials whose votes tie."""
+        return self.choice < 0
+
+    def take(self, rows: AnyArray) -> TwoAFC:
+        """Return the trials at these positions or under this mask."""
+        return TwoAFC(self.items[rows], self.votes[rows], self.labels)
+
+
+def _as_items(name: str, items: object, width: int, minimum: int = 0) -> IntArray:
+    array = np.asarray(items)
+    if array.ndim != 2 or array.shape[1] != width or len(array) == 0:
+        msg = f"{name} must have shape (n, {width}) with n >= 1; got {array.shape}."
+        raise ValueError(msg)
+    if array.dtype.kind == "f" and np.all(np.isfinite(array)) and np.all(array == np.round(array)):
+        array = array.astype(np.int64)  # text files are often read as floats
+    if array.dtype.kind not in "iu":
+        msg = f"{name} must hold whole item numbers; got dtype {array.dtype}."
+        raise TypeError(msg)
+    array = array.astype(np.int64)
+    if array.min() < minimum:
+        msg = f"{name} holds the item number {array.min()}, below {minimum}; check whether the file counts from 0 or 1."
+        raise ValueError(msg)
+    a, b, c = array.T
+    repeated = (a == b) | (a == c) | (b == c)
+    if repeated.any():
+        row = int(np.argmax(repeated))
+        msg = f"{name}: row {row} shows the same item twice ({array[row].tolist()}); drop such rows."
+        raise ValueError(msg)
+    return array
+
+
+def _check_range(name: str, array: IntArray, labels: tuple[str, ...] | None) -> None:
+    if labels is not None and array.max() >= len(labels):
+        msg = (
+            f"{name} use the item number {array.max()}, but there are {len(labels)} labels (0 to {len(labels) - 1}); "
+            "check whether the file counts from 0 or 1."
+        )
+        raise ValueError(msg)
+
+
+def _column(name: str, values: object, n: int, dtype: Any = None) -> AnyArray | None:
+    if values is None:
+        return None
+    array = np.asarray(values, dtype=dtype)
+    if array.shape != (n,) or array.dtype.hasobject:
+        msg = f"{name} must hold {n} texts or numbers, one per answer; got shape {array.shape}, {array.dtype}."
+        raise ValueError(msg)
+    return array
+
+
+def _as_soft(soft: object, n: int) -> FloatArray | None:
+    if soft is None:
+        return None
+    array = np.asarray(soft, dtype=np.float64)
+    if array.shape != (n, 3) or not np.all(array >= 0) or not np.allclose(array.sum(axis=1), 1, atol=1e-6):
+        msg = f"soft must hold {n} rows of three probabilities that sum to 1; got shape {array.shape}."
+        raise ValueError(msg)
+    return array
+
+
+def _as_positions(odd: object, n: int) -> IntArray:
+    position = np.asarray(odd)
+    if position.shape != (n,) or position.dtype.kind not in "iu" or position.min() < 1 or position.max() > 3:
+        msg = f"odd must be 'first', 'second', 'third' or {n} positions from 1 to 3, one per row."
+        raise ValueError(msg)
+    return position.astype(np.int64) - 1

@@ -1,0 +1,54 @@
+"""Shared fixtures: real data where it is at hand, capped threads, a headless matplotlib."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("alignkit", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("alignkit")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def data_folder() -> Path:
+    """Return the folder of real data: ALIGNKIT_DATA, else ../shared/data from the project's root."""
+    named = os.environ.get("ALIGNKIT_DATA")
+    return Path(named) if named else ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[..., Path]:
+    """Return a function that gives the path of a real data file, or skips with the reason."""
+
+    def find(*parts: str) -> Path:
+        path = data_folder().joinpath(*parts)
+        if not path.exists():
+            pytest.skip(f"real data not at hand: {'/'.join(parts)} (set ALIGNKIT_DATA)")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20261122)
+
+
+@pytest.fixture
+def readonly() -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that makes a read-only copy, so that a write into an argument fails loudly."""
+
+    def freeze(array: np.ndarray) -> np.ndarray:
+        frozen = np.array(array)
+        frozen.flags.writeable = False
+        return frozen
+
+    return freeze
