@@ -5,7 +5,21 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "pandas", "xarray", "torch", "torchvision", "open_clip_torch", "timm", "sentence-transformers", "mne", "nibabel")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "numba",
+    "pandas",
+    "xarray",
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "timm",
+    "sentence-transformers",
+    "mne",
+    "nibabel",
+)
 
 
 def installed(package: str) -> str | None:

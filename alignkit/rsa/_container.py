@@ -166,7 +166,11 @@ class RDM:
         for name, where in positions.items():
             check_choice("the axis", name, self.dims)
             axis = dims.index(name)
-            values = np.take(values, where, axis) if not isinstance(where, slice) else values[(slice(None),) * axis + (where,)]
+            values = (
+                np.take(values, where, axis)
+                if not isinstance(where, slice)
+                else values[(slice(None),) * axis + (where,)]
+            )
             kept = coords.pop(name, None)
             if np.ndim(0 if isinstance(where, slice) else where) == 0 and not isinstance(where, slice):
                 dims.remove(name)

@@ -1,0 +1,89 @@
+"""Pictures of RDMs and comparisons; matplotlib is imported by whoever asks for one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alignkit._plot import new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from alignkit.rsa._compare import Comparison
+    from alignkit.rsa._container import RDM
+
+#: Above this many items tick labels overlap and say nothing.
+_MAX_TICKS = 40
+
+
+def plot_rdm(
+    rdm: RDM, ax: Axes | None = None, *, cmap: str = "viridis", title: str | None = None, colorbar: bool = True
+) -> Axes:
+    """Draw one RDM as a heat map; of a stack, the mean."""
+    ax = new_axes(ax, figsize=(4.6, 4.0))
+    square = rdm.squareform()
+    mean = square.reshape(-1, rdm.n_items, rdm.n_items).mean(axis=0)
+    np.fill_diagonal(mean, np.nan)
+    image = ax.imshow(mean, cmap=cmap, interpolation="nearest")
+    if colorbar:
+        assert ax.figure is not None
+        ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04, label=rdm.metric or "dissimilarity")
+    _label_items(ax, rdm)
+    n_rdms = int(np.prod(rdm.shape))
+    ax.set_title(title or ("" if n_rdms == 1 else f"mean of {n_rdms} RDMs"))
+    return ax
+
+
+def _label_items(ax: Axes, rdm: RDM) -> None:
+    if rdm.labels is None or rdm.n_items > _MAX_TICKS:
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.set_xlabel(f"{rdm.n_items} items")
+        return
+    size = max(4, min(9, 200 // rdm.n_items))
+    ax.set_xticks(range(rdm.n_items), rdm.labels, rotation=90, fontsize=size)
+    ax.set_yticks(range(rdm.n_items), rdm.labels, fontsize=size)
+
+
+def plot_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
+    """Draw similarities: bars for one axis, a heat map for two, a histogram for more."""
+    ax = new_axes(ax)
+    values = comparison.values
+    if values.ndim <= 1:
+        _bars(ax, comparison, np.atleast_1d(values))
+    elif values.ndim == 2:
+        _matrix(ax, comparison)
+    else:
+        ax.hist(values[np.isfinite(values)], bins=30)
+        ax.set_xlabel(comparison.method)
+        ax.set_ylabel("comparisons")
+    return ax
+
+
+def _bars(ax: Axes, comparison: Comparison, values: Any) -> None:
+    names = _names(comparison, 0) if comparison.dims else [""]
+    ax.bar(range(len(values)), values)
+    ax.set_xticks(
+        range(len(values)), names, rotation=45 if len(names) > 4 else 0, ha="right" if len(names) > 4 else "center"
+    )
+    ax.axhline(0, color="0.5", linewidth=0.8)
+    ax.set_ylabel(comparison.method)
+
+
+def _matrix(ax: Axes, comparison: Comparison) -> None:
+    image = ax.imshow(comparison.values, cmap="viridis")
+    assert ax.figure is not None
+    ax.figure.colorbar(image, ax=ax, label=comparison.method)
+    for axis, setter, label in ((0, ax.set_yticks, ax.set_ylabel), (1, ax.set_xticks, ax.set_xlabel)):
+        names = _names(comparison, axis)
+        label(comparison.dims[axis])
+        if len(names) <= _MAX_TICKS:
+            setter(range(len(names)), names)
+    ax.tick_params(axis="x", labelrotation=90)
+
+
+def _names(comparison: Comparison, axis: int) -> list[str]:
+    name = comparison.dims[axis]
+    return [str(v) for v in comparison.coords.get(name, range(comparison.values.shape[axis]))]

@@ -1,0 +1,116 @@
+"""How two sets of RDM vectors are compared: prepare every row once, then all pairs in one product."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from alignkit._typing import BoolArray, FloatArray
+from alignkit.rsa._dispatch import Backend, kernels
+from alignkit.rsa._rank import midranks
+
+Method = Literal["spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Similarity:
+    """One method: ``product(prepare(a), prepare(b))`` is the (a, b) matrix of similarities.
+
+    ``prepare`` does all that can be done once per RDM (ranks, centring, norms), so that a bootstrap or a time
+    course never repeats it.
+    """
+
+    prepare: Callable[[FloatArray, Backend], FloatArray]
+    product: Callable[[FloatArray, FloatArray, Backend], FloatArray]
+
+
+def constant_rows(x: FloatArray) -> BoolArray:
+    """Return which rows hold one value only, exactly: rounding in a mean must not decide this."""
+    return x.max(axis=-1) == x.min(axis=-1)
+
+
+def standardise(x: FloatArray, *, centre: bool = True) -> FloatArray:
+    """Return rows of unit norm, centred by default; rows without variance become NaN."""
+    undefined = constant_rows(x) if centre else np.asarray(~x.any(axis=-1))
+    rows = x - x.mean(axis=-1, keepdims=True) if centre else x
+    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
+    norms[undefined] = np.nan
+    return rows / norms
+
+
+def _unit_centred(x: FloatArray, _: Backend) -> FloatArray:
+    return standardise(x)
+
+
+def _unit(x: FloatArray, _: Backend) -> FloatArray:
+    return standardise(x, centre=False)
+
+
+def _unit_ranks(x: FloatArray, backend: Backend) -> FloatArray:
+    return standardise(midranks(x, backend))
+
+
+def _whole_ranks(x: FloatArray, backend: Backend) -> FloatArray:
+    # doubled centred ranks are whole numbers: their products are exact up to n = 30,000 or so
+    return 2.0 * midranks(x, backend) - (x.shape[-1] + 1)
+
+
+def _as_is(x: FloatArray, _: Backend) -> FloatArray:
+    return x
+
+
+def _gram(a: FloatArray, b: FloatArray, _: Backend) -> FloatArray:
+    # rounding alone can leave [-1, 1]
+    return np.clip(a @ b.T, -1.0, 1.0)
+
+
+def _rho_a(a: FloatArray, b: FloatArray, _: Backend) -> FloatArray:
+    n = float(a.shape[-1])
+    return 3.0 * (a @ b.T) / (n**3 - n)
+
+
+def _balance(a: FloatArray, b: FloatArray, backend: Backend) -> FloatArray:
+    work = 4.0 * len(a) * len(b) * a.shape[-1] ** 2
+    return kernels(backend, work).kendall_balance(a, b).astype(np.float64)
+
+
+def _tau_a(a: FloatArray, b: FloatArray, backend: Backend) -> FloatArray:
+    n = a.shape[-1]
+    return _balance(a, b, backend) / (n * (n - 1) / 2)
+
+
+def _tau_b(a: FloatArray, b: FloatArray, backend: Backend) -> FloatArray:
+    scale = np.sqrt(_untied_pairs(a))[:, None] * np.sqrt(_untied_pairs(b))
+    return np.clip(_balance(a, b, backend) / scale, -1.0, 1.0)
+
+
+def _untied_pairs(x: FloatArray) -> FloatArray:
+    """Return the number of pairs of unequal values in every row; NaN where there are none."""
+    n = x.shape[-1]
+    tied = [sum(c * (c - 1) // 2 for c in np.unique(row, return_counts=True)[1].tolist()) for row in x]
+    untied = n * (n - 1) / 2 - np.array(tied, dtype=np.float64)
+    return np.where(untied == 0, np.nan, untied)
+
+
+#: Rows come as (rows, pairs) without NaN.
+METHODS: dict[str, Similarity] = {
+    "spearman": Similarity(_unit_ranks, _gram),
+    "pearson": Similarity(_unit_centred, _gram),
+    "cosine": Similarity(_unit, _gram),
+    "rho-a": Similarity(_whole_ranks, _rho_a),
+    "kendall-tau-a": Similarity(_as_is, _tau_a),
+    "kendall-tau-b": Similarity(_as_is, _tau_b),
+}
+#: Methods that see ranks only.
+RANK_METHODS = frozenset({"spearman", "rho-a", "kendall-tau-a", "kendall-tau-b"})
+#: Methods that are undefined for an RDM whose values are all equal (cosine: all zero).
+UNDEFINED_IF_CONSTANT = frozenset({"spearman", "pearson", "kendall-tau-b"})
+
+
+def similarity(a: FloatArray, b: FloatArray, method: str, backend: Backend = "auto") -> FloatArray:
+    """Return the (a, b) similarities of rows without NaN."""
+    kind = METHODS[method]
+    return kind.product(kind.prepare(a, backend), kind.prepare(b, backend), backend)
