@@ -222,10 +222,10 @@ def _report_nan(a: RDM, b: RDM, nan_policy: NanPolicy) -> None:
 def _report_constant(a: FloatArray, b: FloatArray, method: str, nan_policy: NanPolicy) -> None:
     for name, rows in (("first", a), ("second", b)):
         if method in UNDEFINED_IF_CONSTANT:
-            with_nan = np.isnan(rows).any(axis=1)
+            with_nan = np.asarray(np.isnan(rows).any(axis=1))
             bad = constant_rows(np.where(with_nan[:, None], np.arange(rows.shape[1]), rows))
         elif method == "cosine":
-            bad = ~rows.any(axis=1)
+            bad = np.asarray(~rows.any(axis=1))
         else:
             return
         reason = f"{method} is undefined for RDMs whose values are all equal; in the {name} stack"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from alignkit._check import as_labels, check_choice, check_n_items, check_same_labels
+from alignkit._check import as_labels, check_choice, check_n_items, check_same_labels, join_names
 from alignkit._typing import AnyArray, FloatArray, PathLike
 from alignkit.rsa._condensed import as_condensed, n_items_of, squareform
 
@@ -77,6 +77,9 @@ class RDM:
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
         array = as_condensed("values", values).view()
+        if np.isinf(array).any():
+            msg = "values holds infinities; a dissimilarity is finite, or NaN where it is missing."
+            raise ValueError(msg)
         array.flags.writeable = False
         n = n_items_of(array.shape[-1])
         leading = array.shape[:-1]
@@ -142,8 +145,6 @@ class RDM:
         position = {label: i for i, label in enumerate(self.labels)}
         missing = [label for label in wanted if label not in position]
         if missing:
-            from alignkit._check import join_names
-
             msg = f"the RDM does not hold {join_names(missing)}."
             raise ValueError(msg)
         return self.take([position[label] for label in wanted])
@@ -166,13 +167,9 @@ class RDM:
         for name, where in positions.items():
             check_choice("the axis", name, self.dims)
             axis = dims.index(name)
-            values = (
-                np.take(values, where, axis)
-                if not isinstance(where, slice)
-                else values[(slice(None),) * axis + (where,)]
-            )
+            values = values[(slice(None),) * axis + (where,)]
             kept = coords.pop(name, None)
-            if np.ndim(0 if isinstance(where, slice) else where) == 0 and not isinstance(where, slice):
+            if isinstance(where, int | np.integer):
                 dims.remove(name)
             elif kept is not None:
                 coords[name] = kept[where]

@@ -93,7 +93,7 @@ def from_dataframe(table: pd.DataFrame) -> dict[str, Any]:
 def to_rsatoolbox(rdm: RDM) -> Any:
     """Return an ``rsatoolbox.rdm.RDMs``."""
     rsatoolbox = require("rsatoolbox.rdm", "test")
-    leading = np.indices(rdm.shape).reshape(len(rdm.dims), -1) if rdm.dims else []
+    leading: list[AnyArray] = list(np.indices(rdm.shape).reshape(len(rdm.dims), -1)) if rdm.dims else []
     descriptors = {
         name: (rdm.coords[name][index] if name in rdm.coords else index).tolist()
         for name, index in zip(rdm.dims, leading, strict=True)

@@ -148,7 +148,7 @@ def _as_precision(noise: object, n_channels: int) -> FloatArray | None:
 def _split_bad_items(patterns: FloatArray) -> tuple[FloatArray, BoolArray]:
     # A NaN would spread over all items through the column means: such items are set aside first.
     finite = np.isfinite(patterns)
-    bad = ~finite.all(axis=-1)
+    bad: BoolArray = np.asarray(~finite.all(axis=-1))
     if bad.any():
         patterns = np.where(bad[..., None], 0.0, patterns)
     return patterns, bad
@@ -156,7 +156,7 @@ def _split_bad_items(patterns: FloatArray) -> tuple[FloatArray, BoolArray]:
 
 def _mark_undefined(values: FloatArray, undefined: BoolArray) -> FloatArray:
     if undefined.ndim == values.ndim + 1:  # crossnobis: (..., folds, items)
-        undefined = undefined.any(axis=-2)
+        undefined = np.asarray(undefined.any(axis=-2))
     if not undefined.any():
         return values
     rows, columns = np.triu_indices(undefined.shape[-1], k=1)
@@ -168,7 +168,7 @@ def _report(
     undefined: BoolArray,
     metric: str,
     names: Sequence[str] | None,
-    nan_policy: Literal["propagate", "raise"],
+    nan_policy: NanPolicy,
 ) -> None:
     reasons = {
         "items with NaN or infinite values": bad,
@@ -195,13 +195,13 @@ def _angular(x: FloatArray, undefined: BoolArray) -> tuple[FloatArray, BoolArray
 
 
 def _correlation(x: FloatArray, _: FloatArray | None) -> tuple[FloatArray, BoolArray]:
-    constant = x.max(axis=-1) == x.min(axis=-1)
+    constant: BoolArray = np.asarray(x.max(axis=-1) == x.min(axis=-1))
     centred = np.where(constant[..., None], 0.0, x - x.mean(axis=-1, keepdims=True))
     return _angular(centred, constant)
 
 
 def _cosine(x: FloatArray, _: FloatArray | None) -> tuple[FloatArray, BoolArray]:
-    return _angular(x, ~x.any(axis=-1))
+    return _angular(x, np.asarray(~x.any(axis=-1)))
 
 
 def _sqeuclidean(x: FloatArray, _: FloatArray | None) -> tuple[FloatArray, BoolArray]:

@@ -29,7 +29,7 @@ class Similarity:
 
 def constant_rows(x: FloatArray) -> BoolArray:
     """Return which rows hold one value only, exactly: rounding in a mean must not decide this."""
-    return x.max(axis=-1) == x.min(axis=-1)
+    return np.asarray(x.max(axis=-1) == x.min(axis=-1))
 
 
 def standardise(x: FloatArray, *, centre: bool = True) -> FloatArray:
