@@ -1,0 +1,46 @@
+"""What the verbs ask of files before any work starts: outputs that can be written, labels that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from alignkit._check import check_choice
+from alignkit._io import check_file
+
+
+def check_out(out: Path | None, suffixes: Collection[str], inputs: Sequence[Path | None] = ()) -> None:
+    """Raise unless ``out`` can be written: a known suffix, an existing folder, none of the inputs.
+
+    Raises
+    ------
+    ValueError
+        Another suffix, or a file that is also read.
+    FileNotFoundError
+        A folder that does not exist.
+    IsADirectoryError
+        A folder where a file is meant.
+    """
+    if out is None:
+        return
+    for path in inputs:
+        if path is not None and path.exists() and out.exists() and out.samefile(path):
+            msg = f"--out {out} is also an input and would be overwritten; choose another name."
+            raise ValueError(msg)
+    check_choice("the suffix of --out", out.suffix, suffixes)
+    if not out.parent.is_dir():
+        msg = f"the folder {out.parent} of --out does not exist; create it first."
+        raise FileNotFoundError(msg)
+    if out.is_dir() and out.suffix != ".zarr":
+        msg = f"--out {out} is a directory; give a file name."
+        raise IsADirectoryError(msg)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a UTF-8 text file, one value per line; a blank last line does not count."""
+    try:
+        text = check_file(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not UTF-8 text; it must hold one value per line."
+        raise ValueError(msg) from error
+    return [line.strip() for line in text.splitlines()]

@@ -1,0 +1,91 @@
+"""From exceptions to exit codes: one sentence for people, a traceback only for who asks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+#: Set to anything but 0 to see where an error comes from.
+TRACEBACK = "ALIGNKIT_TRACEBACK"
+OK, BUG, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+
+def guarded(work: Callable[[], None]) -> int:
+    """Run ``work`` and return the exit code, with what went wrong said in one line on stderr."""
+    try:
+        with _plain_warnings():
+            work()
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return _quiet_pipe()
+    except KeyboardInterrupt:
+        _say(
+            "stopped: no file is left half-written; `alignkit extract` and `alignkit data fetch` keep what is "
+            "done and go on from there when run again."
+        )
+        return INTERRUPTED
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        _say(f"error: {_sentence(error)}")
+        return BAD_INPUT
+    except Exception as error:
+        return _unforeseen(error)
+    return OK
+
+
+def _unforeseen(error: Exception) -> int:
+    text = _one_line(str(error))
+    # torch reports a full GPU as a RuntimeError
+    if isinstance(error, MemoryError) or "out of memory" in text:
+        _say(f"error: not enough memory ({text or 'no size given'}); use fewer items or a smaller batch.")
+        return BAD_INPUT
+    _say(
+        f"internal error: {type(error).__name__}: {text.rstrip('.')}. This is a bug in alignkit; "
+        f"set {TRACEBACK}=1 to see where it happens, and please report it."
+    )
+    return BUG
+
+
+def _say(sentence: str) -> None:
+    if os.environ.get(TRACEBACK, "0") not in ("", "0"):
+        traceback.print_exc()
+    with contextlib.suppress(BrokenPipeError):
+        print(sentence, file=sys.stderr)
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fspath(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}."
+    if isinstance(error, UnicodeDecodeError):
+        return f"a text file is not UTF-8 (byte {error.start}: {error.reason}); save it as UTF-8."
+    return _one_line(str(error)) or type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show each warning as one line, without the file and the source line it comes from."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        from tqdm import tqdm
+
+        # tqdm's own print keeps a progress bar whole.
+        tqdm.write(f"warning: {_one_line(str(message))}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _quiet_pipe() -> int:
+    # Whoever read our output has left (`| head`): what is still buffered goes nowhere, without a complaint.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE

@@ -1,0 +1,114 @@
+"""From a command line to a config: tyro parses, and every refusal becomes one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import tyro
+
+from alignkit._config import Arguments, expand
+
+C = TypeVar("C")
+
+_FRAME = re.compile(r"\x1b\[[0-9;]*m|[│╭╮╰╯]")
+#: Python's words for a value that does not parse, and ours.
+_PLAIN = (
+    (
+        re.compile(r"Error parsing (\S+): invalid literal for int\(\) with base 10: (.*)"),
+        r"\1 must be a whole number; got \2.",
+    ),
+    (re.compile(r"Error parsing (\S+): could not convert string to float: (.*)"), r"\1 must be a number; got \2."),
+    (re.compile(r"Error parsing (--?\S+): (.*)"), r"\1: \2"),
+    # The name that follows is the config class's or tyro's own; users never typed it.
+    (re.compile(r"Error parsing \S+: (.*)"), r"\1"),
+    (
+        re.compile(r"invalid choice (.*) for argument '(\S+)'\. Expected one of \((.*?),?\)\."),
+        r"\2 must be one of \3; got \1.",
+    ),
+    (re.compile(r"Missing value for argument \W*(--?[\w.-]+).*"), r"\1 needs a value."),
+    (re.compile(r"Unrecognized options: (.*)"), r"unexpected: \1."),
+)
+
+
+def parse(config_type: type[C], args: Sequence[str], prog: str) -> C:
+    """Return the config that a command line (with its ``--config`` files) describes.
+
+    Raises
+    ------
+    ValueError
+        Anything the config does not accept, in one sentence.
+    """
+    arguments = expand(args, config_type)
+    printed = io.StringIO()
+    try:
+        # Printing to memory, tyro leaves out frames and colours.
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(printed), _wide():
+            return tyro.cli(config_type, prog=prog, args=arguments.tokens, config=(tyro.conf.DisallowNone,))
+    except SystemExit as stop:
+        msg = _blame(_sentence(printed.getvalue()), arguments)
+        raise ValueError(msg) from stop
+    except ValueError as error:
+        msg = _blame(str(error), arguments)
+        raise ValueError(msg) from error
+
+
+def help_text(config_type: type, prog: str, width: int) -> str:
+    """Return tyro's page of options without its frames, the description and the defaults that say nothing."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), _wide(width), contextlib.suppress(SystemExit):
+        tyro.cli(config_type, prog=prog, args=["--help"], description=" ", config=(tyro.conf.DisallowNone,))
+    text = re.sub(r"\s*\(default:\s*(None)?\)", "", _FRAME.sub("", printed.getvalue()))
+    text = re.sub(r"\{?\[+(\w+) \[\1 \.\.\.\]\]+\}?", r"\1 ...", text)
+    text = text.replace("positional arguments", "arguments")
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip() + "\n"
+
+
+@contextlib.contextmanager
+def _wide(width: int = 10_000) -> Iterator[None]:
+    """Set the width that text is wrapped at; wide enough, a message stays on one line."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(width)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = before
+
+
+def _sentence(printed: str) -> str:
+    """Return the message of one of tyro's errors (title, rule, message, rule, more) in our words."""
+    bare = textwrap.dedent("\n".join(_FRAME.sub("", row) for row in printed.splitlines()[1:]))
+    rows = [row.rstrip() for row in bare.splitlines()]
+    rules = [i for i, row in enumerate(rows) if re.fullmatch(r"\s*[-─]{3,}", row)]
+    start = rules[0] + 1 if rules[:1] == [0] else 0
+    message = rows[start : next((i for i in rules if i > start), len(rows))]
+    if message and message[0].lstrip().startswith("Missing from"):
+        return _missing(textwrap.dedent("\n".join(message[1:])).splitlines())
+    text = " ".join(row.strip() for row in message).strip()
+    for pattern, words in _PLAIN:
+        text, found = pattern.subn(words, text)
+        if found:
+            break
+    return text
+
+
+def _missing(rows: Sequence[str]) -> str:
+    # What is missing stands at the margin, its help further in.
+    names = [row for row in rows if row and not row.startswith(" ")]
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} required."
+
+
+def _blame(sentence: str, arguments: Arguments) -> str:
+    """Name the config file when the option that a sentence speaks of was set there."""
+    for name, path in arguments.sources.items():
+        if re.search(rf"(?<![\w-])(--)?({re.escape(name)}|{re.escape(name.replace('-', '_'))})(?![\w-])", sentence):
+            return f"{sentence.rstrip('.')} (set in {path})."
+    return sentence

@@ -1,0 +1,100 @@
+"""The command line: ``alignkit VERB``. One short function per verb; each imports its runner inside."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from alignkit._cli._guard import guarded
+from alignkit._cli._registry import VERBS, Entry, find_verb, verb
+
+if TYPE_CHECKING:
+    from alignkit._cli._rsa import CompareConfig, RdmConfig
+
+_HELP = ("-h", "--help")
+FEATURES, RDMS, DATA = "models", "representational similarity", "data sets"
+
+
+@verb("rdm", RDMS)
+def rdm() -> Entry[RdmConfig]:
+    """Turn an array or features into an RDM: how different every two items are."""
+    from alignkit._cli._rsa import RdmConfig, run_rdm
+
+    return Entry(RdmConfig, run_rdm)
+
+
+@verb("compare", RDMS)
+def compare() -> Entry[CompareConfig]:
+    """Say how alike two or more RDMs are."""
+    from alignkit._cli._rsa import CompareConfig, run_compare
+
+    return Entry(CompareConfig, run_compare)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after ``alignkit``; by default those of the process.
+
+    Returns
+    -------
+    int
+        0 when all went well; 2 for bad input, said in one sentence on stderr; 130 when interrupted; 141 when
+        the reader of the output left; 1 for a bug. The environment variable ``ALIGNKIT_TRACEBACK=1`` adds the
+        traceback.
+
+    Examples
+    --------
+    >>> main(["rdm", "nowhere.npy"])
+    2
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: _dispatch(words))
+
+
+def _dispatch(words: list[str]) -> None:
+    if not words or words[0] in _HELP:
+        _print_overview()
+    elif words[0] == "--version":
+        _print_versions()
+    elif _is_group(words[0]) and (len(words) == 1 or words[1] in _HELP):
+        _print_overview(words[0])
+    else:
+        _run(words)
+
+
+def _run(words: list[str]) -> None:
+    found, rest = find_verb(words)
+    if any(word in _HELP for word in rest):
+        from alignkit._cli._help import verb_page
+
+        print(verb_page(found))
+        return
+    from alignkit._cli._parse import parse
+
+    entry = found.load()
+    entry.run(parse(entry.config, rest, f"alignkit {found.name}"))
+
+
+def _is_group(word: str) -> bool:
+    return any(name.startswith(f"{word} ") for name in VERBS)
+
+
+def _print_overview(group: str = "") -> None:
+    from alignkit._cli._help import overview
+
+    print(overview(group))
+
+
+def _print_versions() -> None:
+    from alignkit import __version__
+    from alignkit._versions import versions
+
+    print(f"alignkit {__version__}")
+    for name, version in versions().items():
+        if name != "alignkit":
+            print(f"{name} {version}")
