@@ -1,0 +1,102 @@
+"""Published tables: numbers or text, read with checked sizes and one sentence when they are damaged."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alignkit._check import join_names
+from alignkit._io import check_file
+from alignkit._typing import AnyArray, FloatArray, PathLike
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Largest text table read; the largest one published for alignkit's data sets is a thousand times smaller.
+MAX_TEXT = 2**31
+
+
+def number_table(path: PathLike, shape: tuple[int, int], dtype: type = np.float64, sep: str | None = None) -> AnyArray:
+    """Read a headerless table of numbers of exactly this shape, read-only."""
+    path = _bounded(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a file of blank lines: the shape says so below
+            table: AnyArray = np.loadtxt(path, dtype=dtype, delimiter=sep, ndmin=2, encoding="utf-8")
+    except ValueError as error:
+        msg = f"{path} is not a table of numbers ({error}); it is truncated or damaged."
+        raise ValueError(msg) from error
+    if table.shape != shape:
+        msg = (
+            f"{path} has {table.shape[0]:,} rows and {table.shape[1]} columns, {shape[0]:,} and {shape[1]} are "
+            "expected; it is truncated or another version."
+        )
+        raise ValueError(msg)
+    table.flags.writeable = False
+    return table
+
+
+def text_table(path: PathLike, *, sep: str, columns: Sequence[str], as_text: bool = False) -> pd.DataFrame:
+    """Read a table with a header that must hold these columns; ``as_text`` keeps every cell a string."""
+    import pandas as pd
+
+    path = _bounded(path)
+    options: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_text else {}
+    try:
+        table = pd.read_csv(path, sep=sep, encoding="utf-8", **options)
+    except ValueError as error:  # pandas' parser errors and undecodable bytes are ValueErrors
+        msg = f"{path} is not a readable table ({error}); it is truncated or damaged."
+        raise ValueError(msg) from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        msg = f"{path} lacks the column(s) {join_names(missing)}; it has {join_names(table.columns, 8)}."
+        raise ValueError(msg)
+    return table
+
+
+def text_lines(path: PathLike, n: int) -> tuple[str, ...]:
+    """Read exactly ``n`` lines."""
+    path = _bounded(path)
+    try:
+        lines = tuple(path.read_text(encoding="utf-8").splitlines())
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not a text file ({error}); it is damaged."
+        raise ValueError(msg) from error
+    if len(lines) != n:
+        msg = f"{path} has {len(lines)} lines, {n} are expected; it is truncated or another version."
+        raise ValueError(msg)
+    return lines
+
+
+def variable(content: dict[str, Any], name: str, path: PathLike, shape: tuple[int, ...] | None = None) -> AnyArray:
+    """Return one variable of a MATLAB file, or say that it is not there or of another shape."""
+    array = content.get(name)
+    if not isinstance(array, np.ndarray) or (shape is not None and array.shape != shape):
+        size = "" if shape is None else f" of shape {shape}"
+        msg = f"{path} does not hold the variable {name!r}{size}; it has {join_names(content)}. It may be another file."
+        raise ValueError(msg)
+    return array
+
+
+def cell_texts(cells: AnyArray) -> list[str]:
+    """Return the texts of a MATLAB cell array of character vectors."""
+    return [str(cell.item()) if isinstance(cell, np.ndarray) else str(cell) for cell in cells.ravel()]
+
+
+def frozen(array: AnyArray) -> FloatArray:
+    """Return a read-only float64 copy."""
+    result = np.array(array, dtype=np.float64)
+    result.flags.writeable = False
+    return result
+
+
+def _bounded(path: PathLike) -> Path:
+    path = check_file(path)
+    if path.stat().st_size > MAX_TEXT:
+        msg = f"{path} is larger than {MAX_TEXT // 2**30} GiB; that is not the published table."
+        raise ValueError(msg)
+    return path
