@@ -192,3 +192,19 @@ def require(module: str, extra: str) -> ModuleType:
         msg = f"this needs the package {root!r}; install it with: pip install 'alignkit[{extra}]'"
         raise ImportError(msg)
     return import_module(module)
+
+
+def check_probability(name: str, value: float) -> float:
+    """Return ``value``, or raise when it does not lie between 0 and 1 (both allowed)."""
+    if not 0.0 <= float(value) <= 1.0:
+        msg = f"{name} must lie between 0 and 1; got {value!r}."
+        raise ValueError(msg)
+    return float(value)
+
+
+def check_not_negative(name: str, value: float) -> float:
+    """Return ``value``, or raise when it is not a finite number of at least 0."""
+    if not (np.isfinite(value) and value >= 0):
+        msg = f"{name} must be a finite number of at least 0; got {value!r}."
+        raise ValueError(msg)
+    return float(value)
