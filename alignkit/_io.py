@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-import tempfile
+import secrets
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +22,22 @@ from alignkit._typing import AnyArray, PathLike
 #: Largest uncompressed member of an archive we expand; a zip bomb stops here.
 MAX_BYTES = 8 * 2**30
 _META = "alignkit.json"
+#: One encoding and one line ending, whatever the system.
+_TEXT: dict[str, Any] = {"encoding": "utf-8", "newline": ""}
+#: What reading a damaged archive or array may raise besides ValueError.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    TypeError,
+    KeyError,
+    SyntaxError,
+    struct.error,
+)
 
 
 @contextmanager
@@ -34,24 +53,32 @@ def atomic_write(path: PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
     if not path.parent.is_dir():
         msg = f"the folder {path.parent} does not exist; create it first."
         raise FileNotFoundError(msg)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    # A link is written through, as open() would: the temporary file must lie on the target's disk.
+    target = Path(os.path.realpath(path))
+    handle, temporary = _open_beside(target, path)
     try:
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+        with os.fdopen(handle, mode, **_TEXT if "b" not in mode else {}) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private; give the result the permissions an ordinary open() would.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _open_beside(target: Path, shown: Path) -> tuple[int, Path]:
+    """Open a new file in the target's folder, with the permissions that the target has or would get."""
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    except OSError as error:
+        msg = f"cannot write {shown} ({(error.strerror or 'the system refuses').lower()})."
+        raise type(error)(msg) from error
+    if target.exists():
+        temporary.chmod(mode)  # the umask has no say over a file that is there
+    return handle, temporary
 
 
 def check_file(path: PathLike) -> Path:
@@ -87,7 +114,7 @@ def read_json(path: PathLike) -> Any:
     path = check_file(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{path} is not valid JSON ({error}); it may be truncated."
         raise ValueError(msg) from error
 
@@ -112,49 +139,81 @@ def load_npz(path: PathLike) -> tuple[dict[str, AnyArray], dict[str, Any]]:
         A truncated archive, pickled arrays, or members larger than 8 GiB in sum.
     """
     path = check_file(path)
-    try:
+    with _damage(path, "a readable .npz archive"):
         with zipfile.ZipFile(path) as archive:
-            total = sum(member.file_size for member in archive.infolist())
-        if total > MAX_BYTES:
-            msg = f"{path} expands to {total / 2**30:.1f} GiB, more than the {MAX_BYTES // 2**30} GiB allowed."
+            members = archive.infolist()
+            claimed = sum(max(member.file_size, _claimed_bytes(archive, member)) for member in members)
+        if claimed > MAX_BYTES:
+            msg = f"{path} expands to {claimed / 2**30:.1f} GiB, more than the {MAX_BYTES / 2**30:g} GiB allowed."
             raise ValueError(msg)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        msg = f"{path} is not a readable .npz archive ({error}); it is truncated or damaged."
-        raise ValueError(msg) from error
-    except ValueError as error:
-        raise _readable(path, error) from error
-    header = arrays.pop(_META, None)
-    return arrays, json.loads(header.tobytes()) if header is not None else {}
+        header = arrays.pop(_META, None)
+        meta = {} if header is None else json.loads(header.tobytes())
+    if not isinstance(meta, dict) or not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        msg = f"{path} is an archive, but not of arrays that numpy or alignkit saved."
+        raise ValueError(msg)
+    return arrays, meta
 
 
 def load_npy(path: PathLike, *, mmap: bool = False) -> AnyArray:
     """Read one ``.npy`` array without pickle, optionally memory-mapped."""
     path = check_file(path)
-    try:
+    with _damage(path, "a readable .npy file"):
+        _check_magic(path)
         array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except (EOFError, OSError) as error:
-        msg = f"{path} is not a readable .npy file ({error}); it is truncated or damaged."
-        raise ValueError(msg) from error
-    except ValueError as error:
-        raise _readable(path, error) from error
     if not isinstance(array, np.ndarray):
         msg = f"{path} is an archive, not a single .npy array; rename it to .npz."
         raise ValueError(msg)
     return array
 
 
-def _readable(path: Path, error: ValueError) -> ValueError:
-    text = str(error)
-    if "allow_pickle" in text or "Object arrays" in text or "pickle" in text:
-        return ValueError(
-            f"{path} holds pickled Python objects, which can run code when read; alignkit never loads them. "
-            "Export plain numeric arrays instead."
-        )
-    if str(path) in text:
-        return error
-    return ValueError(f"{path} cannot be read ({text}); it is truncated or damaged.")
+@contextmanager
+def _damage(path: Path, kind: str) -> Iterator[None]:
+    """Turn what numpy and zipfile raise on hostile or damaged files into one sentence that names the file."""
+    try:
+        yield
+    except PermissionError:
+        raise
+    except _DAMAGE as error:
+        msg = f"{path} is not {kind} ({error or type(error).__name__}); it is truncated or damaged."
+        raise ValueError(msg) from error
+    except ValueError as error:
+        text = str(error)
+        if str(path) in text:
+            raise
+        msg = f"{path} cannot be read ({text}); it is truncated or damaged."
+        if "pickle" in text or "Python objects" in text:
+            msg = _PICKLED.format(path)
+        raise ValueError(msg) from error
+
+
+_PICKLED = (
+    "{} holds pickled Python objects, which can run code when read; alignkit never loads them. "
+    "Export plain numeric arrays instead."
+)
+
+
+def _check_magic(path: Path) -> None:
+    # numpy calls everything that is not its own format pickled; only a pickle is.
+    with open(path, "rb") as file:
+        start = file.read(6)
+    if start[:1] == b"\x80":
+        raise ValueError(_PICKLED.format(path))
+    if start != b"\x93NUMPY" and start[:2] != b"PK":
+        msg = f"{path} is not a .npy file; it is damaged, or another format under that name."
+        raise ValueError(msg)
+
+
+def _claimed_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """Return the size that a member's array header claims: numpy sets that much aside before it reads."""
+    if not member.filename.endswith(".npy"):
+        return 0
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+    return math.prod(shape) * dtype.itemsize
 
 
 def load_mat(path: PathLike) -> dict[str, Any]:
@@ -196,13 +255,14 @@ def load_array(path: PathLike) -> AnyArray:
 
 
 def _load_text(path: Path) -> AnyArray:
-    with open(path, encoding="utf-8") as file:
-        first = file.readline()
-    delimiter = next((mark for mark in ("\t", ",", ";") if mark in first), None)
     try:
-        return np.loadtxt(path, delimiter=delimiter, ndmin=2)
-    except ValueError as error:
-        msg = f"{path} must hold numbers only, without a header ({error})."
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        first = next(line for line in lines if line.strip() and not line.startswith("#"))
+        delimiter = next((mark for mark in ("\t", ",", ";") if mark in first), None)
+        return np.loadtxt(lines, delimiter=delimiter, ndmin=2)
+    except (ValueError, StopIteration) as error:
+        reason = str(error).rstrip(".") or "it has none"
+        msg = f"{path} must hold a table of numbers only, without a header ({reason})."
         raise ValueError(msg) from error
 
 

@@ -10,6 +10,13 @@ from alignkit._cli._guard import guarded
 from alignkit._cli._registry import VERBS, Entry, find_verb, verb
 
 if TYPE_CHECKING:
+    from alignkit._cli._data import (
+        DataFetchConfig,
+        DataImportConfig,
+        DataListConfig,
+        DataPathConfig,
+        DataVerifyConfig,
+    )
     from alignkit._cli._rsa import CompareConfig, RdmConfig
 
 _HELP = ("-h", "--help")
@@ -30,6 +37,46 @@ def compare() -> Entry[CompareConfig]:
     from alignkit._cli._rsa import CompareConfig, run_compare
 
     return Entry(CompareConfig, run_compare)
+
+
+@verb("data list", DATA)
+def data_list() -> Entry[DataListConfig]:
+    """List the data sets and how much of each is at hand."""
+    from alignkit._cli._data import DataListConfig, run_list
+
+    return Entry(DataListConfig, run_list)
+
+
+@verb("data fetch", DATA)
+def data_fetch() -> Entry[DataFetchConfig]:
+    """Download data sets, verified by checksum."""
+    from alignkit._cli._data import DataFetchConfig, run_fetch
+
+    return Entry(DataFetchConfig, run_fetch)
+
+
+@verb("data import", DATA)
+def data_import() -> Entry[DataImportConfig]:
+    """Bring in a data set that was downloaded by hand."""
+    from alignkit._cli._data import DataImportConfig, run_import
+
+    return Entry(DataImportConfig, run_import)
+
+
+@verb("data path", DATA)
+def data_path() -> Entry[DataPathConfig]:
+    """Print where a data set or one of its files lies."""
+    from alignkit._cli._data import DataPathConfig, run_path
+
+    return Entry(DataPathConfig, run_path)
+
+
+@verb("data verify", DATA)
+def data_verify() -> Entry[DataVerifyConfig]:
+    """Compare the files of data sets with their checksums."""
+    from alignkit._cli._data import DataVerifyConfig, run_verify
+
+    return Entry(DataVerifyConfig, run_verify)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

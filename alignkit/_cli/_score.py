@@ -1,0 +1,105 @@
+"""``alignkit score``: features against people and brains."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from alignkit._check import check_count, check_fraction
+from alignkit._cli._files import check_out
+
+if TYPE_CHECKING:
+    from alignkit.score import ScoreTable
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreConfig:
+    r"""Score features against people and brains, beside noise ceilings and baselines.
+
+    Several feature files give a ranked table with paired differences on the items that all of them have.
+
+    Examples
+    --------
+    alignkit score --features feats --dataset things --root DATA --out result.html
+    alignkit score --features feats-a feats-b --dataset rsa92 --root DATA
+    alignkit score --features clip.npy --labels concepts.txt \
+        --transform glocal.npz --dataset things --root DATA
+    """
+
+    features: tuple[Path, ...]
+    """What `alignkit extract` wrote, or array files (.npy, .npz, .csv) with one row per item."""
+    dataset: Literal["things", "rsa92", "algonauts78", "cifar10h", "material2afc"]
+    """What to score against (see `alignkit data list`)."""
+    root: Path | None = None
+    """Folder that holds the data sets; by default ALIGNKIT_DATA, else the download cache."""
+    layer: str | None = None
+    """Layer to take when the features hold several; by default the last."""
+    labels: Path | None = None
+    """Text file with the name of each row, one per line, for bare arrays."""
+    transform: Path | None = None
+    """Linear transform (.npz of gLocal) to apply; the features are scored without and with it."""
+    kernel: Literal["cosine", "dot", "euclidean"] = "cosine"
+    """Similarity of two feature vectors in triplets and 2AFC."""
+    metric: Literal["correlation", "cosine", "euclidean", "sqeuclidean"] = "correlation"
+    """Dissimilarity of two feature vectors in model RDMs."""
+    method: Literal["spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"] = "spearman"
+    """How RDMs are compared."""
+    ties: Literal["wrong", "share", "random"] = "wrong"
+    """What a tied choice is worth."""
+    relation: Literal["any", "exact"] = "any"
+    """THINGS photos that show a narrower kind of a concept: keep them or leave them out."""
+    min_votes: int = 0
+    """2AFC: leave out trials with fewer votes."""
+    n_bootstrap: int = 1000
+    """Resamples for every interval."""
+    confidence: float = 0.95
+    """Level of every interval."""
+    seed: int = 0
+    """Seed of every random draw."""
+    out: Path | None = None
+    """Where to write the result (.json: everything; .csv: the table; .html: a page with figures)."""
+
+    def __post_init__(self) -> None:
+        if not self.features:
+            msg = "--features needs at least one folder or file."
+            raise ValueError(msg)
+        check_count("n_bootstrap", self.n_bootstrap)
+        check_fraction("confidence", self.confidence)
+
+
+def run_score(config: ScoreConfig) -> None:
+    """Score, print the table and save it."""
+    check_out(config.out, (".json", ".csv", ".html"), (*config.features, config.labels, config.transform))
+    from alignkit.models import load_transform, open_features
+    from alignkit.score import score
+
+    table = score(
+        [open_features(path, labels=config.labels) for path in config.features],
+        config.dataset,
+        root=config.root,
+        layer=config.layer,
+        transform=None if config.transform is None else load_transform(config.transform),
+        kernel=config.kernel,
+        metric=config.metric,
+        method=config.method,
+        ties=config.ties,
+        relation=config.relation,
+        min_votes=config.min_votes,
+        n_bootstrap=config.n_bootstrap,
+        confidence=config.confidence,
+        seed=config.seed,
+    )
+    print(table.to_text())
+    if config.out is not None:
+        _save(table, config.out)
+        print(f"saved to {config.out}")
+
+
+def _save(table: ScoreTable, path: Path) -> None:
+    if path.suffix.lower() == ".html":
+        from alignkit.report import write_score_report
+
+        write_score_report(path, table)
+    else:
+        table.save(path)
