@@ -1,0 +1,106 @@
+"""One HTML file that needs nothing else: no network, no scripts, everything a user supplied escaped."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from alignkit._io import atomic_write
+from alignkit._typing import PathLike
+from alignkit._versions import versions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture with its caption and the text that stands for it where it cannot be seen.
+
+    Parameters
+    ----------
+    png : bytes
+        The picture.
+    caption, alt : str
+        Shown below it; read out in its place.
+    """
+
+    png: bytes
+    caption: str
+    alt: str
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data URI."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+    @classmethod
+    def from_matplotlib(cls, figure: MplFigure, caption: str, alt: str) -> Figure:
+        """Render a matplotlib figure at twice the screen's resolution and close it."""
+        from matplotlib import pyplot as plt
+
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=160, facecolor="white", bbox_inches="tight")
+        plt.close(figure)
+        return cls(buffer.getvalue(), caption, alt)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Section:
+    """A headed part of a page: paragraphs, tables, figures, commands; all of it escaped.
+
+    Parameters
+    ----------
+    title : str
+    paragraphs : sequence of str
+    tables : sequence of (caption, header, rows)
+        Cells are text.
+    figures : sequence of Figure
+    commands : sequence of str
+        Shell lines, shown as such.
+    """
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = ()
+    figures: Sequence[Figure] = ()
+    commands: Sequence[str] = ()
+
+
+def write_page(path: PathLike, /, *, title: str, lead: str, sections: Sequence[Section]) -> None:
+    """Write a self-contained HTML page, atomically.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to; the folder must exist.
+    title, lead : str
+        The heading and the paragraph below it.
+    sections : sequence of Section
+        The parts, in order.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder of ``path`` does not exist.
+    IsADirectoryError
+        ``path`` is a folder.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> page = pathlib.Path(tempfile.mkdtemp()) / "page.html"
+    >>> write_page(page, title="<b>", lead="Two & two", sections=[Section("One")])
+    >>> "&lt;b&gt;" in page.read_text()
+    True
+    """
+    from jinja2 import Environment
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((files("alignkit.report") / "page.html.jinja").read_text(encoding="utf-8"))
+    with atomic_write(path, "w") as file:
+        file.write(template.render(title=title, lead=lead, sections=sections, versions=versions()))

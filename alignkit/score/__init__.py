@@ -1,0 +1,7 @@
+"""Scoring: features or models against people and brains, in one table beside the noise ceilings."""
+
+from alignkit.score._row import Difference, ScoreRow
+from alignkit.score._score import score
+from alignkit.score._table import ScoreTable
+
+__all__ = ["Difference", "ScoreRow", "ScoreTable", "score"]

@@ -1,0 +1,55 @@
+"""Paired differences between models: the same answers, resampled together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa._intervals import cluster_intervals
+from alignkit.score._row import Difference, Scored, Settings, Unit
+
+
+def paired_differences(scored: Sequence[Scored], settings: Settings) -> tuple[Difference, ...]:
+    """Return the best model's paired difference to every other, for each part and primary measure."""
+    groups: dict[tuple[str, str], list[Unit]] = {}
+    for one in scored:
+        for unit in one.units:
+            groups.setdefault((unit.row.part, unit.row.measure), []).append(unit)
+    result: list[Difference] = []
+    for group in groups.values():
+        sign = -1.0 if group[0].row.higher_is_better else 1.0
+        best, *others = sorted(group, key=lambda unit: sign * unit.row.value)
+        result += [_difference(best, other, settings) for other in others]
+    return tuple(result)
+
+
+def _difference(best: Unit, other: Unit, settings: Settings) -> Difference:
+    gaps = best.credits - other.credits
+    low, high = bootstrap_mean(gaps, settings, best.groups)
+    return Difference(
+        better=best.row.model,
+        other=other.row.model,
+        part=best.row.part,
+        measure=best.row.measure,
+        difference=float(gaps.mean()),
+        low=low,
+        high=high,
+        over=best.row.over,
+    )
+
+
+def bootstrap_mean(values: FloatArray, settings: Settings, groups: IntArray | None = None) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a mean; values of one group are drawn together."""
+    totals, sizes = values, np.ones(len(values))
+    if groups is not None:
+        totals, sizes = np.bincount(groups, weights=values), np.bincount(groups).astype(np.float64)
+    low, high = cluster_intervals(
+        totals[:, None],
+        sizes[:, None],
+        n_bootstrap=settings.n_bootstrap,
+        confidence=settings.confidence,
+        rng=np.random.default_rng(settings.seed),
+    )
+    return float(low[0]), float(high[0])

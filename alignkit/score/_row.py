@@ -1,0 +1,125 @@
+"""One line of a score table, and the settings that all lines share."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from alignkit._typing import FloatArray, IntArray
+
+Role = Literal["model", "baseline"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow:
+    """One measure of one model on one part of a data set, beside its ceiling and with its interval."""
+
+    model: str
+    """Who is scored: a model or a named baseline."""
+    role: Role
+    """``"model"`` or ``"baseline"``."""
+    part: str
+    """Part of the data set: ``repeats``, ``test10``, ``RDM48``, ``fMRI IT`` ..."""
+    measure: str
+    """What is measured, in the field's words."""
+    value: float
+    """The score."""
+    low: float = float("nan")
+    """Lower end of its interval."""
+    high: float = float("nan")
+    """Upper end of its interval."""
+    people_low: float = float("nan")
+    """Lower end of its interval over people, where participants are known and resampled as well."""
+    people_high: float = float("nan")
+    """Upper end of that interval."""
+    over: str = ""
+    """What the interval was resampled over: ``triplets``, ``subjects``, ``trials`` ..."""
+    n: int = 0
+    """Answers, trials or item pairs behind the score."""
+    n_items: int = 0
+    """Items the model and the data share."""
+    ceiling_low: float = float("nan")
+    """Lower (held-out) noise ceiling."""
+    ceiling_high: float = float("nan")
+    """Upper (in-sample) noise ceiling."""
+    ceiling: str = ""
+    """How the ceilings are defined."""
+    percent_of_ceiling: float = float("nan")
+    """Per cent of the way from chance to the lower ceiling."""
+    split: str = "zero-shot: nothing was fitted to these data"
+    """What was fitted to what, and what was held out."""
+    higher_is_better: bool = True
+    """Direction of the measure."""
+    primary: bool = False
+    """Whether models are ranked by this measure."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A paired difference of two models on the same answers, trials or subjects."""
+
+    better: str
+    """The model ranked higher."""
+    other: str
+    """The model it is compared with."""
+    part: str
+    """Part of the data set."""
+    measure: str
+    """What is compared."""
+    difference: float
+    """Value of ``better`` minus value of ``other``."""
+    low: float
+    """Lower end of the paired bootstrap interval."""
+    high: float
+    """Upper end of the paired bootstrap interval."""
+    over: str
+    """What was resampled."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How scores are computed; the same for every model of a table."""
+
+    kernel: str = "cosine"
+    """Similarity of two feature vectors in triplets and 2AFC: ``cosine``, ``dot`` or ``euclidean``."""
+    metric: str = "correlation"
+    """Dissimilarity of two feature vectors in model RDMs: any metric of :func:`alignkit.rsa.rdm`."""
+    method: str = "spearman"
+    """How RDMs are compared: any method of :func:`alignkit.rsa.compare`."""
+    ties: str = "wrong"
+    """What a tied choice is worth: ``wrong``, ``share`` or ``random``."""
+    relation: str = "any"
+    """THINGS photos that show a narrower kind of a concept: kept (``any``) or left out (``exact``)."""
+    min_votes: int = 0
+    """2AFC: trials with fewer votes are left out."""
+    n_bootstrap: int = 1000
+    """Resamples for every interval."""
+    n_shuffles: int = 20
+    """Shuffled-label repetitions of that baseline."""
+    confidence: float = 0.95
+    """Level of every interval."""
+    seed: int = 0
+    """Seed of every random draw."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Unit:
+    """What a paired test needs: one credit per answer, trial or subject, of one model on one measure."""
+
+    row: ScoreRow
+    credits: FloatArray
+    groups: IntArray | None = None
+    """Number of the cluster that is drawn as a whole (all answers to one triplet); None: each on its own."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What a suite returns for one model: lines for the table, and the credits of its primary measures."""
+
+    rows: tuple[ScoreRow, ...]
+    units: tuple[Unit, ...] = ()
+
+
+def percent_above_chance(value: float, ceiling: float, chance: float) -> float:
+    """Return 100 (value - chance) / (ceiling - chance); NaN when the ceiling is not above chance."""
+    return 100.0 * (value - chance) / (ceiling - chance) if ceiling > chance else float("nan")
