@@ -49,35 +49,42 @@ def check_count(name: str, value: object, minimum: int = 0) -> int:
 
 def check_fraction(name: str, value: float) -> float:
     """Return ``value``, or raise when it does not lie strictly between 0 and 1."""
-    if not 0.0 < float(value) < 1.0:
+    number = _as_number(name, value)
+    if not 0.0 < number < 1.0:
         msg = f"{name} must lie between 0 and 1 (exclusive); got {value!r}."
         raise ValueError(msg)
-    return float(value)
+    return number
 
 
 def check_positive(name: str, value: float) -> float:
     """Return ``value``, or raise when it is not a finite number above 0."""
-    if not (np.isfinite(value) and value > 0):
+    number = _as_number(name, value)
+    if not 0.0 < number < float("inf"):
         msg = f"{name} must be a finite number above 0; got {value!r}."
         raise ValueError(msg)
+    return number
+
+
+def _as_number(name: str, value: object) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        msg = f"{name} must be a number; got {value!r}."
+        raise TypeError(msg)
     return float(value)
 
 
 def as_float_array(name: str, x: object, *, ndim: int | None = None) -> FloatArray:
     """Return ``x`` as float64 without copying float64 input; refuse what is not numeric.
 
+    Masked entries of a masked array become NaN: they are missing, and numpy would bring their old values back.
+
     Raises
     ------
     TypeError
-        Object, string, complex or mixed dtypes, or a ragged nested list.
+        Object, string, complex or mixed dtypes, a ragged nested list, or a tensor that numpy cannot read.
     ValueError
         Wrong number of axes, or float16 that already overflowed to infinity.
     """
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        msg = f"{name} must be a rectangular numeric array; its rows have different lengths."
-        raise TypeError(msg) from error
+    array = _as_array(name, x)
     if array.dtype.kind not in "fiub":
         msg = (
             f"{name} must hold real numbers of one dtype; got dtype {array.dtype} "
@@ -96,6 +103,19 @@ def as_float_array(name: str, x: object, *, ndim: int | None = None) -> FloatArr
     return array.astype(np.float64, copy=False)
 
 
+def _as_array(name: str, x: object) -> AnyArray:
+    if isinstance(x, np.ma.MaskedArray) and x.dtype.kind in "fiub":
+        return np.ma.filled(x.astype(np.float64), np.nan)
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        msg = f"{name} must be a rectangular numeric array; its rows have different lengths."
+        raise TypeError(msg) from error
+    except (RuntimeError, TypeError) as error:  # tensors on a device or in a graph
+        msg = f"{name} cannot be read as an array ({str(error).rstrip('.')})."
+        raise TypeError(msg) from error
+
+
 def check_n_items(name: str, n: int, minimum: int = 3) -> None:
     """Raise when there are too few items for the measure to mean anything."""
     if n < minimum:
@@ -109,14 +129,15 @@ def as_labels(name: str, labels: Iterable[Any], n: int | None = None, *, unique:
     Raises
     ------
     TypeError
-        A single string in place of a sequence of labels.
+        A single string in place of a sequence of labels, or lists in place of labels.
     ValueError
-        A wrong number of labels, an empty label, or duplicates where ``unique``.
+        A wrong number of labels, an empty or missing (None, NaN) label, or duplicates where ``unique``.
     """
-    if isinstance(labels, str | bytes):
-        msg = f"{name} must be a sequence of labels, one per item; got the single string {labels!r}."
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
+        what = "the single string " if isinstance(labels, str | bytes) else ""
+        msg = f"{name} must be a sequence of labels, one per item; got {what}{labels!r}."
         raise TypeError(msg)
-    result = tuple(unicodedata.normalize("NFC", str(label)) for label in labels)
+    result = tuple(_as_label(name, i, label) for i, label in enumerate(labels))
     if n is not None and len(result) != n:
         msg = f"{name} must hold one label per item: expected {n}, got {len(result)}."
         raise ValueError(msg)
@@ -130,16 +151,26 @@ def as_labels(name: str, labels: Iterable[Any], n: int | None = None, *, unique:
     return result
 
 
+def _as_label(name: str, position: int, label: object) -> str:
+    missing = label is None or type(label).__name__ in ("NAType", "MaskedConstant")
+    if missing or (isinstance(label, float) and label != label):  # a missing cell of a table
+        msg = f"{name} holds a missing label ({label!r}) at position {position}; name every item."
+        raise ValueError(msg)
+    if isinstance(label, list | tuple | dict | set) or np.ndim(label) > 0:  # type: ignore[arg-type]
+        msg = f"{name} must be a flat sequence of labels; position {position} holds {label!r}."
+        raise TypeError(msg)
+    # HDF5 and MATLAB readers give bytes
+    text = label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
+    return unicodedata.normalize("NFC", text)
+
+
 def check_same_labels(name_a: str, a: Sequence[str], name_b: str, b: Sequence[str]) -> None:
     """Raise, naming the items, when two sets of labels differ."""
-    only_a = [label for label in a if label not in set(b)]
-    only_b = [label for label in b if label not in set(a)]
+    in_a, in_b = set(a), set(b)
+    only_a = [label for label in a if label not in in_b]
+    only_b = [label for label in b if label not in in_a]
     if only_a or only_b:
-        parts = [
-            f"only in {name}: {join_names(only)}"
-            for name, only in ((name_a, only_a), (name_b, only_b))
-            if only
-        ]
+        parts = [f"only in {name}: {join_names(only)}" for name, only in ((name_a, only_a), (name_b, only_b)) if only]
         msg = (
             f"{name_a} and {name_b} do not hold the same items ({'; '.join(parts)}). "
             "Select the shared items, or pass on_mismatch='intersect'."
@@ -158,7 +189,8 @@ def check_square(name: str, x: AnyArray, *, rtol: float = 1e-6) -> None:
     finite = np.abs(x[np.isfinite(x)])
     tolerance = rtol * (finite.max() if finite.size else 0.0)
     transposed = np.swapaxes(x, -1, -2)
-    differs = np.abs(x - transposed) > tolerance
+    with np.errstate(invalid="ignore"):  # infinity minus itself is NaN, and equal
+        differs = np.abs(x - transposed) > tolerance
     differs |= np.isnan(x) != np.isnan(transposed)
     if differs.any():
         *_, i, j = np.argwhere(differs)[0]

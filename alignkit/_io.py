@@ -31,7 +31,6 @@ _DAMAGE = (
     EOFError,
     OSError,
     RuntimeError,
-    MemoryError,
     OverflowError,
     TypeError,
     KeyError,
@@ -175,6 +174,9 @@ def _damage(path: Path, kind: str) -> Iterator[None]:
         yield
     except PermissionError:
         raise
+    except MemoryError as error:
+        msg = f"{path} asks for more memory than there is ({error}); it is damaged or too large for this machine."
+        raise ValueError(msg) from error
     except _DAMAGE as error:
         msg = f"{path} is not {kind} ({error or type(error).__name__}); it is truncated or damaged."
         raise ValueError(msg) from error

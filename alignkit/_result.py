@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, get_type_hints
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -15,6 +18,8 @@ from alignkit._typing import PathLike
 
 if TYPE_CHECKING:
     import pandas as pd
+
+D = TypeVar("D")
 
 
 def jsonable(value: Any) -> Any:
@@ -25,7 +30,9 @@ def jsonable(value: Any) -> Any:
         return jsonable(value.item())
     if isinstance(value, float):
         return value if np.isfinite(value) else None
-    if isinstance(value, dict):
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [jsonable(item) for item in value]
@@ -72,22 +79,64 @@ class Result(ABC):
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
-        """Read a result that :meth:`save` wrote as ``.json``."""
+        """Read a result that :meth:`save` wrote as ``.json``; infinities come back as NaN.
+
+        Raises
+        ------
+        ValueError
+            A file that is no JSON, or that holds another kind of result or one of another version.
+        """
         content = read_json(path)
         if not isinstance(content, dict) or content.pop("kind", None) != cls.__name__:
             msg = f"{path} does not hold a {cls.__name__}."
             raise ValueError(msg)
-        hints = get_type_hints(cls)
-        return cls(**{name: _restore(hints.get(name), value) for name, value in content.items()})
+        try:
+            return _build(cls, content)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            msg = f"{path} does not hold a {cls.__name__} of this version of alignkit ({error})."
+            raise ValueError(msg) from error
+
+
+def _build(cls: type[D], content: Mapping[str, Any]) -> D:
+    hints = get_type_hints(cls)
+    return cls(**{name: _restore(hints.get(name, Any), value) for name, value in content.items()})
 
 
 def _restore(hint: Any, value: Any) -> Any:
-    text = str(hint)
-    if value is None:
-        return None if "None" in text else float("nan")
-    if isinstance(value, list) and "tuple" in text:
-        return tuple(_restore(None, item) if not isinstance(item, list) else tuple(item) for item in value)
-    if isinstance(value, list) and "ndarray" in text:
-        integers = "int" in text
-        return np.array(value, dtype=np.int64 if integers else np.float64)
-    return value
+    """Return what JSON kept of a field as the type that the field's annotation names."""
+    choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if value is None and (NoneType in choices or Any in choices):
+        return None
+    hint = next(choice for choice in choices if choice is not NoneType)
+    kind, args = get_origin(hint) or hint, get_args(hint)
+    if kind is np.ndarray:
+        return np.array(value, dtype=_dtype(args))
+    if value is None:  # JSON has no NaN
+        return float("nan")
+    if isinstance(value, dict):
+        return _restore_mapping(kind, args, value)
+    if isinstance(value, list):
+        return _restore_sequence(kind, args, value)
+    return Path(value) if kind is Path else value
+
+
+def _dtype(args: tuple[Any, ...]) -> Any:
+    """Return the dtype that ``np.ndarray[shape, np.dtype[scalar]]`` names; None, numpy's choice, for text."""
+    scalar = next(iter(get_args(args[1])), None) if len(args) == 2 else None
+    numeric = isinstance(scalar, type) and issubclass(scalar, np.number | np.bool_)
+    return scalar if numeric else None
+
+
+def _restore_mapping(kind: Any, args: tuple[Any, ...], value: dict[str, Any]) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _build(kind, value)
+    key_hint, item_hint = args if len(args) == 2 else (str, Any)
+    to_key = key_hint if key_hint in (int, float) else str
+    return {to_key(key): _restore(item_hint, item) for key, item in value.items()}
+
+
+def _restore_sequence(kind: Any, args: tuple[Any, ...], value: list[Any]) -> Any:
+    if kind is not tuple:
+        return [_restore(args[0] if args else Any, item) for item in value]
+    hints = args if args and Ellipsis not in args else (args[0] if args else Any,) * len(value)
+    return tuple(_restore(hint, item) for hint, item in zip(hints, value, strict=True))
