@@ -1,0 +1,28 @@
+"""Models and their features: load an encoder by name, extract any layer, keep the features with their identity.
+
+``load`` gives a :class:`Model` (open_clip, timm, packaged encoders, a local file or your own network), ``extract`` its
+:class:`Features`, in memory or streamed to a folder that ``open_features`` reads without torch.
+"""
+
+from __future__ import annotations
+
+from alignkit.models._extract import extract
+from alignkit.models._features import Features, open_features
+from alignkit.models._load import load
+from alignkit.models._model import Model, Tokenizer
+from alignkit.models._preprocess import Preprocess
+from alignkit.models._texts import read_texts
+from alignkit.models._transform import Transform, load_transform
+
+__all__ = [
+    "Features",
+    "Model",
+    "Preprocess",
+    "Tokenizer",
+    "Transform",
+    "extract",
+    "load",
+    "load_transform",
+    "open_features",
+    "read_texts",
+]

@@ -1,0 +1,130 @@
+"""One name for any encoder: the registry of what can be loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alignkit._check import require
+from alignkit._typing import PathLike
+from alignkit.models._factory import load_factory
+from alignkit.models._model import Model
+from alignkit.models._open_clip import load_open_clip
+from alignkit.models._options import Options, PreprocessLike
+from alignkit.models._packaged import load_efficientnet_lite0, load_minilm
+from alignkit.models._timm import load_file, load_random, load_timm
+
+if TYPE_CHECKING:
+    import torch
+
+#: Encoders with a name of their own.
+NAMED: dict[str, Callable[[Options], Model]] = {
+    "efficientnet-lite0": load_efficientnet_lite0,
+    "minilm": load_minilm,
+}
+#: Libraries: ``PREFIX:REST``.
+PREFIXED: dict[str, Callable[[str, Options], Model]] = {
+    "open_clip": load_open_clip,
+    "random": load_random,
+    "timm": load_timm,
+}
+_SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin"})
+_FACTORY = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
+
+
+def load(
+    name: PathLike,
+    /,
+    *,
+    weights: PathLike | None = None,
+    device: str | torch.device = "auto",
+    img_size: int | None = None,
+    preprocess: PreprocessLike = None,
+    architecture: str | None = None,
+    seed: int = 0,
+) -> Model:
+    """Load an encoder by name.
+
+    Parameters
+    ----------
+    name : str or path-like
+        - ``open_clip:ViT-L-14/openai``: the image tower of a CLIP, architecture / pretrained tag.
+        - ``timm:vit_small_patch14_dinov2``: any timm network with its pretrained weights.
+        - ``random:resnet18``: a timm network, untrained: a baseline.
+        - ``efficientnet-lite0``, ``minilm``: packages (``alignkit[offline]``); MiniLM reads texts.
+        - a path to a weights file for timm; ``architecture=``, its header, a ``.json`` beside it or its own name
+          (``ARCHITECTURE.tag.safetensors``) says for which network.
+        - ``my_module:factory``: a function of yours that returns an ``nn.Module``, ``(nn.Module, preprocess)`` or a
+          :class:`Model`; it is imported from the current folder or the installed packages.
+    weights : path-like, optional
+        A local file (``.safetensors``, or a torch checkpoint of plain tensors) in place of a download. Every tensor
+        must fit.
+    device : str or torch.device
+        ``"auto"`` is the first GPU if there is one, else the CPU.
+    img_size : int, optional
+        Input size in pixels other than the model's own; position embeddings are interpolated.
+    preprocess : str, Preprocess, mapping or callable, optional
+        In place of the model's own: ``"clip"``, ``"hba"``, ``"imagenet"``, a :class:`Preprocess` or its settings, or a
+        function of a PIL image. It is part of the model's identity.
+    architecture : str, optional
+        timm's name of the network, for a bare weights file.
+    seed : int
+        Of ``random:`` networks.
+
+    Returns
+    -------
+    Model
+        In evaluation mode, on ``device``.
+
+    Raises
+    ------
+    ImportError
+        A library is missing; the message names the extra that brings it.
+    FileNotFoundError
+        A file that does not exist, or weights that are neither cached nor downloadable: the message names them.
+    ValueError
+        An unknown name, weights that do not fit, a damaged file, a device this machine does not have.
+    TypeError
+        A factory or a preprocessing of the wrong type.
+
+    Examples
+    --------
+    >>> model = load("random:resnet10t", device="cpu", img_size=64, seed=1)
+    >>> model.layers()[-3:], model.preprocess.size
+    (['global_pool', 'fc', 'output'], 64)
+    """
+    require("torch", "train")
+    from alignkit.models._run import as_device
+
+    target = as_device(device)
+    text = str(name)
+    options = Options(
+        name=text,
+        weights=None if weights is None else Path(weights),
+        img_size=img_size,
+        preprocess=preprocess,
+        architecture=architecture,
+        seed=seed,
+    )
+    model = _loader(text)(options)
+    model.module.to(target)
+    return model
+
+
+def _loader(name: str) -> Callable[[Options], Model]:
+    prefix, _, rest = name.partition(":")
+    if name in NAMED:
+        return NAMED[name]
+    if prefix in PREFIXED and rest:
+        library = PREFIXED[prefix]
+        return lambda options: library(rest, options)
+    if Path(name).suffix.lower() in _SUFFIXES:
+        return lambda options: load_file(Path(name), options)
+    factory = _FACTORY.fullmatch(name)
+    if factory is not None:
+        return lambda options: load_factory(factory[1], factory[2], options)
+    known = [*(f"{prefix}:NAME" for prefix in PREFIXED), *NAMED, "a .safetensors file", "my_module:factory"]
+    msg = f"there is no model {name!r}; the names are {', '.join(known)}."
+    raise ValueError(msg)

@@ -1,0 +1,65 @@
+"""The manifest beside stored features: what is in it, what makes two runs the same, and its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alignkit._io import read_json
+
+NAME = "manifest.json"
+KIND = "alignkit.features"
+#: Raised when a reader of the old number would misread the new files.
+SCHEMA = 1
+#: The entries that decide the features: a run continues another only when all of them are equal.
+IDENTITY = ("model", "layers", "pool", "precision", "format", "inputs")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a features folder, complete or not.
+
+    Raises
+    ------
+    FileNotFoundError
+        No manifest.
+    ValueError
+        A damaged manifest, one of something else, or one of a newer schema.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        msg = f"{folder} is no features folder: it has no {NAME} (alignkit extract makes one)."
+        raise FileNotFoundError(msg)
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        msg = f"{path} is not a features manifest (its kind is not {KIND!r})."
+        raise ValueError(msg)
+    if content.get("schema") != SCHEMA:
+        schema = content.get("schema")
+        msg = f"{path} has schema {schema!r} and this alignkit reads {SCHEMA}; update alignkit or extract anew."
+        raise ValueError(msg)
+    missing = [name for name in (*IDENTITY, "state", "n_inputs") if name not in content]
+    if missing:
+        msg = f"{path} lacks {', '.join(missing)}; it is damaged, so extract anew into another folder."
+        raise ValueError(msg)
+    return content
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Return, for each entry of the identity that differs, its name and both values."""
+    old, new = (_flatten({name: run[name] for name in IDENTITY}) for run in (there, here))
+    return [
+        f"{name} is {old.get(name)!r} there and {new.get(name)!r} here"
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            flat |= _flatten(item, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = item
+    return flat

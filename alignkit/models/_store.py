@@ -1,0 +1,319 @@
+"""Where extracted features go: memory, or a folder written shard by shard so that a killed run can continue."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+
+from alignkit._io import atomic_write, read_json, write_json
+from alignkit._typing import AnyArray
+from alignkit.models._features import Features, open_features
+from alignkit.models._manifest import NAME, differences, read_manifest
+
+_PARTIAL = ".partial-"
+
+
+@dataclasses.dataclass(slots=True)
+class Record:
+    """What is known about the inputs done so far (of one shard, or of all).
+
+    Parameters
+    ----------
+    labels, item_sha256 : list of str
+        Of the items whose features are stored, in row order.
+    skipped : list of dict
+        Label, reason and SHA-256 (None where there was nothing to hash) of the inputs left out.
+    stop : int
+        Number of the first input not done yet.
+    """
+
+    labels: list[str] = dataclasses.field(default_factory=list)
+    item_sha256: list[str] = dataclasses.field(default_factory=list)
+    skipped: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    stop: int = 0
+
+    def extend(self, other: Record) -> None:
+        """Append what another record holds."""
+        self.labels += other.labels
+        self.item_sha256 += other.item_sha256
+        self.skipped += other.skipped
+        self.stop = other.stop
+
+
+class Store(Protocol):
+    """What the extraction loop needs of a place for features."""
+
+    done: Record
+
+    @property
+    def room(self) -> int:
+        """Rows that fit before the next shard begins."""
+
+    def append(self, arrays: Mapping[str, AnyArray], record: Record) -> None:
+        """Take one batch of rows and its record."""
+
+    def finish(self) -> Features:
+        """Close the store and return what it holds."""
+
+    def abandon(self) -> None:
+        """Drop what does not count yet."""
+
+
+class MemoryStore:
+    """Features kept in memory, for small sets."""
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self.done = Record()
+        self.room = 2**62
+        self._manifest = dict(manifest)
+        self._rows: dict[str, list[AnyArray]] = {layer: [] for layer in manifest["layers"]}
+
+    def append(self, arrays: Mapping[str, AnyArray], record: Record) -> None:
+        """Take one batch of rows and its record."""
+        for layer, rows in arrays.items():
+            self._rows[layer].append(rows)
+        self.done.extend(record)
+
+    def finish(self) -> Features:
+        """Return what was appended."""
+        arrays = {layer: np.concatenate(rows) for layer, rows in self._rows.items()}
+        manifest = {**self._manifest, **finished(self.done)}
+        return Features.from_arrays(arrays, self.done.labels, name=manifest["model"]["name"], manifest=manifest)
+
+    def abandon(self) -> None:
+        """Nothing is left behind."""
+
+
+class FolderStore:
+    """Features in a folder: ``manifest.json`` beside safetensors shards or a Zarr group.
+
+    Rows go to files at once, so no more than one batch is in memory. A shard counts when its record
+    (``shard-00000.json``) is there; the record is renamed into place after the shard's data, so a kill leaves whole
+    shards only. When all inputs are done the records move into the manifest.
+
+    Raises
+    ------
+    FileExistsError
+        A folder with something else in it, or with the features of another run.
+    ValueError
+        A damaged manifest or record.
+    """
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self.done = Record()
+        self._folder = folder
+        self._manifest = dict(manifest)
+        self._n_shards = 0  # with a record
+        self._n_files = 0  # with rows: a last shard of unreadable inputs has none
+        self._pending = Record()
+        if self._is_new():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / NAME, self._manifest)
+        else:
+            self._continue()
+        self._complete = self._manifest["state"] == "complete"
+        kind = _Zarr if self._manifest["format"] == "zarr" else _Safetensors
+        self._data = kind(folder, self._manifest, len(self.done.labels))
+
+    def _is_new(self) -> bool:
+        if self._folder.is_file():
+            msg = f"{self._folder} is a file; out must be a folder."
+            raise FileExistsError(msg)
+        content = list(self._folder.iterdir()) if self._folder.is_dir() else []
+        # a run killed before its first manifest leaves at most temporary files
+        real = [path for path in content if not path.name.startswith(f".{NAME}.")]
+        if real and not (self._folder / NAME).exists():
+            msg = f"{self._folder} is not empty and holds no features; choose another out."
+            raise FileExistsError(msg)
+        return not real
+
+    def _continue(self) -> None:
+        there = read_manifest(self._folder)
+        different = differences(there, self._manifest)
+        if different:
+            msg = (
+                f"{self._folder} holds the features of another run ({'; '.join(different[:3])}); "
+                "choose another out or delete that folder."
+            )
+            raise FileExistsError(msg)
+        self._manifest = there
+        for leftover in self._folder.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        if there["state"] == "complete":
+            self.done = Record(there["labels"], there["item_sha256"], there["skipped"], there["n_inputs"])
+            return
+        while (path := self._record_path(self._n_shards)).is_file():
+            self._count(_read_record(path))
+
+    def _record_path(self, number: int) -> Path:
+        return self._folder / f"shard-{number:05d}.json"
+
+    @property
+    def room(self) -> int:
+        """Rows that fit before the next shard begins."""
+        return int(self._manifest["shard_size"]) - len(self._pending.labels)
+
+    def append(self, arrays: Mapping[str, AnyArray], record: Record) -> None:
+        """Write one batch of rows; close the shard when it is full."""
+        if record.labels:
+            self._data.append(arrays)
+        self._pending.extend(record)
+        if self.room == 0 or record.stop == self._manifest["n_inputs"]:
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._pending.labels:
+            self._data.commit(self._n_shards)
+        write_json(self._record_path(self._n_shards), dataclasses.asdict(self._pending))
+        self._count(self._pending)
+        self._pending = Record()
+
+    def _count(self, record: Record) -> None:
+        self.done.extend(record)
+        self._n_shards += 1
+        self._n_files += bool(record.labels)
+
+    def finish(self) -> Features:
+        """Move the records into the manifest and open what was written."""
+        self.abandon()
+        if not self._complete:
+            entries = finished(self.done)
+            self._data.finish(len(self.done.labels))
+            write_json(self._folder / NAME, {**self._manifest, **entries, "n_shards": self._n_files})
+        for path in self._folder.glob("shard-*.json"):
+            path.unlink()
+        return open_features(self._folder)
+
+    def abandon(self) -> None:
+        """Drop what no shard's record covers."""
+        self._data.close()
+
+
+class _Safetensors:
+    """Shards of one safetensors file each, streamed: rows wait in plain files until the shard is closed."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], _n_rows: int) -> None:
+        self._folder = folder
+        self._layers = list(manifest["layers"])
+        self._parts: dict[str, IO[bytes]] = {}
+        self._shapes: dict[str, tuple[int, int]] = {}
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    def append(self, arrays: Mapping[str, AnyArray]) -> None:
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(dir=self._folder, prefix=_PARTIAL)
+        for i, layer in enumerate(self._layers):
+            if layer not in self._parts:
+                self._parts[layer] = open(Path(self._temporary.name, str(i)), "w+b")  # noqa: SIM115 - closed in close
+            rows = np.ascontiguousarray(arrays[layer], dtype="<f4")
+            n = self._shapes.get(layer, (0, 0))[0]
+            self._shapes[layer] = (n + rows.shape[0], rows.shape[1])
+            self._parts[layer].write(rows.data)
+
+    def commit(self, number: int) -> None:
+        with atomic_write(self._folder / shard_name(number)) as file:
+            file.write(_safetensors_header(self._shapes))
+            for layer in self._layers:
+                part = self._parts[layer]
+                part.seek(0)
+                shutil.copyfileobj(part, file)
+                part.seek(0)
+                part.truncate()
+        self._shapes.clear()
+
+    def finish(self, n_rows: int) -> None:
+        """Every shard is whole already."""
+
+    def close(self) -> None:
+        for part in self._parts.values():
+            part.close()
+        self._parts.clear()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
+
+
+class _Zarr:
+    """One Zarr array per layer; a chunk is written once, by the batch that fills it."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], n_rows: int) -> None:
+        import zarr
+
+        self._group: Any = zarr.open_group(folder / "features.zarr", mode="a")
+        self._layers = list(manifest["layers"])
+        self._n_inputs = int(manifest["n_inputs"])
+        self._chunk = int(manifest["chunk"])
+        self._row = n_rows
+        self._fresh = n_rows == 0
+
+    def append(self, arrays: Mapping[str, AnyArray]) -> None:
+        for layer, rows in arrays.items():
+            if self._fresh:
+                shape, chunks = (self._n_inputs, rows.shape[1]), (self._chunk, rows.shape[1])
+                self._group.create_array(layer, shape=shape, chunks=chunks, dtype="float32", overwrite=True)
+            self._group[layer][self._row : self._row + len(rows)] = rows
+        self._fresh = False
+        self._row += len(next(iter(arrays.values())))
+
+    def commit(self, number: int) -> None:
+        """Rows are in place already: the shard's record makes them count."""
+
+    def finish(self, n_rows: int) -> None:
+        for layer in self._layers:
+            array = self._group[layer]
+            array.resize((n_rows, array.shape[1]))
+
+    def close(self) -> None:
+        """Nothing is open between writes."""
+
+
+def shard_name(number: int) -> str:
+    """Return the file name of a shard."""
+    return f"shard-{number:05d}.safetensors"
+
+
+def finished(done: Record) -> dict[str, Any]:
+    """Return the manifest entries that are known once all inputs are done."""
+    if not done.labels:
+        first = done.skipped[0]
+        msg = f"none of the {done.stop} inputs could be read; the first, {first['label']!r}: {first['reason']}."
+        raise ValueError(msg)
+    return {
+        "state": "complete",
+        "n_items": len(done.labels),
+        "labels": done.labels,
+        "item_sha256": done.item_sha256,
+        "skipped": done.skipped,
+    }
+
+
+def _read_record(path: Path) -> Record:
+    content = read_json(path)
+    try:
+        record = Record(**content)
+        whole = len(record.labels) == len(record.item_sha256) and isinstance(record.stop, int)
+    except TypeError:
+        whole = False
+    if not whole:
+        msg = f"{path} is not a shard's record; delete the folder and extract anew."
+        raise ValueError(msg)
+    return record
+
+
+def _safetensors_header(shapes: Mapping[str, tuple[int, int]]) -> bytes:
+    entries: dict[str, Any] = {}
+    offset = 0
+    for layer, (n, channels) in shapes.items():
+        end = offset + 4 * n * channels
+        entries[layer] = {"dtype": "F32", "shape": [n, channels], "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)  # the format aligns its data to 8 bytes
+    return len(text).to_bytes(8, "little") + text
