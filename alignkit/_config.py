@@ -222,9 +222,21 @@ def _tokens(path: str, option: Option, value: Any) -> list[str]:
     if option.kind == "switch":
         return [f"--{option.name}" if value else _no(option.name)]
     if isinstance(value, list):
-        # The first value is joined to the flag: a separate one could start with "-" and pass for a flag.
+        # The first value is joined to the flag; a separate one that starts with "-" would pass for a flag.
+        flaglike = next((text for text in texts[1:] if text.startswith("-") and not _is_number(text)), None)
+        if flaglike is not None:
+            msg = f"{path}: {option.name!r} holds {flaglike!r}; only the first of several values may start with '-'."
+            raise ValueError(msg)
         return [f"--{option.name}={texts[0]}", *texts[1:]] if texts else [f"--{option.name}"]
     return [f"--{option.name}={texts[0]}"]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def to_toml(config: Any) -> str:

@@ -17,10 +17,19 @@ if TYPE_CHECKING:
         DataPathConfig,
         DataVerifyConfig,
     )
+    from alignkit._cli._extract import ExtractConfig
     from alignkit._cli._rsa import CompareConfig, RdmConfig
 
 _HELP = ("-h", "--help")
 FEATURES, RDMS, DATA = "models", "representational similarity", "data sets"
+
+
+@verb("extract", FEATURES)
+def extract() -> Entry[ExtractConfig]:
+    """Run a model over images or texts and keep its features."""
+    from alignkit._cli._extract import ExtractConfig, run_extract
+
+    return Entry(ExtractConfig, run_extract)
 
 
 @verb("rdm", RDMS)

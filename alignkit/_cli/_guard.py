@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -62,7 +63,20 @@ def _sentence(error: BaseException) -> str:
         return f"{os.fspath(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}."
     if isinstance(error, UnicodeDecodeError):
         return f"a text file is not UTF-8 (byte {error.start}: {error.reason}); save it as UTF-8."
-    return _one_line(str(error)) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror[0].lower()}{error.strerror[1:]}."
+    return _in_flags(_one_line(str(error))) or type(error).__name__
+
+
+def _in_flags(sentence: str) -> str:
+    """Return a sentence that speaks of ``name='value'`` in the words of the command line: ``--name value``."""
+
+    def flag(found: re.Match[str]) -> str:
+        name = found["name"].replace("_", "-")
+        value = found["value"].strip("'")
+        return f"--{name}" if value in ("", "...", "True") else f"--{name} {value}"
+
+    return re.sub(r"(?<![\w.'-])(?P<name>[a-z][a-z_]*)=(?P<value>'[^'\s]*'|True|\.\.\.|(?=\s))", flag, sentence)
 
 
 def _one_line(text: str) -> str:

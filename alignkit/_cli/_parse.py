@@ -20,10 +20,14 @@ _FRAME = re.compile(r"\x1b\[[0-9;]*m|[│╭╮╰╯]")
 #: Python's words for a value that does not parse, and ours.
 _PLAIN = (
     (
-        re.compile(r"Error parsing (\S+): invalid literal for int\(\) with base 10: (.*)"),
+        re.compile(r"Error parsing (\S+): .*invalid literal for int\(\) with base 10: ('[^']*').*"),
         r"\1 must be a whole number; got \2.",
     ),
-    (re.compile(r"Error parsing (\S+): could not convert string to float: (.*)"), r"\1 must be a number; got \2."),
+    (
+        re.compile(r"Error parsing (\S+): .*could not convert string to float: ('[^']*').*"),
+        r"\1 must be a number; got \2.",
+    ),
+    (re.compile(r"Error parsing (\S+): Could not find valid parse for arguments: \[(.*)\].*"), r"\1 does not take \2."),
     (re.compile(r"Error parsing (--?\S+): (.*)"), r"\1: \2"),
     # The name that follows is the config class's or tyro's own; users never typed it.
     (re.compile(r"Error parsing \S+: (.*)"), r"\1"),
@@ -31,7 +35,7 @@ _PLAIN = (
         re.compile(r"invalid choice (.*) for argument '(\S+)'\. Expected one of \((.*?),?\)\."),
         r"\2 must be one of \3; got \1.",
     ),
-    (re.compile(r"Missing value for argument \W*(--?[\w.-]+).*"), r"\1 needs a value."),
+    (re.compile(r"Missing value for argument [^-]*(--?[\w.-]+).*"), r"\1 needs a value."),
     (re.compile(r"Unrecognized options: (.*)"), r"unexpected: \1."),
 )
 

@@ -12,12 +12,12 @@ import numpy as np
 from alignkit._check import NanPolicy
 from alignkit._cli._files import check_out, read_lines
 from alignkit._config import Positional
-from alignkit._io import load_array
+from alignkit._io import load_array, load_npz
 from alignkit._typing import AnyArray
 from alignkit.rsa import RDM, Comparison
 from alignkit.rsa import compare as compare_rdms
 from alignkit.rsa import rdm as compute_rdm
-from alignkit.rsa._container import OnMismatch, align
+from alignkit.rsa._align import OnMismatch, align
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +74,21 @@ def run_rdm(config: RdmConfig) -> None:
         print(f"saved to {config.out}")
 
 
-def _read_patterns(source: Path, layer: str | None) -> tuple[AnyArray, list[str] | None]:
-    if source.is_dir() or source.suffix in (".safetensors", ".zarr"):
+def _read_patterns(source: Path, layer: str | None) -> tuple[AnyArray, tuple[str, ...] | None]:
+    """Return patterns and, where features hold them, labels; arrays keep their leading axes."""
+    if source.is_dir() or _is_features_file(source):
         from alignkit.models import open_features
 
         features = open_features(source)
-        return np.asarray(features[layer]), list(features.labels)
+        return features.array(layer), features.labels
     if layer is not None:
         msg = f"--layer is for features that `alignkit extract` wrote; {source} is an array."
         raise ValueError(msg)
     return load_array(source), None
+
+
+def _is_features_file(source: Path) -> bool:
+    return source.suffix.lower() == ".npz" and "features" in load_npz(source)[0]
 
 
 def _summary(rdms: RDM) -> str:
@@ -189,9 +194,7 @@ def _align(name_a: str, a: RDM, name_b: str, b: RDM, on_mismatch: OnMismatch) ->
         return align(a, b, on_mismatch=on_mismatch)
     except ValueError as error:
         text = str(error).replace("the first RDM", name_a).replace("the second RDM", name_b)
-        msg = text.replace("the RDMs", f"the RDMs of {name_a} and {name_b}").replace(
-            "pass on_mismatch='intersect'", "pass --on-mismatch intersect"
-        )
+        msg = text.replace("the RDMs", f"the RDMs of {name_a} and {name_b}")
         raise ValueError(msg) from error
 
 
