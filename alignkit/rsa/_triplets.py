@@ -78,7 +78,14 @@ class Triplets:
 
     @classmethod
     def from_columns(
-        cls, items: object, /, *, odd: OddColumn | object, base: int, labels: Iterable[Any] | None = None, **columns: Any
+        cls,
+        items: object,
+        /,
+        *,
+        odd: OddColumn | object,
+        base: int,
+        labels: Iterable[Any] | None = None,
+        **columns: Any,
     ) -> Triplets:
         """Build from a file's own convention, which must be named.
 
@@ -123,7 +130,9 @@ class Triplets:
         return len(self.items)
 
     def __repr__(self) -> str:
-        people = "participants unknown" if self.participant is None else f"{len(np.unique(self.participant))} participants"
+        people = (
+            "participants unknown" if self.participant is None else f"{len(np.unique(self.participant))} participants"
+        )
         return f"<Triplets {len(self):,} answers, {self.n_items:,} items, {people}>"
 
     @property
@@ -154,7 +163,7 @@ class Triplets:
         number = {label: i for i, label in enumerate(wanted)}
         new = np.array([number.get(label, -1) for label in self.labels])
         renumbered = new[self.items]
-        kept = (renumbered >= 0).all(axis=1)
+        kept = np.all(renumbered >= 0, axis=1)
         if not kept.any():
             msg = f"none of the {len(self):,} triplets has all three items among the {len(wanted)} labels given."
             raise ValueError(msg)
