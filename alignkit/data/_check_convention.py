@@ -9,6 +9,8 @@ from alignkit._typing import FloatArray
 from alignkit.rsa import Triplets
 
 _COLUMNS = ("first", "second", "third")
+#: From so many answers on, the last column must stand out by three standard errors.
+_MANY = 300
 
 
 def check_convention(triplets: object, embedding: object, /) -> FloatArray:
@@ -33,7 +35,8 @@ def check_convention(triplets: object, embedding: object, /) -> FloatArray:
     Raises
     ------
     ValueError
-        Another column than the last is predicted most often, or numbers beyond the embedding's rows.
+        Another column than the last is predicted most often; with 300 answers or more, the last does not stand out by
+        three standard errors; or numbers beyond the embedding's rows.
     TypeError
         Not numbers.
 
@@ -57,6 +60,13 @@ def check_convention(triplets: object, embedding: object, /) -> FloatArray:
         raise ValueError(msg)
     shares = _odd_shares(x @ x.T, items)
     best = int(shares.argmax())
+    if best == 2 and len(items) >= _MANY and shares[2] - shares[:2].max() < 3 * _margin_error(shares, len(items)):
+        msg = (
+            f"the embedding finds no column to be the odd one out ({', '.join(f'{share:.0%}' for share in shares)} of "
+            "the triplets): this file may keep the order shown and the answer apart; read it with "
+            "Triplets.from_columns(..., odd=<positions of the odd one>), or check that both count the same items."
+        )
+        raise ValueError(msg)
     if best != 2:
         msg = (
             f"the embedding picks the {_COLUMNS[best]} column as the odd one out in {shares[best]:.0%} of the triplets "
@@ -73,3 +83,9 @@ def _odd_shares(similarity: FloatArray, items: np.ndarray) -> FloatArray:
     pairs = np.stack([similarity[b, c], similarity[a, c], similarity[a, b]], axis=1)
     top = pairs == pairs.max(axis=1, keepdims=True)
     return (top / top.sum(axis=1, keepdims=True)).mean(axis=0)
+
+
+def _margin_error(shares: FloatArray, n: int) -> float:
+    """Return the standard error of the difference between the last share and the next largest one."""
+    last, other = shares[2], shares[:2].max()
+    return float(np.sqrt((last + other - (last - other) ** 2) / n))

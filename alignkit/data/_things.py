@@ -92,7 +92,10 @@ class Things:
         Parameters
         ----------
         name : {"animacy", "size"}
-            ``"animacy"``: 1-7 ratings of 11 properties (mean and SD); ``"size"``: perceived real-world size.
+            ``"animacy"``: 1-7 ratings of 11 properties (mean and SD); ``"size"``: perceived real-world size. The
+            published size table names 15 concepts two ways that disagree, by uniqueID and by ``image_Nr`` (its
+            baseball bat is smaller than its ball, its tank1 is the storage tank); the column ``keys_agree`` added
+            here is False for them.
 
         Raises
         ------

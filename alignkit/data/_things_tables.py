@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from alignkit._check import check_choice, check_same_labels
 from alignkit._typing import PathLike
 from alignkit.data._registry import locate
@@ -23,8 +25,14 @@ def ratings(name: str, labels: Sequence[str], root: PathLike) -> pd.DataFrame:
     """Return a rating table with one row per label, in their order."""
     check_choice("name", name, tuple(_RATINGS))
     file, sep = _RATINGS[name]
-    table = text_table(locate("things", file, root), sep=sep, columns=("uniqueID",))
-    return _by_label(table, table.pop("uniqueID").astype(str).str.replace(" ", "_"), labels, file)
+    columns = ("uniqueID", "image_Nr") if name == "size" else ("uniqueID",)
+    table = text_table(locate("things", file, root), sep=sep, columns=columns)
+    ids = [str(label).replace(" ", "_") for label in table.pop("uniqueID")]
+    joined = _by_label(table, ids, labels, file)
+    if name == "size":
+        # 15 rows carry another concept's uniqueID or another concept's number: which is wrong differs between them
+        joined["keys_agree"] = joined["image_Nr"].to_numpy() == np.arange(1, len(labels) + 1)
+    return joined
 
 
 def categories(concepts: pd.DataFrame, root: PathLike) -> pd.DataFrame:
