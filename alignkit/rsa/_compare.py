@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alignkit._check import NanPolicy, check_choice, check_nan_policy
 from alignkit._result import Result
-from alignkit._typing import BoolArray, FloatArray, IntArray
-from alignkit.rsa._container import RDM, OnMismatch, align, as_rdm
+from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
+from alignkit.rsa._align import OnMismatch, align, as_rdm
+from alignkit.rsa._container import RDM
 from alignkit.rsa._dispatch import Backend
-from alignkit.rsa._nan import name_items, report_undefined
-from alignkit.rsa._similarity_methods import METHODS, UNDEFINED_IF_CONSTANT, Method, constant_rows, similarity
+from alignkit.rsa._nan import items_of_pairs, name_items, report_all
+from alignkit.rsa._similarity_methods import METHODS, SENTENCE, Method, similarity, undefined_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +32,7 @@ class Comparison(Result):
     values : ndarray, shape (*a.shape, *b.shape)
         One similarity per pair of RDMs; a single pair gives a 0-d array (use ``float(result)``).
     n_pairs : ndarray of int, same shape
-        Item pairs that each value rests on.
+        Item pairs that each value rests on (0 where NaN was propagated).
     method, nan_policy : str
         As asked for.
     dims : tuple of str
@@ -81,17 +83,12 @@ class Comparison(Result):
 
     def methods_text(self) -> str:
         """Return the sentence a paper's Methods section needs."""
-        names = {
-            "spearman": "Spearman's rank correlation (average ranks for ties)",
-            "pearson": "Pearson's correlation",
-            "cosine": "cosine similarity",
-            "rho-a": "rho-a, the expected Spearman correlation under random tie breaking",
-            "kendall-tau-a": "Kendall's tau-a",
-            "kendall-tau-b": "Kendall's tau-b",
-        }
+        low, high = int(self.n_pairs.min()), int(self.n_pairs.max())
+        pairs = f"{high:,} item pairs" if low == high else f"{low:,} to {high:,} item pairs"
+        left_out = ", those without a value in either RDM left out" if self.nan_policy == "omit" else ""
         return (
-            f"RDMs of {self.n_items} items were compared by {names[self.method]} over the upper triangle "
-            f"({int(self.n_pairs.min())} to {int(self.n_pairs.max())} item pairs), rows matched by {self.aligned_by}."
+            f"RDMs of {self.n_items} items were compared by {SENTENCE[self.method]} over the upper triangle "
+            f"({pairs}{left_out}), rows matched by {self.aligned_by}."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -124,6 +121,8 @@ def compare(
         taken out. With tied (categorical) models prefer rho-a: Spearman favours them.
     nan_policy : {"propagate", "omit", "raise"}
         NaN in either of two RDMs: give NaN, leave those item pairs out of that comparison alone, or raise.
+        Undefined values (RDMs that are constant or, for cosine, zero; fewer than two pairs left) are NaN or raise.
+        One warning names all that is NaN.
     on_mismatch : {"raise", "intersect"}
         What to do when two labelled RDMs hold different items.
     backend : {"auto", "numpy", "numba"}
@@ -157,9 +156,8 @@ def compare(
     check_nan_policy(nan_policy)
     first, second = align(as_rdm("the first RDM", a), as_rdm("the second RDM", b), on_mismatch=on_mismatch)
     rows_a, rows_b = (x.values.reshape(-1, x.n_pairs) for x in (first, second))
-    _report_nan(first, second, nan_policy)
     values, n_pairs = compare_rows(rows_a, rows_b, method, nan_policy, backend)
-    _report_constant(rows_a, rows_b, method, nan_policy)
+    report_all(_reasons(first, second, values, n_pairs, method, nan_policy), nan_policy)
     shape = first.shape + second.shape
     dims, coords = _joint_axes(first, second)
     return Comparison(
@@ -185,7 +183,7 @@ def compare_rows(
         for mask_b, rows_b in _by_mask(b):
             valid = mask_a & mask_b
             block = np.ix_(rows_a, rows_b)
-            if nan_policy == "propagate" and not valid.all():
+            if nan_policy != "omit" and not valid.all():
                 continue
             n_pairs[block] = valid.sum()
             if valid.sum() >= 2:
@@ -207,35 +205,68 @@ def _columns(x: FloatArray, valid: BoolArray) -> FloatArray:
     return x if valid.all() else x[:, valid]
 
 
-def _report_nan(a: RDM, b: RDM, nan_policy: NanPolicy) -> None:
-    if nan_policy == "omit":
-        return
-    for name, x in (("the first RDM", a), ("the second RDM", b)):
-        pairs = np.isnan(x.values).reshape(-1, x.n_pairs).any(axis=0)
-        if pairs.any():
-            rows, columns = np.triu_indices(x.n_items, k=1)
-            items = np.unique(np.r_[rows[pairs], columns[pairs]])
-            reason = f"{name} holds NaN (nan_policy='omit' leaves those pairs out) for"
-            report_undefined(reason, name_items(x.labels, items.tolist()), nan_policy, stacklevel=4)
+def _reasons(
+    a: RDM, b: RDM, values: FloatArray, n_pairs: IntArray, method: str, nan_policy: NanPolicy
+) -> dict[str, list[str]]:
+    """Return why values are NaN, with the names of the items or RDMs at fault."""
+    undefined = np.isnan(values)
+    unexplained = undefined.copy()
+    if not undefined.any():
+        return {}
+    kind = "zero" if method == "cosine" else "equal"
+    reasons: dict[str, list[str]] = {}
+    for which, rdm, axis in (("first", a, 1), ("second", b, 0)):
+        rows = rdm.values.reshape(-1, rdm.n_pairs)
+        missing = np.isnan(rows)
+        if nan_policy != "omit":
+            reason = f"the {which} RDM holds NaN (nan_policy='omit' leaves those pairs out) for"
+            items = items_of_pairs(np.asarray(missing.any(axis=0)), rdm.n_items)
+            reasons[reason] = name_items(rdm.labels, items)
+            unexplained &= ~np.expand_dims(missing.any(axis=1), axis)
+        bad = undefined_rows(rows, method) & undefined.any(axis=axis)
+        reason = f"{method} is undefined for RDMs whose values are all {kind}; in the {which} stack"
+        reasons[reason] = name_rdms(rdm, np.flatnonzero(bad))
+        unexplained &= ~np.expand_dims(bad, axis)
+    few, constant = unexplained & (n_pairs < 2), unexplained & (n_pairs >= 2)
+    reasons["fewer than two item pairs are without NaN in both"] = _name_both(a, b, few)
+    reasons[f"{method} is undefined on the item pairs that are left of"] = _name_both(a, b, constant)
+    return reasons
 
 
-def _report_constant(a: FloatArray, b: FloatArray, method: str, nan_policy: NanPolicy) -> None:
-    for name, rows in (("first", a), ("second", b)):
-        if method in UNDEFINED_IF_CONSTANT:
-            with_nan = np.asarray(np.isnan(rows).any(axis=1))
-            bad = constant_rows(np.where(with_nan[:, None], np.arange(rows.shape[1]), rows))
-        elif method == "cosine":
-            bad = np.asarray(~rows.any(axis=1))
-        else:
-            return
-        reason = f"{method} is undefined for RDMs whose values are all equal; in the {name} stack"
-        report_undefined(reason, [f"RDM {i}" for i in np.flatnonzero(bad)], nan_policy, stacklevel=4)
+def _name_both(a: RDM, b: RDM, cells: BoolArray) -> list[str]:
+    rows, columns = np.nonzero(cells)
+    pairs = zip(name_rdms(a, rows), name_rdms(b, columns), strict=True)
+    return [f"{name_a} of the first and {name_b} of the second stack" for name_a, name_b in pairs]
+
+
+def name_rdms(rdm: RDM, positions: IntArray) -> list[str]:
+    """Return what to call the RDMs at flat ``positions`` of a stack: by coordinate where there is one."""
+    if not rdm.dims:
+        return ["the only RDM" for _ in positions]
+    coordinates = [rdm.coords.get(name, np.arange(size)) for name, size in zip(rdm.dims, rdm.shape, strict=True)]
+    return [
+        ", ".join(f"{name} {values[i]}" for name, values, i in zip(rdm.dims, coordinates, where, strict=True))
+        for where in zip(*np.unravel_index(positions, rdm.shape), strict=True)
+    ]
 
 
 def _joint_axes(a: RDM, b: RDM) -> tuple[tuple[str, ...], dict[str, list[Any]]]:
     dims = list(a.dims)
-    coords: dict[str, list[Any]] = {name: values.tolist() for name, values in a.coords.items()}
-    renamed: Mapping[str, str] = {name: f"{name}_2" if name in dims else name for name in b.dims}
-    dims += [renamed[name] for name in b.dims]
-    coords |= {renamed[name]: values.tolist() for name, values in b.coords.items()}
+    coords = {name: as_list(values) for name, values in a.coords.items()}
+    for name in b.dims:
+        new = next(new for new in _variants(name) if new not in dims)
+        dims.append(new)
+        if name in b.coords:
+            coords[new] = as_list(b.coords[name])
     return tuple(dims), coords
+
+
+def _variants(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{k}" for k in itertools.count(2))
+
+
+def as_list(coordinate: AnyArray) -> list[Any]:
+    """Return a coordinate as values that JSON knows; dates become text."""
+    values: list[Any] = (coordinate.astype(str) if coordinate.dtype.kind in "mM" else coordinate).tolist()
+    return values

@@ -46,7 +46,7 @@ def condense(square: object, /) -> FloatArray:
     array([1., 2., 3.])
     """
     array = as_float_array("the RDM", square)
-    check_square("the RDM", array)
+    _check_square("the RDM", array)
     rows, columns = np.triu_indices(array.shape[-1], k=1)
     return array[..., rows, columns]
 
@@ -86,37 +86,69 @@ def squareform(condensed: object, /) -> FloatArray:
     return square
 
 
-def as_condensed(name: str, x: object) -> FloatArray:
+def as_condensed(name: str, x: object, n_leading: int | None = None) -> FloatArray:
     """Return ``x`` condensed, whether it came condensed or square.
 
-    An array whose last two axes are equal is square, unless it is too small to tell (a stack of
-    three condensed RDMs of three items has shape (3, 3)): then a zero diagonal makes it square.
+    ``n_leading``, the number of leading axes, settles which of the two it is. Without it, an array whose last
+    two axes are equal is square: a stack that could be either (6 RDMs of 4 items have shape (6, 6)) and is no
+    valid square is refused rather than guessed.
     """
     array = as_float_array(name, x)
     if array.ndim == 0 or array.size == 0:
         msg = f"{name} is empty; got shape {array.shape}."
         raise ValueError(msg)
-    if array.ndim >= 2 and array.shape[-1] == array.shape[-2] and not _is_stack_of_triples(array):
-        check_square(name, array)
+    square = array.ndim >= 2 and array.shape[-1] == array.shape[-2]
+    if n_leading is None:
+        square = square or _is_damaged_square(array)
+    elif n_leading == array.ndim - 1:
+        _refuse_lone_square(name, array, n_leading)
+        square = False
+    if square:
+        _check_square(name, array, ambiguous=n_leading is None)
         check_n_items(name, array.shape[-1])
         rows, columns = np.triu_indices(array.shape[-1], k=1)
         return array[..., rows, columns]
-    if array.ndim == 2 and _is_nearly_square(array):
-        check_square(name, array)
-    n = n_items_of(array.shape[-1], name)
-    check_n_items(name, n)
+    check_n_items(name, n_items_of(array.shape[-1], name))
     return array
 
 
-def _is_stack_of_triples(array: FloatArray) -> bool:
-    if array.shape[-1] != 3:
+def _check_square(name: str, array: FloatArray, *, ambiguous: bool = False) -> None:
+    try:
+        check_square(name, array)
+    except ValueError as error:
+        n = array.shape[-1]
+        if not ambiguous or array.ndim < 2 or n < 3 or not _is_triangular(n):
+            raise
+        stack = f"{array.shape[-2]} condensed RDMs of {n_items_of(n)} items"
+        msg = f"{error} If these are {stack}, name the leading axes: RDM(..., dims=[...])."
+        raise ValueError(msg) from error
+
+
+def _refuse_lone_square(name: str, array: FloatArray, n_leading: int) -> None:
+    # 78 x 78 could be 78 condensed RDMs of 13 items, but symmetric and with a zero diagonal it is one RDM
+    if array.ndim < 2 or array.shape[-1] != array.shape[-2] or not np.nan_to_num(array).any():
+        return
+    try:
+        _check_square(name, array)
+    except ValueError:
+        return
+    msg = (
+        f"{name} ends in square matrices, shape {array.shape}: that leaves {array.ndim - 2} leading axes, "
+        f"but dims names {n_leading}."
+    )
+    raise ValueError(msg)
+
+
+def _is_triangular(n: int) -> bool:
+    return float((1 + np.sqrt(1 + 8 * n)) / 2).is_integer()
+
+
+def _is_damaged_square(array: FloatArray) -> bool:
+    # A 92 x 91 table with zeros along a diagonal is a square that lost a column, not 92 RDMs of 14 items;
+    # a 92 x 93 one cannot be anything else. Say so in those words.
+    if array.ndim != 2 or array.shape[0] <= 3 or not 0 < abs(array.shape[0] - array.shape[1]) <= 2:
         return False
-    diagonal = np.diagonal(array, axis1=-2, axis2=-1)
-    return not np.all((diagonal == 0) | np.isnan(diagonal))
-
-
-def _is_nearly_square(array: FloatArray) -> bool:
-    # A 92 x 91 table is a damaged square, not 92 condensed RDMs: say so in those words.
-    rows, columns = array.shape
-    possible = (1 + np.sqrt(1 + 8 * columns)) / 2
-    return rows > 3 and abs(rows - columns) <= 2 and not float(possible).is_integer()
+    if not _is_triangular(array.shape[1]):
+        return True
+    diagonals = (np.diagonal(array, offset) for offset in (-1, 0, 1))
+    return any(bool(np.all((diagonal == 0) | np.isnan(diagonal))) for diagonal in diagonals)

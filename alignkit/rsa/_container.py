@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from alignkit._check import as_labels, check_choice, check_n_items, check_same_labels, join_names
+from alignkit._check import as_labels, check_n_items, join_names
+from alignkit._result import jsonable
 from alignkit._typing import AnyArray, FloatArray, PathLike
+from alignkit.rsa._axes import as_coords, as_dims, check_axis, find
 from alignkit.rsa._condensed import as_condensed, n_items_of, squareform
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
-
-OnMismatch = Literal["raise", "intersect"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -27,18 +28,20 @@ class RDM:
     Parameters
     ----------
     values : array_like, shape (..., pairs) or (..., items, items)
-        Dissimilarities; stored condensed (upper triangle, row-major) as read-only float64.
+        Dissimilarities; stored condensed (upper triangle, row-major) as read-only float64. A writeable array is
+        copied, so that later changes to it do not reach the RDM.
     labels : sequence of str, shape (items,), optional
         One unique name per item. Two labelled RDMs are aligned by label before any comparison.
     dims : sequence of str, optional
         Names of the leading axes (``"subject"``, ``"session"``, ``"time"``, ``"model"`` ...).
-        By default a single leading axis is ``"rdm"``, several are ``"axis_0"``, ``"axis_1"`` ...
+        By default a single leading axis is ``"rdm"``, several are ``"axis_0"``, ``"axis_1"`` ... They also tell a
+        stack from a square where the shape alone does not (6 RDMs of 4 items have shape (6, 6)).
     coords : mapping of str to array_like, optional
         Coordinates of leading axes, for example ``{"subject": ["s1", "s2"]}``.
     metric : str, optional
         What the dissimilarities are (``"correlation"``, ``"crossnobis"`` ...).
     provenance : mapping, optional
-        Where they come from: plain JSON values.
+        Where they come from: JSON values; anything else is kept as its text.
 
     Raises
     ------
@@ -76,21 +79,11 @@ class RDM:
         metric: str | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        array = as_condensed("values", values).view()
-        if np.isinf(array).any():
-            msg = "values holds infinities; a dissimilarity is finite, or NaN where it is missing."
-            raise ValueError(msg)
-        array.flags.writeable = False
-        n = n_items_of(array.shape[-1])
-        leading = array.shape[:-1]
-        names = _as_dims(dims, len(leading))
-        put = object.__setattr__
-        put(self, "values", array)
-        put(self, "labels", None if labels is None else as_labels("labels", labels, n))
-        put(self, "dims", names)
-        put(self, "coords", _as_coords(coords or {}, names, leading))
-        put(self, "metric", metric)
-        put(self, "provenance", dict(provenance or {}))
+        names = (dims,) if isinstance(dims, str) else dims
+        array = as_condensed("values", values, None if names is None else len(names))
+        if array.flags.writeable and (array is values or not array.flags.owndata):
+            array = array.copy()
+        _fill(self, array, labels, names, coords or {}, metric, provenance or {})
 
     @property
     def n_items(self) -> int:
@@ -127,8 +120,13 @@ class RDM:
 
     def replace(self, values: object, **changes: Any) -> RDM:
         """Return a copy with new values (and any other field), checked anew."""
-        fields = {name: getattr(self, name) for name in ("labels", "dims", "coords", "metric", "provenance")}
-        return RDM(values, **{**fields, **changes})
+        return RDM(values, **{**self._context(), **changes})
+
+    def _context(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("labels", "dims", "coords", "metric", "provenance")}
+
+    def _part(self, values: FloatArray, **changes: Any) -> RDM:
+        return condensed_rdm(values, **{**self._context(), **changes})
 
     def select(self, labels: Iterable[Any]) -> RDM:
         """Return the RDM of the named items, in the order given.
@@ -136,7 +134,7 @@ class RDM:
         Raises
         ------
         ValueError
-            An unlabelled RDM, fewer than three items, or labels it does not hold.
+            An unlabelled RDM, fewer than three items, or labels that it does not hold.
         """
         if self.labels is None:
             msg = "this RDM has no labels; build it with labels=... to select items by name."
@@ -150,50 +148,58 @@ class RDM:
         return self.take([position[label] for label in wanted])
 
     def take(self, items: Sequence[int] | AnyArray) -> RDM:
-        """Return the RDM of the items at these positions (each at most once), in the order given."""
-        index = np.asarray(items, dtype=np.intp)
+        """Return the RDM of the items at these positions (each at most once), in the order given.
+
+        Negative positions count from the end; a boolean mask has one entry per item.
+
+        Raises
+        ------
+        ValueError
+            Positions beyond the items, repeated positions, or fewer than three.
+        TypeError
+            Positions that are not whole numbers.
+        """
+        index = _as_positions(items, self.n_items)
         check_n_items("the selection", index.size)
-        labels = None if self.labels is None else [self.labels[i] for i in index]
-        if labels is None and len(set(index.tolist())) != index.size:
-            msg = "items are repeated in the selection; an RDM holds each item once."
-            raise ValueError(msg)
         rows, columns = np.triu_indices(index.size, k=1)
         pairs = pair_index(index[rows], index[columns], self.n_items)
-        return self.replace(self.values[..., pairs], labels=labels)
+        labels = None if self.labels is None else [self.labels[i] for i in index]
+        return self._part(self.values[..., pairs], labels=labels)
 
     def isel(self, **positions: int | slice | Sequence[int] | AnyArray) -> RDM:
         """Return part of the leading axes by position: ``rdms.isel(subject=0)``."""
         values, dims, coords = self.values, list(self.dims), dict(self.coords)
-        for name, where in positions.items():
-            check_choice("the axis", name, self.dims)
+        for name, wanted in positions.items():
+            check_axis(name, dims)
             axis = dims.index(name)
+            where = wanted if isinstance(wanted, slice) else _as_index(name, wanted, values.shape[axis])
             values = values[(slice(None),) * axis + (where,)]
             kept = coords.pop(name, None)
-            if isinstance(where, int | np.integer):
+            if isinstance(where, int):
                 dims.remove(name)
             elif kept is not None:
                 coords[name] = kept[where]
-        return self.replace(values, dims=dims, coords=coords)
+        return self._part(values, dims=dims, coords=coords)
 
     def sel(self, **names: Any) -> RDM:
         """Return part of the leading axes by coordinate: ``rdms.sel(subject="s1")``."""
         positions: dict[str, Any] = {}
         for name, wanted in names.items():
-            check_choice("the axis", name, tuple(self.coords))
-            known = self.coords[name].tolist()
+            check_axis(name, self.dims)
+            if name not in self.coords:
+                msg = f"the axis {name!r} has no coordinates; use isel({name}=...)."
+                raise ValueError(msg)
             many = isinstance(wanted, list | tuple | np.ndarray)
-            for value in wanted if many else [wanted]:
-                check_choice(name, str(value), [str(k) for k in known])
-            texts = [str(k) for k in known]
-            positions[name] = [texts.index(str(v)) for v in wanted] if many else texts.index(str(wanted))
+            found = [find(name, self.coords[name], value) for value in (wanted if many else [wanted])]
+            positions[name] = found if many else found[0]
         return self.isel(**positions)
 
     def mean(self, dim: str) -> RDM:
         """Return the mean over one leading axis (raw values; NaN stays NaN)."""
-        check_choice("dim", dim, self.dims)
+        check_axis(dim, self.dims)
         dims = [name for name in self.dims if name != dim]
         coords = {name: value for name, value in self.coords.items() if name != dim}
-        return self.replace(self.values.mean(axis=self.dims.index(dim)), dims=dims, coords=coords)
+        return self._part(self.values.mean(axis=self.dims.index(dim)), dims=dims, coords=coords)
 
     def to_xarray(self) -> xr.DataArray:
         """Return a DataArray with dims (..., item, item_2) holding the square matrices."""
@@ -241,11 +247,11 @@ class RDM:
         save(self, path)
 
     @classmethod
-    def load(cls, path: PathLike) -> Self:
+    def load(cls, path: PathLike) -> RDM:
         """Read what :meth:`save` wrote; any single-array ``.npy``, ``.npz``, ``.mat`` or text file also loads."""
         from alignkit.rsa._storage import load
 
-        return cls(**load(path))
+        return load(path)
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw one RDM as a heat map; select from a stack first, or its mean is drawn (and the title says so)."""
@@ -254,69 +260,84 @@ class RDM:
         return plot_rdm(self, ax, **options)
 
 
-def pair_index(i: AnyArray, j: AnyArray, n: int) -> AnyArray:
-    """Return the condensed positions of pairs (i, j), i != j, among ``n`` items."""
-    low, high = np.minimum(i, j), np.maximum(i, j)
-    if (low == high).any():
-        msg = "items are repeated in the selection; an RDM holds each item once."
+def condensed_rdm(
+    values: FloatArray,
+    labels: Iterable[Any] | None = None,
+    *,
+    dims: Sequence[str] | None = None,
+    coords: Mapping[str, Any] | None = None,
+    metric: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> RDM:
+    """Return the RDM of values that are known to be condensed, without guessing and without a copy."""
+    rdm = object.__new__(RDM)
+    _fill(rdm, values, labels, dims, coords or {}, metric, provenance or {})
+    return rdm
+
+
+def _fill(
+    rdm: RDM,
+    values: FloatArray,
+    labels: Iterable[Any] | None,
+    dims: Sequence[str] | None,
+    coords: Mapping[str, Any],
+    metric: str | None,
+    provenance: Mapping[str, Any],
+) -> None:
+    if values.ndim == 0 or values.size == 0:
+        msg = f"values is empty; got shape {values.shape}."
         raise ValueError(msg)
+    n_items = n_items_of(values.shape[-1], "values")
+    check_n_items("values", n_items)
+    if np.isinf(values).any():
+        msg = "values holds infinities; a dissimilarity is finite, or NaN where it is missing."
+        raise ValueError(msg)
+    array = values.view()
+    array.flags.writeable = False
+    leading = array.shape[:-1]
+    names = as_dims(dims, len(leading))
+    fields = {
+        "values": array,
+        "labels": None if labels is None else as_labels("labels", labels, n_items),
+        "dims": names,
+        "coords": as_coords(coords, names, leading),
+        "metric": metric,
+        "provenance": json.loads(json.dumps(jsonable(dict(provenance)), default=str)),
+    }
+    for name, value in fields.items():
+        object.__setattr__(rdm, name, value)
+
+
+def pair_index(i: AnyArray, j: AnyArray, n: int) -> AnyArray:
+    """Return the condensed positions of pairs (i, j), i != j, 0 <= i, j < ``n``."""
+    low, high = np.minimum(i, j), np.maximum(i, j)
     return low * (2 * n - low - 1) // 2 + high - low - 1
 
 
-def as_rdm(name: str, x: object) -> RDM:
-    """Return ``x`` as an RDM, whether it is one already or a bare condensed or square array."""
-    if isinstance(x, RDM):
-        return x
-    try:
-        return RDM(x)
-    except (ValueError, TypeError) as error:
-        raise type(error)(str(error).replace("values", name, 1)) from error
-
-
-def align(a: RDM, b: RDM, *, on_mismatch: OnMismatch = "raise") -> tuple[RDM, RDM]:
-    """Return both RDMs over the same items in the same order (that of ``a``).
-
-    Two labelled RDMs are matched by label; where one is unlabelled the rows are matched by position and
-    the numbers of items must agree.
-    """
-    check_choice("on_mismatch", on_mismatch, ("raise", "intersect"))
-    if a.labels is None or b.labels is None:
-        if a.n_items != b.n_items:
-            msg = (
-                f"the RDMs have {a.n_items} and {b.n_items} items; give both of them labels to compare "
-                "the items they share."
-            )
-            raise ValueError(msg)
-        return a, b
-    if a.labels == b.labels:
-        return a, b
-    if on_mismatch == "raise":
-        check_same_labels("the first RDM", a.labels, "the second RDM", b.labels)
-        return a, b.select(a.labels)
-    held = set(b.labels)
-    shared = [label for label in a.labels if label in held]
-    check_n_items("the set of shared items", len(shared))
-    return a.select(shared), b.select(shared)
-
-
-def _as_dims(dims: Sequence[str] | None, n: int) -> tuple[str, ...]:
-    if dims is None:
-        return ("rdm",) if n == 1 else tuple(f"axis_{i}" for i in range(n))
-    names = (dims,) if isinstance(dims, str) else tuple(map(str, dims))
-    if len(names) != n or len(set(names)) != n or "pair" in names:
-        msg = f"dims must give {n} different names for the leading axes (not 'pair'); got {names}."
+def _as_positions(items: object, n: int) -> AnyArray:
+    index = _as_index("items", items, n)
+    if isinstance(index, int):
+        msg = f"items must be a sequence of positions; got {items!r}."
+        raise TypeError(msg)
+    if len(set(index.tolist())) != index.size:
+        msg = "items are repeated in the selection; an RDM holds each item once."
         raise ValueError(msg)
-    return names
+    return index
 
 
-def _as_coords(coords: Mapping[str, Any], dims: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, AnyArray]:
-    result = {}
-    for name, values in coords.items():
-        check_choice("a coordinate's axis", name, dims)
-        array = np.asarray(values)
-        size = shape[dims.index(name)]
-        if array.shape != (size,) or array.dtype.hasobject:
-            msg = f"the coordinate {name!r} must hold {size} texts or numbers; got shape {array.shape}, {array.dtype}."
-            raise ValueError(msg)
-        result[name] = array
-    return result
+def _as_index(name: str, where: object, n: int) -> int | AnyArray:
+    """Return one position or an array of them, non-negative, from positions or a mask."""
+    index = np.asarray(where)
+    if index.dtype == bool and index.shape == (n,):
+        return np.flatnonzero(index)
+    if index.size == 0 and index.ndim == 1:
+        msg = f"{name}: the selection is empty."
+        raise ValueError(msg)
+    if index.dtype.kind not in "iu" or index.ndim > 1:
+        msg = f"{name} must be whole-number positions, or a mask of {n} booleans; got {where!r}."
+        raise TypeError(msg)
+    if (index < -n).any() or (index >= n).any():
+        msg = f"{name} must lie between 0 and {n - 1}; got {int(index.flat[np.argmax(np.abs(index))])}."
+        raise ValueError(msg)
+    index = np.where(index < 0, index + n, index).astype(np.intp)
+    return int(index) if index.ndim == 0 else index

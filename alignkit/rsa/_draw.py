@@ -11,6 +11,7 @@ from alignkit._plot import new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from alignkit.rsa._ceiling import NoiseCeiling
     from alignkit.rsa._compare import Comparison
     from alignkit.rsa._container import RDM
 
@@ -87,3 +88,23 @@ def _matrix(ax: Axes, comparison: Comparison) -> None:
 def _names(comparison: Comparison, axis: int) -> list[str]:
     name = comparison.dims[axis]
     return [str(v) for v in comparison.coords.get(name, range(comparison.values.shape[axis]))]
+
+
+def plot_ceiling(ceiling: NoiseCeiling, ax: Axes | None = None) -> Axes:
+    """Draw the band between the bounds: across the axes, or along one further axis."""
+    further = ceiling.dims[1:]
+    if len(further) > 1:
+        msg = f"a ceiling over the axes {further} has no single curve; select from the RDMs until one is left."
+        raise ValueError(msg)
+    ax = new_axes(ax)
+    style: dict[str, Any] = {"color": "0.75", "alpha": 0.6, "linewidth": 0, "label": "noise ceiling"}
+    if not further:
+        ax.axhspan(float(ceiling.lower), float(ceiling.upper), **style)
+    else:
+        where = np.asarray(ceiling.coords.get(further[0], range(np.size(ceiling.lower))))
+        if where.dtype.kind not in "iuf":
+            where = np.arange(len(where))
+        ax.fill_between(where, ceiling.lower, ceiling.upper, **style)
+        ax.set_xlabel(further[0])
+    ax.set_ylabel(ceiling.method)
+    return ax

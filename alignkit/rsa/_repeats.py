@@ -40,8 +40,20 @@ def average_repeats(x: FloatArray, labels: Iterable[Any]) -> tuple[FloatArray, t
 
 def average_within_folds(
     x: FloatArray, labels: Iterable[Any], folds: Iterable[Any]
-) -> tuple[FloatArray, tuple[str, ...]]:
-    """Return fold-wise condition means, shape (..., folds, items, channels), and the labels.
+) -> tuple[FloatArray, tuple[str, ...], IntArray]:
+    """Return the mean of every condition within every fold.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., rows, channels)
+    labels, folds : sequence, shape (rows,)
+
+    Returns
+    -------
+    means : ndarray, shape (..., folds, items, channels)
+    labels : tuple of str, shape (items,)
+    counts : ndarray of int, shape (folds, items)
+        Rows that each mean rests on.
 
     Raises
     ------
@@ -63,12 +75,14 @@ def average_within_folds(
         msg = f"every condition must occur in every fold; missing: {join_names(missing)}."
         raise ValueError(msg)
     means = _group_means(x, cells, n_folds * n_items)
-    return means.reshape(*x.shape[:-2], n_folds, n_items, x.shape[-1]), distinct
+    return means.reshape(*x.shape[:-2], n_folds, n_items, x.shape[-1]), distinct, counts
 
 
 def _group_means(x: FloatArray, codes: IntArray, n_groups: int) -> FloatArray:
     order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes, minlength=n_groups)
     starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    sums = np.add.reduceat(x[..., order, :], starts, axis=-2)
+    # opposite infinities add up to NaN: the caller names the items
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = np.add.reduceat(x[..., order, :], starts, axis=-2)
     return sums / counts[:, None]

@@ -28,14 +28,17 @@ class Similarity:
 
 
 def constant_rows(x: FloatArray) -> BoolArray:
-    """Return which rows hold one value only, exactly: rounding in a mean must not decide this."""
+    """Return which rows hold one value only, exactly: rounding in a mean must not decide this; never one with NaN."""
     return np.asarray(x.max(axis=-1) == x.min(axis=-1))
 
 
 def standardise(x: FloatArray, *, centre: bool = True) -> FloatArray:
     """Return rows of unit norm, centred by default; rows without variance become NaN."""
     undefined = constant_rows(x) if centre else np.asarray(~x.any(axis=-1))
-    rows = x - x.mean(axis=-1, keepdims=True) if centre else x
+    # a power of two is exact, and keeps squares from overflowing or vanishing whatever the unit
+    rows = np.ldexp(x, -np.frexp(np.abs(x).max(axis=-1, keepdims=True))[1])
+    if centre:
+        rows = rows - rows.mean(axis=-1, keepdims=True)
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     norms[undefined] = np.nan
     return rows / norms
@@ -106,8 +109,24 @@ METHODS: dict[str, Similarity] = {
 }
 #: Methods that see ranks only.
 RANK_METHODS = frozenset({"spearman", "rho-a", "kendall-tau-a", "kendall-tau-b"})
-#: Methods that are undefined for an RDM whose values are all equal (cosine: all zero).
-UNDEFINED_IF_CONSTANT = frozenset({"spearman", "pearson", "kendall-tau-b"})
+#: What a Methods section calls them.
+SENTENCE = {
+    "spearman": "Spearman's rank correlation (average ranks for ties)",
+    "pearson": "Pearson's correlation",
+    "cosine": "cosine similarity",
+    "rho-a": "rho-a, the expected Spearman correlation under random tie breaking",
+    "kendall-tau-a": "Kendall's tau-a",
+    "kendall-tau-b": "Kendall's tau-b",
+}
+
+
+def undefined_rows(x: FloatArray, method: str) -> BoolArray:
+    """Return which rows have no similarity to anything: constant ones (cosine: all zero; rho-a, tau-a: none)."""
+    if method == "cosine":
+        return np.asarray(~x.any(axis=-1))
+    if method in ("rho-a", "kendall-tau-a"):
+        return np.zeros(x.shape[:-1], dtype=bool)
+    return constant_rows(x)
 
 
 def similarity(a: FloatArray, b: FloatArray, method: str, backend: Backend = "auto") -> FloatArray:

@@ -1,7 +1,8 @@
-"""RDMs on disk: one ``.npz`` without pickle, or a ``.zarr`` folder for what does not fit in memory."""
+"""RDMs on disk: one ``.npz`` without pickle, or a chunked ``.zarr`` folder."""
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._io import check_file, load_array, load_npz, save_npz
+from alignkit._check import as_float_array
+from alignkit._io import MAX_BYTES, check_file, load_array, load_npz, save_npz
 from alignkit._typing import AnyArray, PathLike
+from alignkit.rsa._container import RDM, condensed_rdm
 
 if TYPE_CHECKING:
-    from alignkit.rsa._container import RDM
+    import zarr
 
 _SCHEMA = "alignkit.RDM/1"
 
@@ -31,16 +34,21 @@ def save(rdm: RDM, path: PathLike) -> None:
         raise ValueError(msg)
 
 
-def load(path: PathLike) -> dict[str, Any]:
-    """Return the arguments that build the RDM held by ``path``."""
+def load(path: PathLike) -> RDM:
+    """Return the RDM held by ``path``."""
     path = Path(path)
     if path.suffix == ".zarr":
         return _from_parts(path, *_load_zarr(path))
     if path.suffix == ".npz":
         arrays, meta = load_npz(path)
-        if meta.get("schema") == _SCHEMA:
+        if "schema" in meta:
             return _from_parts(path, arrays, meta)
-    return {"values": load_array(path), "provenance": {"file": path.name}}
+    array = load_array(path)
+    try:
+        return RDM(array, provenance={"file": path.name})
+    except (ValueError, TypeError) as error:
+        msg = f"{path}: {error}"
+        raise type(error)(msg) from error
 
 
 def _to_parts(rdm: RDM) -> tuple[dict[str, AnyArray], dict[str, Any]]:
@@ -57,18 +65,22 @@ def _to_parts(rdm: RDM) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     return arrays, meta
 
 
-def _from_parts(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) -> dict[str, Any]:
+def _from_parts(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) -> RDM:
     if meta.get("schema") != _SCHEMA or "values" not in arrays:
         msg = f"{path} is not an RDM saved by alignkit (schema {_SCHEMA!r} expected, got {meta.get('schema')!r})."
         raise ValueError(msg)
-    return {
-        "values": arrays["values"],
-        "labels": arrays["labels"].tolist() if "labels" in arrays else None,
-        "dims": meta["dims"],
-        "coords": {name.removeprefix("coord_"): v for name, v in arrays.items() if name.startswith("coord_")},
-        "metric": meta["metric"],
-        "provenance": meta["provenance"],
-    }
+    try:
+        return condensed_rdm(
+            as_float_array("values", arrays["values"]),
+            arrays["labels"].tolist() if "labels" in arrays else None,
+            dims=meta["dims"],
+            coords={name.removeprefix("coord_"): v for name, v in arrays.items() if name.startswith("coord_")},
+            metric=meta["metric"],
+            provenance=meta["provenance"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{path} is damaged: its parts do not make an RDM ({error})."
+        raise ValueError(msg) from error
 
 
 def _save_zarr(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) -> None:
@@ -81,36 +93,32 @@ def _save_zarr(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) ->
         msg = f"{path} exists and is not a zarr folder; choose another name."
         raise ValueError(msg)
     # written beside the target, then renamed: a reader never sees half a folder
-    building = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    workshop = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        group = zarr.open_group(building, mode="w")
+        group = zarr.open_group(workshop / "new", mode="w", zarr_format=3)
         for name, array in arrays.items():
-            # text travels as UTF-8 bytes in JSON: zarr v3 has no settled string type
-            if array.dtype.kind in "US":
+            # text travels as JSON: zarr v3 has no settled string type
+            if array.dtype.kind == "U":
                 group.attrs[name] = array.tolist()
             else:
-                group.create_array(name, data=np.asarray(array))
+                # every chunk is written, so that a missing one means damage
+                group.create_array(name, data=np.asarray(array), config={"write_empty_chunks": True})
         group.attrs["alignkit"] = meta
-        _swap(building, path)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
+        _swap(workshop, path)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
 
 
-def _swap(building: Path, path: Path) -> None:
+def _swap(workshop: Path, path: Path) -> None:
     # a folder cannot be replaced in one step: the old one steps aside first and comes back on failure
-    building.chmod(0o755)
-    aside = path.with_name(f".{path.name}.old")
-    shutil.rmtree(aside, ignore_errors=True)
     if path.exists():
-        path.rename(aside)
+        path.rename(workshop / "old")
     try:
-        building.rename(path)
-    except OSError:
-        if aside.exists():
-            aside.rename(path)
+        (workshop / "new").rename(path)
+    except BaseException:
+        if (workshop / "old").exists():
+            (workshop / "old").rename(path)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _load_zarr(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
@@ -121,8 +129,9 @@ def _load_zarr(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
         msg = f"{path} is a file; a .zarr folder is expected."
         raise ValueError(msg)
     try:
-        group = zarr.open_group(path, mode="r")
-        arrays: dict[str, AnyArray] = {name: np.asarray(array[...]) for name, array in group.arrays()}
+        # version 3 only: version 2 has a filter that unpickles
+        group = zarr.open_group(path, mode="r", zarr_format=3)
+        arrays = _read_arrays(group)
         attributes = dict(group.attrs)
     except Exception as error:  # zarr raises many kinds on damaged folders
         msg = f"{path} is not a readable zarr folder ({error}); it is incomplete or damaged."
@@ -130,3 +139,17 @@ def _load_zarr(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     meta = attributes.pop("alignkit", {})
     arrays |= {name: np.array(values) for name, values in attributes.items() if isinstance(values, list)}
     return arrays, meta if isinstance(meta, dict) else {}
+
+
+def _read_arrays(group: zarr.Group) -> dict[str, AnyArray]:
+    members = dict(group.arrays())
+    # a few bytes of metadata can claim any shape
+    total = sum(math.prod(array.shape) * array.dtype.itemsize for array in members.values())
+    if total > MAX_BYTES:
+        msg = f"it expands to {total / 2**30:.1f} GiB, more than the {MAX_BYTES // 2**30} GiB allowed"
+        raise ValueError(msg)
+    for name, array in members.items():
+        if array.nchunks_initialized != array.nchunks:
+            msg = f"{array.nchunks - array.nchunks_initialized} of {array.nchunks} chunks of {name!r} are missing"
+            raise ValueError(msg)
+    return {name: np.asarray(array[...]) for name, array in members.items()}

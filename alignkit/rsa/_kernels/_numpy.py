@@ -27,7 +27,11 @@ def kendall_balance(x: FloatArray, y: FloatArray) -> IntArray:
     """
     balance = np.zeros((len(x), len(y)), dtype=np.int64)
     for i in range(x.shape[1] - 1):
-        signs_x = np.sign(x[:, i + 1 :] - x[:, i, None])
-        signs_y = np.sign(y[:, i + 1 :] - y[:, i, None])
-        balance += (signs_x @ signs_y.T).astype(np.int64)
+        balance += (_signs(x, i) @ _signs(y, i).T).astype(np.int64)
     return balance
+
+
+def _signs(rows: FloatArray, i: int) -> FloatArray:
+    # compared, not subtracted: a difference may overflow
+    later, own = rows[:, i + 1 :], rows[:, i, None]
+    return (later > own).astype(np.float64) - (later < own)

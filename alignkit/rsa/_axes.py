@@ -1,0 +1,86 @@
+"""Names and coordinates of the leading axes of an RDM stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from alignkit._check import check_choice, join_names
+from alignkit._typing import AnyArray
+
+#: What the tables and DataArrays that we write call their own columns and dims.
+RESERVED = frozenset(
+    {"pair", "item", "item_2", "item_a", "item_b", "dissimilarity", "similarity", "n_pairs", "lower", "upper"}
+    | {"method", "pooling"}
+)
+
+
+def as_dims(dims: Sequence[str] | None, n: int) -> tuple[str, ...]:
+    """Return ``n`` different names of leading axes, or the default ones."""
+    if dims is None:
+        return ("rdm",) if n == 1 else tuple(f"axis_{i}" for i in range(n))
+    names = (dims,) if isinstance(dims, str) else tuple(map(str, dims))
+    if len(names) != n or len(set(names)) != n:
+        msg = f"dims must give {n} different name(s), one per leading axis; got {names}."
+        raise ValueError(msg)
+    taken = [name for name in names if name in RESERVED]
+    if taken:
+        msg = f"dims may not use {join_names(taken)}: the tables we write have columns of that name."
+        raise ValueError(msg)
+    return names
+
+
+def as_coords(coords: Mapping[str, Any], dims: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, AnyArray]:
+    """Return read-only copies of the coordinates, checked against the axes they belong to."""
+    result = {}
+    for name, values in coords.items():
+        check_axis(name, dims)
+        array = _as_coordinate(name, values)
+        size = shape[dims.index(name)]
+        if array.shape != (size,):
+            msg = f"the coordinate {name!r} must hold {size} texts or numbers; got shape {array.shape}."
+            raise ValueError(msg)
+        array.flags.writeable = False
+        result[name] = array
+    return result
+
+
+def check_axis(name: str, dims: Sequence[str]) -> None:
+    """Raise unless ``name`` is one of the leading axes."""
+    if not dims:
+        msg = f"a single RDM has no leading axes; got {name!r}."
+        raise ValueError(msg)
+    check_choice("the axis", name, dims)
+
+
+def find(name: str, coordinate: AnyArray, wanted: object) -> int:
+    """Return the position of the one coordinate that reads like ``wanted``."""
+    texts = [str(value) for value in coordinate.tolist()]
+    count = texts.count(str(wanted))
+    if count != 1:
+        what = f"is not one of {join_names(texts)}" if count == 0 else f"occurs {count} times; use isel"
+        msg = f"{name}: {str(wanted)!r} {what}."
+        raise ValueError(msg)
+    return texts.index(str(wanted))
+
+
+def plain(values: Any) -> AnyArray:
+    """Return text held as objects (pandas, xarray), bytes or numpy's StringDType as ordinary numpy text."""
+    array = np.asarray(values)
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8")
+    return array.astype(str) if array.dtype.hasobject or array.dtype.kind == "T" else array
+
+
+def _as_coordinate(name: str, values: object) -> AnyArray:
+    try:
+        array = np.array(values)
+    except ValueError as error:
+        msg = f"the coordinate {name!r} must be one-dimensional; its entries have different lengths."
+        raise ValueError(msg) from error
+    if array.dtype == object and not all(isinstance(value, str) for value in array.flat):
+        msg = f"the coordinate {name!r} must hold texts or numbers, not Python objects."
+        raise TypeError(msg)
+    return plain(array)
