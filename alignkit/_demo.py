@@ -49,8 +49,8 @@ class DemoConfig:
         check_count("seed", self.seed)
 
 
-def demo(config: DemoConfig) -> Path:
-    """Run the demo and return the report's path."""
+def run_demo(config: DemoConfig) -> None:
+    """Run the demo: images, features, scores and a report in ``config.out``."""
     started = time.perf_counter()
     config.out.mkdir(parents=True, exist_ok=True)
     _say("1/4  Simulating a lab: drawn objects, simulated people, simulated fMRI. Nobody real is involved.")
@@ -68,7 +68,6 @@ def demo(config: DemoConfig) -> Path:
     report = config.out / "report.html"
     _write_report(report, table, lab, features)
     _farewell(report, time.perf_counter() - started)
-    return report
 
 
 def _say(text: str) -> None:
@@ -90,14 +89,16 @@ def _features(lab: SimulatedLab, images: Path, config: DemoConfig) -> list[Featu
     if missing:
         _say(f"     no encoder: {', '.join(missing)} not installed (pip install 'alignkit[all]'); scoring pixels only")
         return features
-    return [*(_extract(name, images, config.out) for name in (_ENCODER, _UNTRAINED)), *features]
+    store = config.out / "features"
+    store.mkdir(exist_ok=True)
+    encoders = {_ENCODER: store / _ENCODER, _UNTRAINED: store / "untrained-network"}
+    return [*(_extract(name, images, folder) for name, folder in encoders.items()), *features]
 
 
 def _extract(name: str, images: Path, out: Path) -> Features:
     from alignkit.models import extract, load
 
-    folder = out / f"features-{name.replace(':', '-')}"
-    return extract(load(name), images, layers=[-1], out=folder, batch_size=16)
+    return extract(load(name), images, layers=[-1], out=out, batch_size=16)
 
 
 def _score(features: list[Features], lab: SimulatedLab, config: DemoConfig) -> ScoreTable:

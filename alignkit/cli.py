@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     )
     from alignkit._cli._extract import ExtractConfig
     from alignkit._cli._rsa import CompareConfig, RdmConfig
+    from alignkit._cli._score import ScoreConfig
+    from alignkit._demo import DemoConfig
 
 _HELP = ("-h", "--help")
 FEATURES, RDMS, DATA = "models", "representational similarity", "data sets"
@@ -30,6 +32,22 @@ def extract() -> Entry[ExtractConfig]:
     from alignkit._cli._extract import ExtractConfig, run_extract
 
     return Entry(ExtractConfig, run_extract)
+
+
+@verb("score", FEATURES)
+def score() -> Entry[ScoreConfig]:
+    """Score features against people and brains, beside ceilings and baselines."""
+    from alignkit._cli._score import ScoreConfig, run_score
+
+    return Entry(ScoreConfig, run_score)
+
+
+@verb("demo", FEATURES)
+def demo() -> Entry[DemoConfig]:
+    """Do the whole job on simulated people, offline, and write a report."""
+    from alignkit._demo import DemoConfig, run_demo
+
+    return Entry(DemoConfig, run_demo)
 
 
 @verb("rdm", RDMS)

@@ -1,23 +1,59 @@
 """Representational similarity analysis: RDMs, comparisons, noise ceilings, and human triplets."""
 
+from alignkit.rsa._calibration import Calibration, calibration
 from alignkit.rsa._ceiling import NoiseCeiling, noise_ceiling
+from alignkit.rsa._choice_probabilities import choice_probabilities
+from alignkit.rsa._choice_scores import choice_entropy, cross_entropy, expected_calibration_error, kl_divergence
 from alignkit.rsa._compare import Comparison, compare
 from alignkit.rsa._condensed import condense, squareform
 from alignkit.rsa._container import RDM
+from alignkit.rsa._entropy_agreement import EntropyAgreement, entropy_agreement
+from alignkit.rsa._human_distribution import HumanDistribution, human_distribution
+from alignkit.rsa._odd_one_out import odd_one_out
+from alignkit.rsa._pair_probabilities import pair_probabilities
 from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
+from alignkit.rsa._similarity import similarity_matrix, triplet_similarities
+from alignkit.rsa._temperature import TemperatureFit, fit_temperature
+from alignkit.rsa._triplet_accuracy import TripletAccuracy, triplet_accuracy
+from alignkit.rsa._triplet_ceiling import TripletCeiling, percent_of_ceiling, triplet_ceiling
 from alignkit.rsa._triplets import Triplets, TwoAFC
+from alignkit.rsa._two_afc import TwoAFCAccuracy, two_afc_accuracy
 
 __all__ = [
     "RDM",
+    "Calibration",
     "Comparison",
+    "EntropyAgreement",
+    "HumanDistribution",
     "NoiseCeiling",
+    "TemperatureFit",
+    "TripletAccuracy",
+    "TripletCeiling",
     "Triplets",
     "TwoAFC",
+    "TwoAFCAccuracy",
+    "calibration",
+    "choice_entropy",
+    "choice_probabilities",
     "compare",
     "condense",
+    "cross_entropy",
+    "entropy_agreement",
+    "expected_calibration_error",
+    "fit_temperature",
+    "human_distribution",
+    "kl_divergence",
     "noise_ceiling",
+    "odd_one_out",
+    "pair_probabilities",
+    "percent_of_ceiling",
     "rank",
     "rdm",
+    "similarity_matrix",
     "squareform",
+    "triplet_accuracy",
+    "triplet_ceiling",
+    "triplet_similarities",
+    "two_afc_accuracy",
 ]

@@ -1,4 +1,4 @@
-"""CIFAR-10H: do the features carry people's uncertainty about photographs, not only the right answer?"""
+"""CIFAR-10H: whether features carry people's uncertainty about photographs, not only the right answer."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 
 from alignkit._typing import FloatArray, IntArray
 from alignkit.data import load_cifar10h
-from alignkit.rsa import compare, rdm
+from alignkit.rsa import compare, percent_of_ceiling, rdm
 from alignkit.score._paired import bootstrap_mean
-from alignkit.score._row import Scored, ScoreRow, Settings, Unit, percent_above_chance
+from alignkit.score._row import Scored, ScoreRow, Settings, Unit
 from alignkit.score._suite import Candidate, SuiteResult, shared_labels, strip_suffixes
 
 #: RDMs of all 10,000 images have 50 million pairs: a seeded sample of this many says the same.
@@ -104,7 +104,7 @@ def _rdm_row(name: str, x: FloatArray, people: People, settings: Settings) -> Sc
         ceiling_low=people.half_agreement,
         ceiling_high=people.attenuation_bound,
         ceiling="one half of the answers with the other (low), root of the Spearman-Brown reliability (high)",
-        percent_of_ceiling=percent_above_chance(value, people.attenuation_bound, 0.0),
+        percent_of_ceiling=percent_of_ceiling(value, people.attenuation_bound, chance=0.0),
         primary=True,
     )
 

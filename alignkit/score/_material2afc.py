@@ -1,4 +1,4 @@
-"""Material similarity: which of two renders is more like the reference?"""
+"""Material similarity: which of two renders is more like the reference."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from alignkit.data import load_material2afc
-from alignkit.rsa import TwoAFC, two_afc_accuracy
-from alignkit.score._row import Role, Scored, ScoreRow, Settings, Unit, percent_above_chance
+from alignkit.rsa import TwoAFC, percent_of_ceiling, two_afc_accuracy
+from alignkit.score._row import Role, Scored, ScoreRow, Settings, Unit
 from alignkit.score._suite import Candidate, SuiteResult, join_scored, shared_labels, strip_suffixes
-
-_MEASURE = "2AFC accuracy"
 
 
 def score_material2afc(candidates: Sequence[Candidate], root: Path | None, settings: Settings) -> SuiteResult:
@@ -70,38 +68,50 @@ def _score(
         model=name,
         role=role,
         part=part,
-        measure=_MEASURE,
+        measure="2AFC accuracy (majority of the votes)",
         value=result.accuracy,
-        low=result.low,
-        high=result.high,
+        low=result.accuracy_low,
+        high=result.accuracy_high,
         over="trials",
         n=result.n,
         n_items=len(trials.labels or ()),
-        ceiling_low=result.ceiling_low,
-        ceiling_high=result.ceiling_high,
-        ceiling="one vote against the others' majority (low), share of the majority (high)",
-        percent_of_ceiling=percent_above_chance(result.accuracy, result.ceiling_low, 0.5),
         split=split or "zero-shot: nothing was fitted to these data",
         primary=True,
     )
+    agreement = dataclasses.replace(
+        row,
+        measure="agreement with single votes",
+        value=result.vote_agreement,
+        low=result.vote_agreement_low,
+        high=result.vote_agreement_high,
+        ceiling_low=result.leave_one_vote_out,
+        ceiling_high=result.majority_share,
+        ceiling="a vote against the majority of the others (low), share of the majority (high)",
+        percent_of_ceiling=percent_of_ceiling(result.vote_agreement, result.leave_one_vote_out, chance=0.5),
+        primary=False,
+    )
     credit = result.per_trial
     assert credit is not None
-    return Scored((row,), (Unit(row, credit[np.isfinite(credit)]),) if role == "model" else ())
+    units = (Unit(row, credit[np.isfinite(credit)]),) if role == "model" else ()
+    return Scored((row, agreement), units)
 
 
 def _baselines(x: object, trials: TwoAFC, part: str, settings: Settings) -> list[ScoreRow]:
     array = np.asarray(x)
     rng = np.random.default_rng(settings.seed)
     few = dataclasses.replace(settings, n_bootstrap=0)
-    rows = [
-        _score("shuffled items", array[rng.permutation(len(array))], trials, part, few, role="baseline").rows[0]
+    draws = [
+        _score("shuffled items", array[rng.permutation(len(array))], trials, part, few, role="baseline").rows
         for _ in range(settings.n_shuffles)
     ]
-    values = [row.value for row in rows]
-    low, high = np.quantile(values, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
-    shuffled = dataclasses.replace(
-        rows[0], value=float(np.mean(values)), low=float(low), high=float(high), over="shuffles"
-    )
-    percent = percent_above_chance(shuffled.value, shuffled.ceiling_low, 0.5)
-    chance = dataclasses.replace(rows[0], model="chance", value=0.5, percent_of_ceiling=0.0)
-    return [dataclasses.replace(shuffled, percent_of_ceiling=percent), chance]
+    result = []
+    for rows in zip(*draws, strict=True):
+        values = [row.value for row in rows]
+        low, high = np.quantile(values, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
+        mean = float(np.mean(values))
+        percent = percent_of_ceiling(mean, rows[0].ceiling_low, chance=0.5)
+        shuffled = dataclasses.replace(rows[0], value=mean, low=float(low), high=float(high), over="shuffles")
+        result.append(dataclasses.replace(shuffled, percent_of_ceiling=percent))
+        chance_percent = 0.0 if np.isfinite(rows[0].ceiling_low) else np.nan
+        result.append(dataclasses.replace(rows[0], model="chance", value=0.5, percent_of_ceiling=chance_percent))
+    return result

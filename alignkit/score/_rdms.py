@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from alignkit.rsa import RDM, NoiseCeiling, compare, noise_ceiling
+from alignkit.rsa import RDM, NoiseCeiling, compare, noise_ceiling, percent_of_ceiling
 from alignkit.score._paired import bootstrap_mean
-from alignkit.score._row import Role, Scored, ScoreRow, Settings, Unit, percent_above_chance
+from alignkit.score._row import Role, Scored, ScoreRow, Settings, Unit
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +75,6 @@ def _row(name: str, value: float, low: float, high: float, target: Target, setti
         ceiling_low=float(ceiling.lower),
         ceiling_high=float(ceiling.upper),
         ceiling=f"{ceiling.n_subjects} subjects, {ceiling.pooling} pooling: others' mean (low), everyone's mean (high)",
-        percent_of_ceiling=percent_above_chance(value, float(ceiling.lower), 0.0),
+        percent_of_ceiling=percent_of_ceiling(value, float(ceiling.lower), chance=0.0),
         primary=True,
     )

@@ -118,8 +118,3 @@ class Scored:
 
     rows: tuple[ScoreRow, ...]
     units: tuple[Unit, ...] = ()
-
-
-def percent_above_chance(value: float, ceiling: float, chance: float) -> float:
-    """Return 100 (value - chance) / (ceiling - chance); NaN when the ceiling is not above chance."""
-    return 100.0 * (value - chance) / (ceiling - chance) if ceiling > chance else float("nan")

@@ -88,10 +88,11 @@ class ScoreTable(Result):
         """Return the sentences a paper's Methods section needs."""
         s = self.settings
         return (
-            f"Models were scored on {self.dataset} with alignkit {self.versions.get('alignkit', '')}: triplet choices from "
-            f"{s['kernel']} similarity of features (ties: {s['ties']}), model RDMs by {s['metric']} distance, compared "
-            f"by {s['method']}; {s['confidence']:.0%} percentile bootstrap intervals ({s['n_bootstrap']} resamples, seed "
-            f"{s['seed']}); the shuffled baseline permutes items {s['n_shuffles']} times. Ceilings as named in the table."
+            f"Models were scored on {self.dataset} with alignkit {self.versions.get('alignkit', '')}: triplet choices "
+            f"from {s['kernel']} similarity of features (ties: {s['ties']}), model RDMs by {s['metric']} distance, "
+            f"compared by {s['method']}; {s['confidence']:.0%} percentile bootstrap intervals ({s['n_bootstrap']} "
+            f"resamples, seed {s['seed']}); the shuffled baseline permutes items {s['n_shuffles']} times. Ceilings are "
+            "named in the table."
         )
 
     def __repr__(self) -> str:
@@ -117,14 +118,12 @@ def _numbers(row: dict[str, Any]) -> dict[str, Any]:
 
 def rank_rows(rows: list[ScoreRow]) -> tuple[ScoreRow, ...]:
     """Return models before baselines, parts and measures in the order given, best first within each."""
-    groups = list(dict.fromkeys((row.part, row.measure) for row in rows))
+    parts = list(dict.fromkeys(row.part for row in rows))
+    measures = list(dict.fromkeys(row.measure for row in rows))
 
-    def key(row: ScoreRow) -> tuple[int, int, float]:
+    def key(row: ScoreRow) -> tuple[int, int, int, float]:
         value = row.value if np.isfinite(row.value) else -np.inf
-        return (
-            groups.index((row.part, row.measure)),
-            int(row.role == "baseline"),
-            -value if row.higher_is_better else value,
-        )
+        place = parts.index(row.part), measures.index(row.measure)
+        return (*place, int(row.role == "baseline"), -value if row.higher_is_better else value)
 
     return tuple(sorted(rows, key=key))

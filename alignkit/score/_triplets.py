@@ -15,11 +15,12 @@ from alignkit.rsa import (
     TripletCeiling,
     Triplets,
     calibration,
+    percent_of_ceiling,
     triplet_accuracy,
     triplet_ceiling,
 )
 from alignkit.rsa._grouping import group_triplets
-from alignkit.score._row import Role, Scored, ScoreRow, Settings, Unit, percent_above_chance
+from alignkit.score._row import Role, Scored, ScoreRow, Settings, Unit
 
 CHANCE = 1 / 3
 ACCURACY = "odd-one-out accuracy"
@@ -83,7 +84,7 @@ def triplet_baselines(x: FloatArray, answers: Answers, settings: Settings) -> li
         low=float(low),
         high=float(high),
         over="shuffles",
-        percent_of_ceiling=percent_above_chance(mean, row.ceiling_low, CHANCE),
+        percent_of_ceiling=percent_of_ceiling(mean, row.ceiling_low),
     )
     chance = dataclasses.replace(row, model="chance", value=CHANCE, percent_of_ceiling=0.0)
     entropy = dataclasses.replace(
@@ -109,7 +110,7 @@ def _accuracy(x: FloatArray, answers: Answers, settings: Settings, kernel: str, 
 
 def _accuracy_row(name: str, result: TripletAccuracy, answers: Answers, role: Role, split: str | None) -> ScoreRow:
     ceiling = answers.ceiling
-    low = ceiling.leave_one_out if ceiling else math.nan
+    low = ceiling["leave-one-out"] if ceiling else math.nan
     return ScoreRow(
         model=name,
         role=role,
@@ -124,9 +125,9 @@ def _accuracy_row(name: str, result: TripletAccuracy, answers: Answers, role: Ro
         n=result.n,
         n_items=len(np.unique(answers.triplets.items)),
         ceiling_low=low,
-        ceiling_high=ceiling.plug_in if ceiling else math.nan,
+        ceiling_high=ceiling["plug-in"] if ceiling else math.nan,
         ceiling="majority of the repeats: leave-one-out (low), plug-in (high)" if ceiling else "",
-        percent_of_ceiling=percent_above_chance(result.accuracy, low, CHANCE),
+        percent_of_ceiling=percent_of_ceiling(result.accuracy, low),
         split=split or "zero-shot: nothing was fitted to these answers",
         primary=True,
     )
@@ -167,6 +168,8 @@ def _lines(base: ScoreRow, result: Calibration) -> list[ScoreRow]:
     """Return one line per measure of calibration that is defined, at T = 1 and at the cross-validated T."""
     rows = []
     for k, (temperature, split) in enumerate((("T = 1", ""), ("T cross-validated", _HELD_OUT))):
+        if k == 0 and result.kernel == "cosine":
+            continue  # a cosine has no scale of its own: T = 1 says nothing
         spread = {"over": "triplets", "split": base.split + split, "higher_is_better": False}
         entropy = result.human_entropy if math.isfinite(result.kl[k]) else math.nan
         lines = [
