@@ -234,7 +234,7 @@ def test_files_that_are_none(tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], r"^PATH is required\."),
+        ([], r"^SOURCE is required\."),
         (["x", "--metrc", "cosine"], r"there is no option --metrc; did you mean --metric\?"),
         (["x", "--no-metric"], r"there is no option --no-metric; did you mean --metric\?"),
         (["x", "--source", "y"], r"there is no option --source"),

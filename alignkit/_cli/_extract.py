@@ -21,8 +21,8 @@ class ExtractConfig:
     Examples
     --------
     alignkit extract --model efficientnet-lite0 --images photos --out feats
-    alignkit extract --model timm:vit_small_patch14_dinov2 --weights vit.safetensors \
-        --images photos --layers 10 --pool cls --out feats-vit
+    alignkit extract --model timm:vit_small_patch14_dinov2 --images photos \
+        --weights vit.safetensors --layers 10 --pool cls --out feats-vit
     alignkit extract --model minilm --texts concepts.tsv \
         --template "{Word}: {Definition}" --label uniqueID --out feats-text
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import sys
@@ -18,6 +19,10 @@ OK, BUG, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 def guarded(work: Callable[[], None]) -> int:
     """Run ``work`` and return the exit code, with what went wrong said in one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show é shows \xe9: better than no output.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with _plain_warnings():
             work()

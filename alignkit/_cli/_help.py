@@ -28,7 +28,7 @@ def overview(first: str = "") -> str:
     verbs = [verb for verb in VERBS.values() if not first or verb.name.split()[0] == first]
     title = f"alignkit {__version__}: does this vision model see as people do?"
     name = f"alignkit {first}".strip()
-    lines = [title, "", f"usage: {name} VERB [OPTIONS]     ({name} VERB --help explains a verb)"]
+    lines = [title, "", f"usage: {name} VERB [OPTIONS]", f"       {name} VERB --help explains a verb"]
     column = max(len(verb.name) for verb in verbs) + 4
     for group in dict.fromkeys(verb.group for verb in verbs):
         lines += ["", group]
@@ -47,6 +47,7 @@ def verb_page(verb: Verb) -> str:
     config = verb.load().config
     text, _, examples = (inspect.getdoc(config) or verb.summary).partition("\n\nExamples\n--------\n")
     usage, _, option_lists = help_text(config, f"alignkit {verb.name}", width()).partition("\n\n")
+    usage = textwrap.fill(usage, width(), subsequent_indent=" " * 7, break_on_hyphens=False)
     described = [textwrap.fill(" ".join(part.split()), width()) for part in text.split("\n\n")]
     page = "\n\n".join([usage, *described, option_lists.strip("\n")]) + "\n"
     more = "Any option can also come from a TOML file: --config FILE. Later flags win."

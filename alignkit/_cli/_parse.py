@@ -16,6 +16,7 @@ from alignkit._config import Arguments, expand
 
 C = TypeVar("C")
 
+_MARKERS = (tyro.conf.DisallowNone, tyro.conf.PositionalMetavarFromFieldName)
 _FRAME = re.compile(r"\x1b\[[0-9;]*m|[│╭╮╰╯]")
 #: Python's words for a value that does not parse, and ours.
 _PLAIN = (
@@ -53,7 +54,7 @@ def parse(config_type: type[C], args: Sequence[str], prog: str) -> C:
     try:
         # Printing to memory, tyro leaves out frames and colours.
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(printed), _wide():
-            return tyro.cli(config_type, prog=prog, args=arguments.tokens, config=(tyro.conf.DisallowNone,))
+            return tyro.cli(config_type, prog=prog, args=arguments.tokens, config=_MARKERS)
     except SystemExit as stop:
         msg = _blame(_sentence(printed.getvalue()), arguments)
         raise ValueError(msg) from stop
@@ -66,7 +67,7 @@ def help_text(config_type: type, prog: str, width: int) -> str:
     """Return tyro's page of options without its frames, the description and the defaults that say nothing."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), _wide(width), contextlib.suppress(SystemExit):
-        tyro.cli(config_type, prog=prog, args=["--help"], description=" ", config=(tyro.conf.DisallowNone,))
+        tyro.cli(config_type, prog=prog, args=["--help"], description=" ", config=_MARKERS)
     text = re.sub(r"\s*\(default:\s*(None)?\)", "", _FRAME.sub("", printed.getvalue()))
     text = re.sub(r"\{?\[+(\w+) \[\1 \.\.\.\]\]+\}?", r"\1 ...", text)
     text = text.replace("positional arguments", "arguments")

@@ -162,8 +162,8 @@ def _load(path: Path) -> RDM:
     try:
         return RDM.load(path)
     except (ValueError, TypeError) as error:
-        text = str(error)
-        msg = text if str(path) in text else f"{path}: {text.replace('values', 'the array', 1)}"
+        text = str(error).removeprefix(f"{path}: ").replace("values", "the array", 1)
+        msg = text if str(path) in text else f"{path}: {text}"
         raise type(error)(msg) from error
 
 
