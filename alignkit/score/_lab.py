@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from alignkit.data import SimulatedLab
 from alignkit.rsa import rdm
@@ -32,14 +33,14 @@ def score_lab(candidates: Sequence[Candidate], lab: SimulatedLab, settings: Sett
         truth = candidate.name == "true latents"
         x = candidate.take(shared)
         model = rdm(x, metric="sqeuclidean" if truth else settings.metric, labels=shared)  # type: ignore[arg-type]
-        options = {"role": "baseline" if truth else "model", "split": candidate.split}
+        options: dict[str, Any] = {"role": "baseline" if truth else "model", "split": candidate.split}
         both = join_scored(
             [
                 *(
                     score_triplets(candidate.name, x, p, settings, kernel="dot" if truth else None, **options)
                     for p in parts
-                ),  # type: ignore[arg-type]
-                score_rdm(candidate.name, model, target, settings, **options),  # type: ignore[arg-type]
+                ),
+                score_rdm(candidate.name, model, target, settings, **options),
             ]
         )
         if truth:

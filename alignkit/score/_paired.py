@@ -42,9 +42,10 @@ def _difference(best: Unit, other: Unit, settings: Settings) -> Difference:
 
 def bootstrap_mean(values: FloatArray, settings: Settings, groups: IntArray | None = None) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean; values of one group are drawn together."""
-    totals, sizes = values, np.ones(len(values))
-    if groups is not None:
-        totals, sizes = np.bincount(groups, weights=values), np.bincount(groups).astype(np.float64)
+    if groups is None:
+        groups = np.arange(len(values))
+    totals: FloatArray = np.bincount(groups, weights=values).astype(np.float64)
+    sizes = np.bincount(groups).astype(np.float64)
     low, high = cluster_intervals(
         totals[:, None],
         sizes[:, None],

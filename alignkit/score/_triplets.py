@@ -170,7 +170,7 @@ def _lines(base: ScoreRow, result: Calibration) -> list[ScoreRow]:
     for k, (temperature, split) in enumerate((("T = 1", ""), ("T cross-validated", _HELD_OUT))):
         if k == 0 and result.kernel == "cosine":
             continue  # a cosine has no scale of its own: T = 1 says nothing
-        spread = {"over": "triplets", "split": base.split + split, "higher_is_better": False}
+        spread: dict[str, Any] = {"over": "triplets", "split": base.split + split, "higher_is_better": False}
         entropy = result.human_entropy if math.isfinite(result.kl[k]) else math.nan
         lines = [
             (
