@@ -99,7 +99,9 @@ def _table(measure: str, rows: list[ScoreRow]) -> tuple[str, list[str], list[lis
     direction = "" if first.higher_is_better else ", lower is better"
     caption = f"{measure}{direction}; n = {first.n:,}, {first.n_items:,} items; interval over {first.over or 'nothing'}"
     header = ["model (baselines in brackets)", "value", "interval", "% of ceiling", "ceiling", "split"]
-    return caption, header, [_cells(row) for row in rows]
+    cells = [_cells(row) for row in rows]
+    used = [k for k in range(len(header)) if any(row[k] for row in cells)]
+    return caption, [header[k] for k in used], [[row[k] for k in used] for row in cells]
 
 
 def _cells(row: ScoreRow) -> list[str]:

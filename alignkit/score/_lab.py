@@ -24,7 +24,7 @@ def score_lab(candidates: Sequence[Candidate], lab: SimulatedLab, settings: Sett
     ceiling = ceiling_of(repeats, settings)
     parts = [
         Answers("repeats", repeats, ceiling, repeated=True),
-        Answers("answers", triplets, ceiling, repeated=False),
+        Answers("answers", triplets, ceiling),
     ]
     target = make_target("fMRI", lab.fmri, settings, shared)
     everyone = [*candidates, Candidate("true latents", lab.embedding, tuple(lab.labels), _TRUTH_SPLIT)]

@@ -35,10 +35,8 @@ def score_things(candidates: Sequence[Candidate], root: Path | None, settings: S
     spose = things.spose66[rows]
     baselines = [row for part in parts for row in triplet_baselines(candidates[0].take(shared), part, settings)]
     own = _score("SPoSE-66", spose, parts, things, shared, settings, role="baseline", kernel="dot", split=_SPOSE_SPLIT)
-    notes = [text for _, text in matched]
-    if not any(part.ceiling for part in parts):
-        notes.append("Too few repeated triplets show only these concepts: no ceiling is given for this subset.")
-    return SuiteResult(tuple(scored), (*baselines, *own.rows), tuple(notes))
+    notes = tuple(dict.fromkeys(text for _, text in matched))
+    return SuiteResult(tuple(scored), (*baselines, *own.rows), notes)
 
 
 def _match(candidate: Candidate, things: Things, settings: Settings) -> tuple[Candidate, str]:
@@ -51,16 +49,20 @@ def _match(candidate: Candidate, things: Things, settings: Settings) -> tuple[Ca
 
 def _answers(things: Things, shared: tuple[str, ...], settings: Settings) -> list[Answers]:
     parts = []
+    scope = ""
     repeats = _restrict(things.repeats, shared)
     test10 = _restrict(things.test10, shared)
     ceiling = ceiling_of(repeats, settings)
     if repeats is not None and ceiling is not None:
         parts.append(Answers("repeats", repeats, ceiling, repeated=True))
+    else:
+        ceiling = ceiling_of(things.repeats, settings)
+        scope = " over all 1,854 concepts (too few show only these)"
     if test10 is not None:
-        parts.append(Answers("test10", test10, ceiling, repeated=False))
+        parts.append(Answers("test10", test10, ceiling, scope))
     if repeats is not None and test10 is not None:
         both = Triplets(np.concatenate([repeats.items, test10.items]), shared)
-        parts.append(Answers("all answers", both, ceiling, repeated=False))
+        parts.append(Answers("all answers", both, ceiling, scope))
     if not parts:
         msg = f"no THINGS triplet shows only these {len(shared)} concepts; more concepts are needed."
         raise ValueError(msg)

@@ -36,7 +36,9 @@ class Answers:
     part: str
     triplets: Triplets
     ceiling: TripletCeiling | None
-    repeated: bool
+    ceiling_scope: str = ""
+    """Whose repeats the ceiling comes from, where they are not exactly these items'."""
+    repeated: bool = False
     """Whether every triplet was answered by many: then people's distributions are known."""
 
 
@@ -126,7 +128,9 @@ def _accuracy_row(name: str, result: TripletAccuracy, answers: Answers, role: Ro
         n_items=len(np.unique(answers.triplets.items)),
         ceiling_low=low,
         ceiling_high=ceiling["plug-in"] if ceiling else math.nan,
-        ceiling="majority of the repeats: leave-one-out (low), plug-in (high)" if ceiling else "",
+        ceiling=f"majority of the repeats{answers.ceiling_scope}: leave-one-out (low), plug-in (high)"
+        if ceiling
+        else "",
         percent_of_ceiling=percent_of_ceiling(result.accuracy, low),
         split=split or "zero-shot: nothing was fitted to these answers",
         primary=True,
