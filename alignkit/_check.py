@@ -24,10 +24,16 @@ def join_names(names: Iterable[Any], limit: int = 5) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def shown(value: object, limit: int = 80) -> str:
+    """Return ``repr(value)`` on one line of at most ``limit`` characters: errors are sentences, not dumps."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def check_choice(name: str, value: object, allowed: Collection[str]) -> None:
     """Raise unless ``value`` is one of ``allowed``."""
     if not isinstance(value, str) or value not in allowed:
-        msg = f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}."
+        msg = f"{name} must be one of {', '.join(map(repr, allowed))}; got {shown(value)}."
         raise ValueError(msg)
 
 
@@ -39,7 +45,7 @@ def check_nan_policy(value: object) -> None:
 def check_count(name: str, value: object, minimum: int = 0) -> int:
     """Return ``value`` as an int, or raise when it is not a whole number >= ``minimum``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        msg = f"{name} must be a whole number; got {value!r}."
+        msg = f"{name} must be a whole number; got {shown(value)}."
         raise TypeError(msg)
     if value < minimum:
         msg = f"{name} must be at least {minimum}; got {value}."
@@ -51,7 +57,7 @@ def check_fraction(name: str, value: float) -> float:
     """Return ``value``, or raise when it does not lie strictly between 0 and 1."""
     number = _as_number(name, value)
     if not 0.0 < number < 1.0:
-        msg = f"{name} must lie between 0 and 1 (exclusive); got {value!r}."
+        msg = f"{name} must lie between 0 and 1 (exclusive); got {shown(value)}."
         raise ValueError(msg)
     return number
 
@@ -60,14 +66,14 @@ def check_positive(name: str, value: float) -> float:
     """Return ``value``, or raise when it is not a finite number above 0."""
     number = _as_number(name, value)
     if not 0.0 < number < float("inf"):
-        msg = f"{name} must be a finite number above 0; got {value!r}."
+        msg = f"{name} must be a finite number above 0; got {shown(value)}."
         raise ValueError(msg)
     return number
 
 
 def _as_number(name: str, value: object) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        msg = f"{name} must be a number; got {value!r}."
+        msg = f"{name} must be a number; got {shown(value)}."
         raise TypeError(msg)
     return float(value)
 
@@ -135,7 +141,7 @@ def as_labels(name: str, labels: Iterable[Any], n: int | None = None, *, unique:
     """
     if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
         what = "the single string " if isinstance(labels, str | bytes) else ""
-        msg = f"{name} must be a sequence of labels, one per item; got {what}{labels!r}."
+        msg = f"{name} must be a sequence of labels, one per item; got {what}{shown(labels)}."
         raise TypeError(msg)
     result = tuple(_as_label(name, i, label) for i, label in enumerate(labels))
     if n is not None and len(result) != n:
@@ -157,7 +163,7 @@ def _as_label(name: str, position: int, label: object) -> str:
         msg = f"{name} holds a missing label ({label!r}) at position {position}; name every item."
         raise ValueError(msg)
     if isinstance(label, list | tuple | dict | set) or np.ndim(label) > 0:  # type: ignore[arg-type]
-        msg = f"{name} must be a flat sequence of labels; position {position} holds {label!r}."
+        msg = f"{name} must be a flat sequence of labels; position {position} holds {shown(label)}."
         raise TypeError(msg)
     # HDF5 and MATLAB readers give bytes
     text = label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
@@ -229,7 +235,7 @@ def require(module: str, extra: str) -> ModuleType:
 def check_probability(name: str, value: float) -> float:
     """Return ``value``, or raise when it does not lie between 0 and 1 (both allowed)."""
     if not 0.0 <= float(value) <= 1.0:
-        msg = f"{name} must lie between 0 and 1; got {value!r}."
+        msg = f"{name} must lie between 0 and 1; got {shown(value)}."
         raise ValueError(msg)
     return float(value)
 
@@ -237,6 +243,6 @@ def check_probability(name: str, value: float) -> float:
 def check_not_negative(name: str, value: float) -> float:
     """Return ``value``, or raise when it is not a finite number of at least 0."""
     if not (np.isfinite(value) and value >= 0):
-        msg = f"{name} must be a finite number of at least 0; got {value!r}."
+        msg = f"{name} must be a finite number of at least 0; got {shown(value)}."
         raise ValueError(msg)
     return float(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from alignkit._check import shown
 from alignkit._typing import RNGLike
 
 
@@ -11,7 +12,7 @@ def as_rng(rng: RNGLike) -> np.random.Generator:
     """Return ``rng`` itself, or a new generator seeded by it."""
     allowed = rng is None or isinstance(rng, np.random.Generator | int | np.integer)
     if not allowed or isinstance(rng, bool):
-        msg = f"rng must be a numpy Generator, a non-negative integer or None; got {rng!r}."
+        msg = f"rng must be a numpy Generator, a non-negative integer or None; got {shown(rng)}."
         raise TypeError(msg)
     if isinstance(rng, int | np.integer) and rng < 0:
         msg = f"rng must be a numpy Generator, a non-negative integer or None; got {rng}."

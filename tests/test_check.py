@@ -17,6 +17,14 @@ def test_names_are_quoted_and_cut():
     assert _check.join_names([]) == ""
 
 
+def test_values_are_shown_on_one_short_line():
+    assert _check.shown("a\nb") == r"'a\nb'"
+    assert _check.shown(np.zeros((2, 2))) == "array([[0., 0.], [0., 0.]])"
+    assert len(_check.shown(np.arange(1000))) == 80
+    with pytest.raises(ValueError, match=r"got array\(\[\['a', None\], \[\{\}, 1\]\], dtype=object\)\.$"):
+        _check.check_choice("metric", np.array([["a", None], [{}, 1]], dtype=object), ("a",))
+
+
 def test_choice():
     _check.check_choice("metric", "a", ("a", "b"))
     for bad in ("c", None, 1, ["a"]):

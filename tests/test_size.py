@@ -1,0 +1,36 @@
+"""Files and functions stay short enough to be read."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import alignkit
+
+PACKAGE = Path(alignkit.__file__).resolve().parent
+TESTS = Path(__file__).resolve().parent
+MAX_FILE, MAX_FUNCTION = 600, 80
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the lines of a function without its docstring: documentation is no burden."""
+    first = node.body[0]
+    documented = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    start = first.end_lineno if documented else node.lineno - 1
+    return (node.end_lineno or 0) - (start or 0)
+
+
+@pytest.mark.parametrize("path", sorted([*PACKAGE.rglob("*.py"), *TESTS.rglob("*.py")]), ids=lambda path: path.name)
+def test_files_and_functions_are_short(path):
+    text = path.read_text(encoding="utf-8")
+    lines = len(text.splitlines())
+    # the command line's tests are one list of what users meet; packages have no such excuse
+    assert lines <= MAX_FILE or path.is_relative_to(TESTS), f"{path} has {lines} lines; split it by concept"
+    assert lines <= 1000, f"{path} has {lines} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert length(node) <= MAX_FUNCTION, f"{path}:{node.lineno}: {node.name} has {length(node)} lines"
