@@ -33,7 +33,8 @@ class EntropyAgreement(Result):
     reliability : float
         Spearman-Brown estimate for all answers, 2 r / (1 + r).
     corrected : float
-        ``spearman`` / √reliability: the agreement if human entropy were measured without noise (may exceed 1).
+        ``spearman`` / √reliability: the agreement if human entropy were measured without noise. A rough
+        correction, some 5 % too large for a dozen answers per triplet; it may exceed 1.
     response_time, response_time_low, response_time_high : float
         Spearman correlation with response time; NaN where unknown.
     n, n_response_time : int

@@ -48,7 +48,7 @@ def pair_probabilities(
         An undefined item (NaN, or a zero vector under ``cosine``) makes every average NaN, with one warning;
         ``omit`` gives NaN to its own pairs only and leaves it out as a third item; ``raise`` raises.
     progress : bool
-        Show a progress bar. Time grows with N³ (5 s for 1,854 items on one core), memory with N².
+        Show a progress bar. Time grows with N³ (3 s for 1,854 items on one core), memory with N².
 
     Returns
     -------
@@ -118,23 +118,20 @@ def _undefined(logits: FloatArray) -> Any:
 
 
 def _averages(logits: FloatArray, progress: bool) -> FloatArray:
-    """Work on rows in blocks and fill the lower triangle; an infinite diagonal takes i and j out as third items."""
     from tqdm import tqdm
 
     n = len(logits)
     off_diagonal = logits[~np.eye(n, dtype=bool)]
     low, high = float(off_diagonal.min()), float(off_diagonal.max())
     safe = high - low <= _SAFE_RANGE
-    with np.errstate(under="ignore"):
-        weights = np.exp(logits - (low + high) / 2) if safe else logits.copy()
-    np.fill_diagonal(weights, np.inf)
-    kernel = _triplets_numpy.context_sums if safe else _triplets_numpy.context_sums_of_logits
-    sums = np.zeros((n, n))
-    for start in tqdm(range(0, n, _ROWS), desc="third items", unit="block", disable=not progress):
-        stop = min(start + _ROWS, n)
-        sums[start:stop, :stop] = kernel(weights, start, stop)
-    below = np.tril(sums, k=-1)
+    weights = logits - (low + high) / 2
+    np.fill_diagonal(weights, 0.0)  # a self-similarity may be far larger than the others
     if safe:
-        np.fill_diagonal(weights, 0.0)
-        below *= weights
-    return (below + below.T) / (n - 2)
+        np.exp(weights, out=weights)
+    add = _triplets_numpy.add_context_sums if safe else _triplets_numpy.add_context_shares
+    total = np.zeros((n, n))
+    for start in tqdm(range(0, n, _ROWS), desc="third items", unit="block", disable=not progress):
+        add(weights, start, min(start + _ROWS, n), total)
+    if safe:
+        total *= weights
+    return (total + total.T) / (n - 2)

@@ -40,7 +40,8 @@ class TripletCeiling(Result):
         Percentile bootstrap interval over triplets.
     people_low, people_high : ndarray, shape (7,)
         Bootstrap interval over people: the percentiles of the resamples around their mean, moved to the estimate
-        (a resample holds fewer different people than the data, which shifts every majority).
+        (a resample holds fewer different people than the data, which shifts every majority and makes the intervals of
+        the majority-based definitions wide: cautious, never too narrow).
     reason : tuple of str
         Why a value is NaN; empty where it is not.
     n, n_triplets, n_people, n_single, n_cells : int

@@ -1,7 +1,7 @@
 """Triplet kernels in numpy: gathers of pair similarities and averages over third items.
 
 No compiled twin is kept: gathering is bound by memory (a compiled loop took 0.16 s where numpy takes 0.14 s for
-4.7 million triplets), and the third-item sums run at the speed of division (4.9 s against 4.8 s for 1,854 items).
+4.7 million triplets), and the third-item sums run near the speed of division (2.2 s compiled for 1,854 items).
 """
 
 from __future__ import annotations
@@ -46,35 +46,35 @@ def gather_rows(x: AnyArray, items: IntArray, kernel: str) -> FloatArray:
     return out
 
 
-def context_sums(exponentials: FloatArray, start: int, stop: int) -> FloatArray:
-    """Return Σ_j 1 / (A_ij + A_ik + A_jk) for rows i in [start, stop) and columns k < stop.
+def add_context_sums(weights: FloatArray, start: int, stop: int, total: FloatArray) -> None:
+    """Add 1 / (A_ij + A_ik + A_jk) to the pairs (i,j), (i,k) and (j,k) of every triple with i in [start, stop).
 
-    An infinite diagonal of A makes the terms j = i and j = k vanish.
+    Each triple i > j > k is met once; ``total`` gathers below its diagonal. The diagonal of A is not used.
     """
-    rows = exponentials[start:stop]
-    kept = rows[:, :stop]
-    total = np.zeros((len(rows), stop))
-    term = np.empty_like(total)
-    for j in range(len(exponentials)):
-        np.add(kept, exponentials[j, :stop], out=term)
+    buffer = np.empty((stop - start) * stop)
+    for j in range(1, stop - 1):
+        first = max(start, j + 1)
+        rows, row = weights[first:stop], weights[j, :j]
+        term = buffer[: len(rows) * j].reshape(len(rows), j)
+        np.add(rows[:, :j], row, out=term)
         term += rows[:, j : j + 1]
         np.reciprocal(term, out=term)
-        total += term
-    return total
+        total[first:stop, :j] += term
+        total[first:stop, j] += term.sum(axis=1)
+        total[j, :j] += term.sum(axis=0)
 
 
-def context_sums_of_logits(logits: FloatArray, start: int, stop: int) -> FloatArray:
-    """Return Σ_j exp S_ik / (exp S_ij + exp S_ik + exp S_jk) for rows i in [start, stop) and columns k < stop.
+def add_context_shares(logits: FloatArray, start: int, stop: int, total: FloatArray) -> None:
+    """Add the softmax share of each of its pairs for every triple: as above, times exp S of the pair.
 
-    Two exponentials a term instead of none, but safe whatever the range of the logits. The diagonal must be +inf.
+    Three exponentials a triple instead of none, but safe whatever the range of the logits.
     """
-    rows = logits[start:stop]
-    kept = rows[:, :stop]
-    total = np.zeros((len(rows), stop))
-    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf on the diagonal, which the caller overwrites
-        for j in range(len(logits)):
-            term = np.exp(logits[j, :stop] - kept)
-            term += np.exp(rows[:, j : j + 1] - kept)
-            term += 1.0
-            total += np.reciprocal(term, out=term)
-    return total
+    for j in range(1, stop - 1):
+        first = max(start, j + 1)
+        far, near, last = logits[first:stop, :j], logits[first:stop, j : j + 1], logits[j, :j]
+        top = np.maximum(np.maximum(far, near), last)
+        shares = [np.exp(part - top) for part in (far, near, last)]
+        size = shares[0] + shares[1] + shares[2]
+        total[first:stop, :j] += shares[0] / size
+        total[first:stop, j] += (shares[1] / size).sum(axis=1)
+        total[j, :j] += (shares[2] / size).sum(axis=0)
