@@ -22,7 +22,17 @@ from alignkit.models._features import Features
 from alignkit.models._items import Item, UnreadableError, as_items
 from alignkit.models._manifest import KIND, SCHEMA
 from alignkit.models._pool import Pool, Pooling, pooling
-from alignkit.models._run import Precision, as_device, collate, evaluating, first_tensor, hooked, prepare, to_device
+from alignkit.models._run import (
+    Precision,
+    as_device,
+    collate,
+    evaluating,
+    first_tensor,
+    fitting,
+    hooked,
+    prepare,
+    to_device,
+)
 from alignkit.models._store import FolderStore, MemoryStore, Record, Store
 
 if TYPE_CHECKING:
@@ -128,6 +138,7 @@ def extract(
     ):
         check_choice(name, value, allowed)
     batch_size = check_count("batch_size", batch_size, 1)
+    n_workers = check_count("n_workers", n_workers or min(8, os.cpu_count() or 1), 1)
     shard_size = -(-check_count("shard_size", shard_size, 1) // batch_size) * batch_size
     items = as_items(model.kind, inputs, labels)
     if device is not None:
@@ -139,7 +150,7 @@ def extract(
     if on_error == "raise":
         _check_present(items)
     store: Store = MemoryStore(manifest) if out is None else FolderStore(Path(out), manifest)
-    run = _Run(model, rules, precision, batch_size, on_error, n_workers or min(8, os.cpu_count() or 1))
+    run = _Run(model, rules, precision, batch_size, on_error, n_workers)
     return run.fill(store, items, progress=progress)
 
 
@@ -262,7 +273,7 @@ class _Run:
                     raise _Enough
 
         running = evaluating(self.model.module, self.precision)
-        with running, hooked(self.model.module, self.rules, record), suppress(_Enough):
+        with fitting(len(values)), running, hooked(self.model.module, self.rules, record), suppress(_Enough):
             self.model.module(batch)
         for layer in self.rules:
             self._check(layer, found[layer], labels)

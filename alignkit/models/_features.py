@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -268,8 +269,8 @@ def _read_file(path: Path) -> tuple[AnyArray, list[str] | None, dict[str, Any]]:
 
 
 def _read_labels(labels: PathLike | Sequence[str]) -> Sequence[str]:
-    if not isinstance(labels, str) and isinstance(labels, Sequence):
-        return labels
+    if not isinstance(labels, str | os.PathLike):
+        return [str(label) for label in labels]
     path = check_file(labels)
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()

@@ -50,7 +50,8 @@ def load(
     Parameters
     ----------
     name : str or path-like
-        - ``open_clip:ViT-L-14/openai``: the image tower of a CLIP, architecture / pretrained tag.
+        - ``open_clip:ViT-L-14/openai``: the image tower of a CLIP, architecture / pretrained tag (with ``weights=`` of
+          your own training, the architecture alone).
         - ``timm:vit_small_patch14_dinov2``: any timm network with its pretrained weights.
         - ``random:resnet18``: a timm network, untrained: a baseline.
         - ``efficientnet-lite0``, ``minilm``: packages (``alignkit[offline]``); MiniLM reads texts.

@@ -33,6 +33,12 @@ class Tokenizer:
         Tokens kept; longer texts are cut.
     tokenize : callable
         Takes a list of strings and returns a mapping of tensors, with ``attention_mask`` 1 at real tokens.
+
+    Examples
+    --------
+    >>> letters = Tokenizer("letters", 2, lambda texts: {"n": [len(text[:2]) for text in texts]})
+    >>> letters(["cat", "a"]), letters.to_dict()
+    ({'n': [2, 1]}, {'tokenizer': 'letters', 'max_length': 2})
     """
 
     name: str

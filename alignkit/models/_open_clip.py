@@ -15,17 +15,26 @@ from alignkit.models._preprocess import Preprocess
 
 
 def load_open_clip(rest: str, options: Options) -> Model:
-    """Load ``open_clip:ARCHITECTURE/TAG``; the weights come from open_clip's cache or hub, or from a local file."""
+    """Load ``open_clip:ARCHITECTURE/TAG``; the weights come from open_clip's cache or hub, or from a local file.
+
+    With a local file the tag may be left out: then the architecture alone decides activation and constants.
+    """
     require("open_clip", "train")
     architecture, _, tag = rest.partition("/")
-    config = _tag_config(architecture, tag)
+    _check_architecture(architecture)
+    config = {} if options.weights is not None and not tag else _tag_config(architecture, tag)
     path = check_file(options.weights) if options.weights is not None else _fetch(options.name, config)
     clip = _create(architecture, path, config, options)
     visual = clip.visual
     trunk = getattr(visual, "trunk", visual)
-    own = {**visual.preprocess_cfg, **{key: config[key] for key in ("mean", "std", "interpolation", "resize_mode")}}
+    constants = ("mean", "std", "interpolation", "resize_mode")
+    own = {**visual.preprocess_cfg, **{key: config[key] for key in constants if key in config}}
     size = own["size"] if isinstance(own["size"], int) else int(own["size"][0])
-    settings: dict[str, Any] = {"architecture": architecture, "pretrained": tag, "quick_gelu": _quick(config)}
+    settings: dict[str, Any] = {
+        "architecture": architecture,
+        "pretrained": tag,
+        "quick_gelu": _quick(architecture, config),
+    }
     if options.img_size is not None:
         settings["img_size"] = options.img_size
     return Model.from_module(
@@ -38,7 +47,7 @@ def load_open_clip(rest: str, options: Options) -> Model:
     )
 
 
-def _tag_config(architecture: str, tag: str) -> dict[str, Any]:
+def _check_architecture(architecture: str) -> None:
     import open_clip
 
     if architecture not in open_clip.list_models():
@@ -48,6 +57,11 @@ def _tag_config(architecture: str, tag: str) -> dict[str, Any]:
         hint = f"did you mean {join_names(near)}?" if near else "open_clip.list_models() lists them."
         msg = f"open_clip has no architecture {architecture!r}; {hint}"
         raise ValueError(msg)
+
+
+def _tag_config(architecture: str, tag: str) -> dict[str, Any]:
+    import open_clip
+
     config = open_clip.get_pretrained_cfg(architecture, tag)
     if not config:
         tags = open_clip.list_pretrained_tags_by_model(architecture)
@@ -86,7 +100,7 @@ def _create(architecture: str, path: Path, config: dict[str, Any], options: Opti
             return open_clip.create_model(
                 architecture,
                 pretrained=str(path),
-                force_quick_gelu=_quick(config),
+                force_quick_gelu=_quick(architecture, config),
                 force_image_size=options.img_size,
                 pretrained_text=False,
                 weights_only=True,
@@ -97,6 +111,8 @@ def _create(architecture: str, path: Path, config: dict[str, Any], options: Opti
         raise ValueError(msg) from error
 
 
-def _quick(config: dict[str, Any]) -> bool:
+def _quick(architecture: str, config: dict[str, Any]) -> bool:
+    import open_clip
+
     # OpenAI's and a few other weights need QuickGELU, which open_clip's plain architecture names do not imply
-    return bool(config.get("quick_gelu", False))
+    return bool(config.get("quick_gelu") or open_clip.get_model_config(architecture).get("quick_gelu"))

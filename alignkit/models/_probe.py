@@ -77,7 +77,7 @@ def _blank(model: Model) -> Any:
         return collate(model, ["word"] * _BATCH)
     from PIL import Image
 
-    return collate(model, [prepare(model, Image.new("RGB", (64, 64), (127, 127, 127)))] * _BATCH)
+    return collate(model, [prepare(model, Image.new("RGB", (256, 256), (127, 127, 127)))] * _BATCH)
 
 
 def _reason(n_calls: int, shape: tuple[int, ...] | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from alignkit._io import check_file
 from alignkit._typing import AnyArray
+from alignkit.models._shards import shard_name
 
 
 def read_layer(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyArray:
@@ -36,7 +37,7 @@ def _read_shards(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyAr
     result: AnyArray | None = None
     row = 0
     for number in range(int(manifest["n_shards"])):
-        rows = _read_shard(check_file(folder / f"shard-{number:05d}.safetensors"), layer)
+        rows = _read_shard(check_file(folder / shard_name(number)), layer)
         if result is None:
             result = np.empty((manifest["n_items"], rows.shape[1]), dtype=np.float32)
         if rows.shape[1] != result.shape[1] or row + len(rows) > len(result):
@@ -70,7 +71,11 @@ def _read_zarr(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyArra
 
     path = folder / "features.zarr"
     try:
-        return np.asarray(zarr.open_group(path, mode="r")[layer])
+        array = np.asarray(zarr.open_group(path, mode="r")[layer])
     except Exception as error:  # zarr and its codecs raise many kinds on damaged stores
         msg = f"{path} is not a readable Zarr group with {layer!r} ({error}); it is incomplete or damaged."
         raise ValueError(msg) from error
+    if np.isnan(array).any():
+        msg = f"{path} has lost chunks of {layer!r} (they read as NaN, which is never stored); extract anew."
+        raise ValueError(msg)
+    return array

@@ -116,6 +116,18 @@ def _hook(name: str, record: Callable[[str, Any], None]) -> Callable[[nn.Module,
     return hook
 
 
+@contextmanager
+def fitting(batch_size: int) -> Iterator[None]:
+    """Turn torch's report of a full GPU into one sentence."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        msg = f"a batch of {batch_size} does not fit the device's memory; choose a smaller batch_size."
+        raise ValueError(msg) from error
+
+
 def _set_training(parts: list[nn.Module]) -> None:
     for part in parts:  # one by one: train() would reach into parts that were frozen in evaluation mode
         part.training = True

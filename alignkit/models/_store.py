@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from alignkit._io import atomic_write, read_json, write_json
+from alignkit._io import read_json, write_json
 from alignkit._typing import AnyArray
 from alignkit.models._features import Features, open_features
 from alignkit.models._manifest import NAME, differences, read_manifest
-
-_PARTIAL = ".partial-"
+from alignkit.models._shards import PARTIAL, SafetensorsWriter, Writer, ZarrWriter
 
 
 @dataclasses.dataclass(slots=True)
@@ -83,8 +80,8 @@ class MemoryStore:
 
     def finish(self) -> Features:
         """Return what was appended."""
-        arrays = {layer: np.concatenate(rows) for layer, rows in self._rows.items()}
         manifest = {**self._manifest, **finished(self.done)}
+        arrays = {layer: np.concatenate(rows) for layer, rows in self._rows.items()}
         return Features.from_arrays(arrays, self.done.labels, name=manifest["model"]["name"], manifest=manifest)
 
     def abandon(self) -> None:
@@ -119,8 +116,8 @@ class FolderStore:
         else:
             self._continue()
         self._complete = self._manifest["state"] == "complete"
-        kind = _Zarr if self._manifest["format"] == "zarr" else _Safetensors
-        self._data = kind(folder, self._manifest, len(self.done.labels))
+        kind = ZarrWriter if self._manifest["format"] == "zarr" else SafetensorsWriter
+        self._data: Writer = kind(folder, self._manifest, len(self.done.labels))
 
     def _is_new(self) -> bool:
         if self._folder.is_file():
@@ -144,7 +141,7 @@ class FolderStore:
             )
             raise FileExistsError(msg)
         self._manifest = there
-        for leftover in self._folder.glob(f"{_PARTIAL}*"):
+        for leftover in self._folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         if there["state"] == "complete":
             self.done = Record(there["labels"], there["item_sha256"], there["skipped"], there["n_inputs"])
@@ -196,89 +193,6 @@ class FolderStore:
         self._data.close()
 
 
-class _Safetensors:
-    """Shards of one safetensors file each, streamed: rows wait in plain files until the shard is closed."""
-
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], _n_rows: int) -> None:
-        self._folder = folder
-        self._layers = list(manifest["layers"])
-        self._parts: dict[str, IO[bytes]] = {}
-        self._shapes: dict[str, tuple[int, int]] = {}
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-
-    def append(self, arrays: Mapping[str, AnyArray]) -> None:
-        if self._temporary is None:
-            self._temporary = tempfile.TemporaryDirectory(dir=self._folder, prefix=_PARTIAL)
-        for i, layer in enumerate(self._layers):
-            if layer not in self._parts:
-                self._parts[layer] = open(Path(self._temporary.name, str(i)), "w+b")  # noqa: SIM115 - closed in close
-            rows = np.ascontiguousarray(arrays[layer], dtype="<f4")
-            n = self._shapes.get(layer, (0, 0))[0]
-            self._shapes[layer] = (n + rows.shape[0], rows.shape[1])
-            self._parts[layer].write(rows.data)
-
-    def commit(self, number: int) -> None:
-        with atomic_write(self._folder / shard_name(number)) as file:
-            file.write(_safetensors_header(self._shapes))
-            for layer in self._layers:
-                part = self._parts[layer]
-                part.seek(0)
-                shutil.copyfileobj(part, file)
-                part.seek(0)
-                part.truncate()
-        self._shapes.clear()
-
-    def finish(self, n_rows: int) -> None:
-        """Every shard is whole already."""
-
-    def close(self) -> None:
-        for part in self._parts.values():
-            part.close()
-        self._parts.clear()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-            self._temporary = None
-
-
-class _Zarr:
-    """One Zarr array per layer; a chunk is written once, by the batch that fills it."""
-
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], n_rows: int) -> None:
-        import zarr
-
-        self._group: Any = zarr.open_group(folder / "features.zarr", mode="a")
-        self._layers = list(manifest["layers"])
-        self._n_inputs = int(manifest["n_inputs"])
-        self._chunk = int(manifest["chunk"])
-        self._row = n_rows
-        self._fresh = n_rows == 0
-
-    def append(self, arrays: Mapping[str, AnyArray]) -> None:
-        for layer, rows in arrays.items():
-            if self._fresh:
-                shape, chunks = (self._n_inputs, rows.shape[1]), (self._chunk, rows.shape[1])
-                self._group.create_array(layer, shape=shape, chunks=chunks, dtype="float32", overwrite=True)
-            self._group[layer][self._row : self._row + len(rows)] = rows
-        self._fresh = False
-        self._row += len(next(iter(arrays.values())))
-
-    def commit(self, number: int) -> None:
-        """Rows are in place already: the shard's record makes them count."""
-
-    def finish(self, n_rows: int) -> None:
-        for layer in self._layers:
-            array = self._group[layer]
-            array.resize((n_rows, array.shape[1]))
-
-    def close(self) -> None:
-        """Nothing is open between writes."""
-
-
-def shard_name(number: int) -> str:
-    """Return the file name of a shard."""
-    return f"shard-{number:05d}.safetensors"
-
-
 def finished(done: Record) -> dict[str, Any]:
     """Return the manifest entries that are known once all inputs are done."""
     if not done.labels:
@@ -305,15 +219,3 @@ def _read_record(path: Path) -> Record:
         msg = f"{path} is not a shard's record; delete the folder and extract anew."
         raise ValueError(msg)
     return record
-
-
-def _safetensors_header(shapes: Mapping[str, tuple[int, int]]) -> bytes:
-    entries: dict[str, Any] = {}
-    offset = 0
-    for layer, (n, channels) in shapes.items():
-        end = offset + 4 * n * channels
-        entries[layer] = {"dtype": "F32", "shape": [n, channels], "data_offsets": [offset, end]}
-        offset = end
-    text = json.dumps(entries).encode()
-    text += b" " * (-len(text) % 8)  # the format aligns its data to 8 bytes
-    return len(text).to_bytes(8, "little") + text

@@ -155,6 +155,11 @@ def _check_name(architecture: str) -> None:
         hint = f"did you mean {join_names(near)}?" if near else "timm.list_models() lists them."
         msg = f"timm has no network {architecture!r}; {hint}"
         raise ValueError(msg)
+    name, _, tag = architecture.partition(".")
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{name}.*")]
+    if tag and tag not in tags:
+        msg = f"timm has no weights {tag!r} for {name}; the tags after the point are {join_names(tags, 12)}."
+        raise ValueError(msg)
 
 
 def _in_file_name(path: Path) -> str | None:

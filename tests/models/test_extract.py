@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from reference.layer_features import layer_outputs
+from torch import nn
+
+from alignkit.models import Model, extract, load
+from alignkit.models._store import FolderStore
+
+from .conftest import PLAIN, picture
+
+Maker = Callable[..., Model]
+
+
+def inputs_of(model: Model, paths: list[Path]) -> list[np.ndarray]:
+    preprocess: Any = model.preprocess
+    return [preprocess(Image.open(path)) for path in paths]
+
+
+def test_every_layer_equals_a_plain_loop_with_one_hook(make_model: Maker, folder: Path) -> None:
+    model = make_model()
+    paths = sorted(folder.rglob("[0-9]*.png"), key=lambda path: path.relative_to(folder).as_posix())
+    layers = [layer for layer in model.layers() if layer != "output"]
+    feats = extract(model, folder, layers=layers, batch_size=4, progress=False)
+    assert feats.labels == tuple(path.relative_to(folder).as_posix() for path in paths)
+    for layer in layers:
+        outputs = layer_outputs(model.module, inputs_of(model, paths), layer)
+        # layer 1 is followed by an in-place ReLU: its features must be those before it
+        expected = np.array([out.reshape(out.shape[0], -1).mean(1) for out in outputs])
+        np.testing.assert_allclose(feats.array(layer), expected, rtol=1e-5, atol=1e-6)
+    assert feats.array("1").min() < 0
+
+
+def test_batch_size_and_shards_do_not_matter(make_model: Maker, folder: Path, tmp_path: Path) -> None:
+    model = make_model()
+    one = extract(model, folder, batch_size=1, progress=False).array()
+    for batch_size, shard_size in ((3, 3), (4, 100), (64, 1)):
+        feats = extract(
+            model, folder, out=tmp_path / f"{batch_size}", batch_size=batch_size, shard_size=shard_size, progress=False
+        )
+        np.testing.assert_allclose(feats.array(), one, rtol=1e-5, atol=1e-6)
+
+
+def test_a_layer_by_name_is_the_layer_by_number(folder: Path) -> None:
+    model = load("random:test_vit", device="cpu", img_size=32)
+    by_name = extract(model, folder, layers="blocks.4", progress=False)
+    by_number = extract(model, folder, layers=[4], progress=False)
+    from_end = extract(model, folder, layers=-2, progress=False)
+    assert by_name.layers == by_number.layers == from_end.layers == ("blocks.4",)
+    np.testing.assert_array_equal(by_name.array(), by_number.array())
+    np.testing.assert_array_equal(by_name.array(), from_end.array())
+    paths = [folder / label for label in by_name.labels or ()]
+    tokens = layer_outputs(model.module, inputs_of(model, paths), "blocks.4")
+    np.testing.assert_allclose(by_name.array(), [token[0] for token in tokens], rtol=1e-4, atol=1e-5)
+    mean = extract(model, folder, layers=4, pool="mean", progress=False).array()
+    np.testing.assert_allclose(mean, [token[1:].mean(0) for token in tokens], rtol=1e-4, atol=1e-5)
+    flat = extract(model, folder, layers=4, pool="flatten", progress=False).array()
+    np.testing.assert_allclose(flat, [token.reshape(-1) for token in tokens], rtol=1e-4, atol=1e-5)
+
+
+def test_the_default_is_what_feeds_the_classifier(folder: Path) -> None:
+    model = load("random:test_resnet", device="cpu", img_size=32)
+    feats = extract(model, folder, layers=[model.default_layer, "fc"], progress=False)
+    assert extract(model, folder, progress=False).layers == ("global_pool",)
+    state = model.module.state_dict()
+    expected = feats.array("global_pool") @ state["fc.weight"].numpy().T + state["fc.bias"].numpy()
+    np.testing.assert_allclose(feats.array("fc"), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_network_is_left_as_it_was(make_model: Maker, folder: Path) -> None:
+    model = make_model()
+    model.module.train()
+    model.module[1].eval()
+    before = {name: value.clone() for name, value in model.module.state_dict().items()}
+    extract(model, folder, progress=False)
+    assert model.module.training
+    assert not model.module[1].training
+    assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
+    assert not any(layer._forward_hooks for layer in model.module.modules())
+
+
+def test_broken_images_are_named_or_skipped_and_listed(make_model: Maker, folder: Path, tmp_path: Path) -> None:
+    model = make_model()
+    whole = extract(model, folder, progress=False)
+    (folder / "class_0" / "00a.png").write_bytes(b"\x89PNG")
+    (folder / "class_2" / "99.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"00a\.png cannot be read \(.*pass on_error='skip'"):
+        extract(model, folder, progress=False)
+    for out in (None, tmp_path / "skipped"):
+        feats = extract(model, folder, out=out, on_error="skip", batch_size=2, shard_size=2, progress=False)
+        assert feats.labels == whole.labels
+        np.testing.assert_allclose(feats.array(), whole.array(), rtol=1e-5, atol=1e-6)
+        skipped = feats.manifest["skipped"]
+        assert [skip["label"] for skip in skipped] == ["class_0/00a.png", "class_2/99.jpg"]
+        assert skipped[1]["reason"] == "the file is empty (0 bytes)"
+        assert len(skipped[0]["sha256"]) == 64
+    gone = [*sorted(folder.rglob("0[0-3].png")), folder / "gone.png"]
+    with pytest.raises(FileNotFoundError, match=r"gone\.png does not exist; correct the list"):
+        extract(model, gone, progress=False)
+    assert len(extract(model, gone, on_error="skip", progress=False)) == 4
+    with pytest.raises(ValueError, match=r"none of the 1 inputs could be read; the first, .*99\.jpg'"):
+        extract(model, [folder / "class_2" / "99.jpg"], on_error="skip", progress=False)
+
+
+def test_overflow_names_the_layer_and_the_item(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 2, 16, bias=False), nn.Flatten())
+    nn.init.constant_(net[0].weight, 100.0)
+    model = Model.from_module(net, PLAIN, name="loud")
+    images = {"black": Image.new("RGB", (16, 16)), "wéiss": Image.new("RGB", (16, 16), (255, 255, 255))}
+    with pytest.raises(ValueError, match=r"layer '0' of loud gives infinity or NaN for 'wéiss' in fp16: float16 over"):
+        extract(model, images, layers="0", precision="fp16", progress=False)
+    for precision in ("fp32", "bf16"):
+        rows = extract(model, images, layers="0", precision=precision, progress=False).array()  # type: ignore[arg-type]
+        np.testing.assert_allclose(rows, [[0, 0], [76800, 76800]], rtol=0.01)
+        assert rows.dtype == np.float32
+    with torch.no_grad():
+        net[0].weight[0] = torch.nan
+    with pytest.raises(ValueError, match="in fp32: check the weights and this item"):
+        extract(model, images, progress=False)
+
+
+def test_no_more_than_one_batch_is_kept(
+    make_model: Maker, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[weakref.ref[np.ndarray]] = []
+    most = 0
+    append = FolderStore.append
+
+    def watch(self: FolderStore, arrays: dict[str, np.ndarray], record: Any) -> None:
+        nonlocal most
+        alive.extend(weakref.ref(rows) for rows in arrays.values())
+        append(self, arrays, record)
+        most = max(most, sum(rows() is not None for rows in alive))
+
+    monkeypatch.setattr(FolderStore, "append", watch)
+    extract(make_model(), folder, out=tmp_path / "out", batch_size=2, shard_size=100, progress=False)
+    assert len(alive) == 6
+    assert most == 1
+
+
+def test_a_full_device_says_so(make_model: Maker, folder: Path) -> None:
+    model = make_model()
+    model.layers()
+
+    def full(module: nn.Module, args: object) -> None:
+        raise torch.OutOfMemoryError
+
+    model.module.register_forward_pre_hook(full)
+    with pytest.raises(ValueError, match="a batch of 8 does not fit the device's memory; choose a smaller batch_size"):
+        extract(model, folder, batch_size=8, progress=False)
+
+
+def test_half_precision_is_near_full(folder: Path) -> None:
+    model = load("random:test_vit", device="cpu", img_size=32)
+    full = extract(model, folder, layers=3, progress=False).array()
+    half = extract(model, folder, layers=3, precision="bf16", progress=False).array()
+    assert 0 < np.abs(half - full).max() < 0.05 * np.abs(full).max()
+
+
+def test_own_preprocessing_and_arrays(make_model: Maker) -> None:
+    model = make_model()
+    images = np.stack([np.asarray(picture(i, (16, 16))) for i in range(3)])
+
+    def own(image: Image.Image) -> torch.Tensor:
+        return torch.from_numpy(np.array(image, dtype="float32").transpose(2, 0, 1)) / 255
+
+    mine = extract(dataclasses.replace(model, preprocess=own), images, progress=False)
+    np.testing.assert_allclose(mine.array(), extract(model, images, progress=False).array(), rtol=1e-6)
+    assert mine.labels == ("0", "1", "2")
+
+    def uneven(image: Image.Image) -> torch.Tensor:
+        return torch.ones(3, 16, 16 + np.asarray(image)[0, 0, 0] % 2)
+
+    different = [Image.new("RGB", (16, 16), (i, i, i)) for i in range(2)]
+    with pytest.raises(ValueError, match="gives images of different shapes"):
+        extract(dataclasses.replace(model, preprocess=uneven), different, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        ({"precision": "half"}, ValueError, "precision must be one of 'fp32', 'bf16', 'fp16'"),
+        ({"on_error": "ignore"}, ValueError, "on_error must be one of"),
+        ({"format": "hdf5"}, ValueError, "format must be one of"),
+        ({"n_workers": -1}, ValueError, "n_workers must be at least 1"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"shard_size": 1.5}, TypeError, "shard_size must be a whole number"),
+        ({"device": "cuda:99"}, ValueError, "device 'cuda:99' was asked for"),
+        ({"device": "tpu?"}, ValueError, "device must be 'auto', 'cpu'"),
+        ({"layers": "no"}, ValueError, "has no layer 'no'"),
+        ({"labels": ["a"]}, ValueError, "expected 11, got 1"),
+    ],
+)
+def test_bad_options_leave_nothing(
+    make_model: Maker, folder: Path, tmp_path: Path, options: dict[str, Any], error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        extract(make_model(), folder, out=tmp_path / "out", progress=False, **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_progress_goes_to_standard_error(make_model: Maker, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    extract(make_model(), folder)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "11/11" in captured.err
