@@ -143,14 +143,14 @@ def test_tensors_that_numpy_cannot_read_give_a_sentence():
 
 
 def test_labels_are_texts_in_one_normal_form():
-    assert _check.as_labels("labels", ["caf\u0065\u0301", 3, np.str_("x"), b"dog"]) == ("caf\u00e9", "3", "x", "dog")
+    assert _check.as_labels("labels", ["cafe\u0301", 3, np.str_("x"), b"dog"]) == ("café", "3", "x", "dog")
     assert _check.as_labels("labels", np.array(["a", "b"]), 2) == ("a", "b")
     assert _check.as_labels("labels", ["a", "a"], unique=False) == ("a", "a")
 
 
 def test_two_spellings_of_one_label_are_duplicates():
     with pytest.raises(ValueError, match="labels must be unique; repeated: 'café'"):
-        _check.as_labels("labels", ["caf\u0065\u0301", "caf\u00e9", "x"])
+        _check.as_labels("labels", ["cafe\u0301", "café", "x"])
 
 
 @pytest.mark.parametrize("bad", ["cat", b"cat", 5, None])

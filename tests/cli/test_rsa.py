@@ -1,0 +1,227 @@
+"""``alignkit rdm`` and ``alignkit compare``: what the functions return, and one sentence for each wrong input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alignkit.rsa import RDM, compare, rdm
+
+# --- rdm
+
+
+def test_rdm_writes_what_the_function_returns(run, here, patterns):
+    x = patterns()
+    np.save("x.npy", x)
+    Path("labels.txt").write_text("a\nb\nc\nd\né\n", encoding="utf-8")
+    code, out, err = run("rdm", "x.npy", "--metric", "cosine", "--labels", "labels.txt", "--out", "r.npz")
+    assert (code, err) == (0, "")
+    saved = RDM.load("r.npz")
+    expected = rdm(x, metric="cosine", labels=["a", "b", "c", "d", "é"])
+    np.testing.assert_array_equal(saved.values, expected.values)
+    assert saved.labels == expected.labels
+    assert saved.metric == "cosine"
+    assert "5 items" in out
+    assert "saved to r.npz" in out
+    assert len(out.splitlines()) <= 24
+
+
+def test_rdm_names_its_extreme_pairs(run, here):
+    np.savetxt("x.csv", [[0, 0], [0, 1], [5, 5], [9, 0]], delimiter=",")
+    Path("labels.txt").write_text("a\nb\nc\nd")
+    _, out, _ = run("rdm", "x.csv", "--metric", "euclidean", "--labels", "labels.txt")
+    assert "closest: a, b (1)" in out
+    assert "farthest: b, d (9.055)" in out
+
+
+def test_rdm_crossnobis_takes_its_files(run, here, patterns):
+    trials = np.concatenate([patterns(4, seed) for seed in range(3)])
+    labels, folds = ["a", "b", "c", "d"] * 3, [f"run{i // 4}" for i in range(12)]
+    precision = np.diag(np.arange(1.0, 9.0))
+    np.save("x.npy", trials)
+    np.save("p.npy", precision)
+    Path("labels.txt").write_text("\n".join(labels))
+    Path("folds.txt").write_text("\n".join(folds))
+    words = ["rdm", "x.npy", "--metric", "crossnobis", "--labels", "labels.txt", "--folds", "folds.txt"]
+    assert run(*words, "--noise", "p.npy", "--out", "r.npz")[0] == 0
+    expected = rdm(trials, metric="crossnobis", labels=labels, folds=folds, noise=precision)
+    np.testing.assert_array_equal(RDM.load("r.npz").values, expected.values)
+
+
+def test_rdm_reads_stored_features(run, here, patterns):
+    from alignkit.models import Features
+
+    Features.from_array(patterns(), list("abcde")).save("f.npz")
+    assert run("rdm", "f.npz", "--out", "r.npz")[0] == 0
+    assert RDM.load("r.npz").labels == tuple("abcde")
+
+
+def test_rdm_takes_its_options_from_a_file(run, here, patterns):
+    np.save("x.npy", patterns())
+    Path("c.toml").write_text('source = "x.npy"\nmetric = "cosine"\nout = "r.npz"\n')
+    assert run("rdm", "--config", "c.toml")[0] == 0
+    assert RDM.load("r.npz").metric == "cosine"
+    assert run("rdm", "--config", "c.toml", "--metric", "euclidean")[0] == 0
+    assert RDM.load("r.npz").metric == "euclidean"
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_warning_is_one_line_and_the_result_is_kept(run, here, patterns):
+    x = patterns()
+    x[2] = 1.0
+    np.save("x.npy", x)
+    code, _, err = run("rdm", "x.npy", "--out", "r.npz")
+    assert code == 0
+    assert err.startswith("warning: ")
+    assert err.count("\n") == 1
+    assert Path("r.npz").exists()
+    code, _, err = run("rdm", "x.npy", "--nan-policy", "raise")
+    assert code == 2
+
+
+# --- compare
+
+
+def test_compare_two_files(run, here, save_labelled):
+    a, b = save_labelled(here / "a.npz", "abcde"), save_labelled(here / "b.npz", "edcba", seed=1)
+    code, out, _ = run("compare", "a.npz", "b.npz", "--method", "pearson", "--out", "r.json")
+    assert code == 0
+    expected = float(compare(a, b, method="pearson"))
+    assert json.loads(Path("r.json").read_text())["values"] == pytest.approx(expected, abs=1e-15)
+    assert f"{expected:.4f}" in out
+
+
+def test_compare_many_files_gives_all_pairs(run, here, save_labelled):
+    rdms = [save_labelled(here / f"{name}.npz", "abcde", seed) for seed, name in enumerate("xyz")]
+    code, out, _ = run("compare", "x.npz", "y.npz", "z.npz", "--out", "r.csv")
+    assert code == 0
+    pd = pytest.importorskip("pandas")
+    table = pd.read_csv("r.csv").set_index(["rdm", "rdm_2"]).similarity
+    for i, a in enumerate("xyz"):
+        for j, b in enumerate("xyz"):
+            assert table[f"{a}.npz", f"{b}.npz"] == pytest.approx(float(compare(rdms[i], rdms[j])), abs=1e-12)
+    assert "x.npz" in out
+
+
+def test_compare_matches_rows_by_label_over_the_shared_items(run, here, fails, save_labelled):
+    a, b = save_labelled(here / "a.npz", "abcde"), save_labelled(here / "b.npz", "fedcb", seed=1)
+    assert fails("compare", "a.npz", "b.npz").startswith(
+        "a.npz and b.npz do not hold the same items (only in a.npz: 'a'; only in b.npz: 'f')."
+    )
+    code, out, _ = run("compare", "a.npz", "b.npz", "--on-mismatch", "intersect")
+    assert code == 0
+    expected = float(compare(a.select(list("bcde")), b.select(list("bcde"))))
+    assert f"{expected:.4f}" in out
+    code, out, _ = run("compare", "a.npz", "b.npz", "a.npz", "--on-mismatch", "intersect")
+    assert code == 0
+    assert "a.npz (2)" in out
+
+
+# --- wrong input, each with its own sentence and nothing written
+
+
+def test_no_input(fails, here, patterns):
+    (here / "folder").mkdir()
+    (here / "empty.npy").touch()
+    assert fails("rdm", "no.npy") == "no.npy does not exist."
+    assert fails("rdm", "empty.npy").startswith("empty.npy is empty (0 bytes)")
+    assert fails("compare", "folder", "folder").startswith("folder")
+    assert "folder is no features folder" in fails("rdm", "folder")
+    np.save("x.npy", patterns())
+    assert fails("rdm", "x.npy", "--labels", "folder") == "folder is a directory; a file is expected."
+
+
+def test_damaged_files(fails, here, patterns):
+    from scipy.io import savemat
+
+    np.savez("whole.npz", x=patterns())
+    savemat("whole.mat", {"x": patterns(40)}, do_compression=True)
+    for suffix in (".npz", ".mat"):
+        whole = Path(f"whole{suffix}").read_bytes()
+        Path(f"cut{suffix}").write_bytes(whole[: len(whole) // 2])
+        assert f"cut{suffix} is not a readable" in fails("rdm", f"cut{suffix}", "--out", "r.npz")
+    Path("a.xyz").write_text("1 2")
+    assert "cannot tell the format from the suffix '.xyz'" in fails("rdm", "a.xyz")
+    Path("a.csv").write_text("name,value\n1,2\n")
+    assert fails("rdm", "a.csv").startswith("a.csv must hold a table of numbers")
+
+
+def test_pickled_arrays(fails, here):
+    np.save("x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    assert "x.npy holds pickled Python objects, which can run code when read" in fails("rdm", "x.npy")
+    np.savez("x.npz", x=np.array([{"a": 1}], dtype=object))
+    assert "x.npz holds pickled Python objects" in fails("compare", "x.npz", "x.npz")
+
+
+def test_arrays_that_are_no_patterns(fails, here, patterns):
+    np.save("text.npy", np.array([["a", "b"]]))
+    assert "must hold real numbers of one dtype" in fails("rdm", "text.npy")
+    np.save("half.npy", np.array([[1, np.inf], [2, 3], [4, 5]], dtype=np.float16))
+    assert "is float16 and holds infinities" in fails("rdm", "half.npy")
+    np.save("two.npy", patterns(2))
+    assert "at least 3 are needed" in fails("rdm", "two.npy")
+
+
+def test_arrays_that_are_no_rdms(fails, here, patterns):
+    np.save("asymmetric.npy", patterns(8))
+    sentence = fails("compare", "asymmetric.npy", "asymmetric.npy")
+    assert sentence.startswith("asymmetric.npy: the array is not symmetric: entries (0, 1) and (1, 0) differ")
+    np.save("oblong.npy", patterns(7))
+    assert fails("compare", "oblong.npy", "oblong.npy").startswith("oblong.npy: ")
+    np.save("similar.npy", np.eye(4))
+    assert "zero diagonal" in fails("compare", "similar.npy", "similar.npy")
+
+
+def test_labels_that_do_not_fit(fails, here, patterns, save_labelled):
+    np.save("x.npy", patterns())
+    cases = {
+        "a\nb\nc\nd\n": "one label per item: expected 5, got 4",
+        "a\nb\n\nd\ne\n": "an empty label at position 2",
+    }
+    for content, sentence in cases.items():
+        Path("labels.txt").write_text(content)
+        assert sentence in fails("rdm", "x.npy", "--labels", "labels.txt", "--out", "r.npz")
+    Path("labels.txt").write_bytes(b"\xff\xfe\x00")
+    assert fails("rdm", "x.npy", "--labels", "labels.txt").startswith("labels.txt is not UTF-8 text")
+    a = save_labelled(here / "a.npz", "abcde")
+    a.replace(a.values, labels=None).save("bare.npz")
+    save_labelled(here / "b.npz", "abcd")
+    assert "a different number" in fails("compare", "bare.npz", "b.npz") or "items" in fails(
+        "compare", "bare.npz", "b.npz"
+    )
+
+
+def test_options_that_do_not_belong_together_speak_in_flags(fails, here, patterns):
+    np.save("x.npy", patterns())
+    sentence = fails("rdm", "x.npy", "--metric", "crossnobis")
+    assert "--labels" in sentence
+    assert "--folds" in sentence
+    assert "=" not in sentence
+    assert fails("rdm", "x.npy", "--normalize").startswith("--normalize is only for --metric sqeuclidean")
+    assert fails("rdm", "x.npy", "--layer", "3").startswith("--layer is for features")
+
+
+def test_outputs_are_checked_before_any_work(fails, here, monkeypatch, patterns, save_labelled):
+    np.save("x.npy", patterns())
+    save_labelled(here / "a.npz", "abcde")
+    (here / "folder.npz").mkdir()
+    monkeypatch.setattr("alignkit._cli._rsa.load_array", lambda *_: pytest.fail("work started"))
+    monkeypatch.setattr("alignkit._cli._rsa.RDM.load", lambda *_: pytest.fail("work started"))
+    assert fails("rdm", "x.npy", "--out", "no/r.npz") == "the folder no of --out does not exist; create it first."
+    assert fails("rdm", "x.npy", "--out", "r.pkl") == "the suffix of --out must be one of '.npz', '.zarr'; got '.pkl'."
+    assert fails("rdm", "x.npy", "--out", "folder.npz") == "--out folder.npz is a directory; give a file name."
+    assert fails("rdm", "x.npy", "--out", "x.npy").startswith("--out x.npy is also an input and would be overwritten")
+    (here / "link.npz").symlink_to("a.npz")
+    for out in ("a.npz", "./a.npz", "link.npz"):
+        assert "is also an input" in fails("compare", "a.npz", "a.npz", "--out", out)
+
+
+def test_an_overwritten_output_survives_a_failure(fails, run, here, patterns):
+    np.save("x.npy", patterns())
+    assert run("rdm", "x.npy", "--out", "r.npz")[0] == 0
+    Path("labels.txt").write_text("a\n")
+    fails("rdm", "x.npy", "--labels", "labels.txt", "--out", "r.npz")
+    assert RDM.load("r.npz").n_items == 5
