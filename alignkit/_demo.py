@@ -32,7 +32,15 @@ _UNTRAINED = "random:efficientnet_lite0"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DemoConfig:
-    """Score a model on the simulated lab, end to end and offline."""
+    """Do the whole job on simulated people, offline: draw objects, extract, score, report.
+
+    Nothing is downloaded. A second run reuses the images and features that are there.
+
+    Examples
+    --------
+    alignkit demo
+    alignkit demo --out my-demo --n-objects 48 --seed 7
+    """
 
     out: Path = Path("alignkit-demo")
     """Folder for images, features, results and the report; made when missing."""
