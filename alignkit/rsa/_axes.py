@@ -71,7 +71,9 @@ def plain(values: Any) -> AnyArray:
     array = np.asarray(values)
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8")
-    return array.astype(str) if array.dtype.hasobject or array.dtype.kind == "T" else array
+    if array.dtype.kind == "T":
+        return np.array(array.tolist(), dtype=str)
+    return array.astype(str) if array.dtype.hasobject else array
 
 
 def _as_coordinate(name: str, values: object) -> AnyArray:

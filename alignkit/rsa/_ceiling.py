@@ -332,7 +332,7 @@ def _ceiling(
 def _to_scale(rows: FloatArray, method: str, pooling: str) -> FloatArray:
     if pooling == "raw":
         return rows
-    return midranks(rows) if method in RANK_METHODS else standardise(rows, centre=method == "pearson")
+    return midranks(rows) if method in RANK_METHODS else standardise(rows, centred=method == "pearson")
 
 
 def _bounds(scaled: FloatArray, prepared: FloatArray, multiplicity: IntArray, method: str) -> FloatArray:

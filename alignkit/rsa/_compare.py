@@ -73,7 +73,7 @@ class Comparison(Result):
         """Return one row per pair of RDMs: the axes, ``similarity``, ``n_pairs`` and ``method``."""
         import pandas as pd
 
-        index = np.indices(self.values.shape).reshape(len(self.dims), -1)
+        index = np.indices(self.values.shape).reshape(len(self.dims), self.values.size)
         columns = {
             name: [self.coords[name][i] if name in self.coords else int(i) for i in positions]
             for name, positions in zip(self.dims, index, strict=True)

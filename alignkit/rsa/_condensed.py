@@ -116,8 +116,8 @@ def _check_square(name: str, array: FloatArray, *, ambiguous: bool = False) -> N
     try:
         check_square(name, array)
     except ValueError as error:
-        n = array.shape[-1]
-        if not ambiguous or array.ndim < 2 or n < 3 or not _is_triangular(n):
+        n = array.shape[-1] if array.ndim >= 2 else 0
+        if not ambiguous or n < 3 or not _is_triangular(n):
             raise
         stack = f"{array.shape[-2]} condensed RDMs of {n_items_of(n)} items"
         msg = f"{error} If these are {stack}, name the leading axes: RDM(..., dims=[...])."

@@ -9,7 +9,7 @@ import numpy as np
 
 from alignkit._check import as_labels, check_choice, check_same_labels, join_names, require
 from alignkit._result import jsonable
-from alignkit._typing import AnyArray, IntArray
+from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.rsa._axes import RESERVED, plain
 from alignkit.rsa._condensed import squareform
 
@@ -39,6 +39,9 @@ def from_xarray(array: xr.DataArray) -> dict[str, Any]:
     """Return the arguments of the RDM held by a DataArray whose last two dims are the items."""
     if array.ndim < 2:
         msg = f"the DataArray must end in two dims of items; got dims {array.dims}."
+        raise ValueError(msg)
+    if array.shape[-1] != array.shape[-2]:
+        msg = f"the DataArray must be square in its last two dims; got sizes {dict(array.sizes)}."
         raise ValueError(msg)
     *leading, rows, columns = map(str, array.dims)
     labels = _text(array.coords[rows].values) if rows in array.coords else None
@@ -98,6 +101,9 @@ def from_dataframe(table: pd.DataFrame) -> dict[str, Any]:
     dims = [str(name) for name in axes]
     coords, leading = {}, []
     for name in axes:
+        if table[name].isna().any():
+            msg = f"the column {name!r} has missing values; drop those rows or fill them in."
+            raise ValueError(msg)
         coords[str(name)], index = _number_axis(plain(table[name].to_numpy()))
         leading.append(index)
     n = int(max(first.max(), second.max())) + 1
@@ -105,7 +111,7 @@ def from_dataframe(table: pd.DataFrame) -> dict[str, Any]:
     values[..., range(n), range(n)] = 0.0
     low, high = np.minimum(first, second), np.maximum(first, second)
     _check_once(np.ravel_multi_index((*leading, low, high), values.shape), table, [*axes, *_SIDES])
-    values[(*leading, low, high)] = values[(*leading, high, low)] = table["dissimilarity"].to_numpy()
+    values[(*leading, low, high)] = values[(*leading, high, low)] = _dissimilarities(table)
     return {"values": values, "labels": items, "dims": dims, "coords": coords, **context}
 
 
@@ -131,6 +137,8 @@ def _matching(name_a: str, labels: list[str], name_b: str, others: list[str]) ->
 
 def _number_items(table: pd.DataFrame) -> tuple[list[str] | None, IntArray, IntArray]:
     """Return the labels (None where the items are just numbered) and each row's two item numbers."""
+    import pandas as pd
+
     if not len(table):
         msg = "the table is empty: it holds no pair of items."
         raise ValueError(msg)
@@ -138,11 +146,17 @@ def _number_items(table: pd.DataFrame) -> tuple[list[str] | None, IntArray, IntA
     numbers = np.unique(np.concatenate(sides)) if all(side.dtype.kind in "iu" for side in sides) else None
     if numbers is not None and np.array_equal(numbers, np.arange(len(numbers))):
         return None, sides[0].astype(np.int64), sides[1].astype(np.int64)
-    first, second = map(_text, sides)
-    labels = list(dict.fromkeys([*first, *second]))
-    position = {label: i for i, label in enumerate(labels)}
-    number = [np.array([position[label] for label in side], dtype=np.int64) for side in (first, second)]
-    return labels, number[0], number[1]
+    codes, items = pd.factorize(np.concatenate(sides), use_na_sentinel=False)
+    first, second = np.split(codes, 2)
+    return list(as_labels("item_a and item_b", items.tolist())), first, second
+
+
+def _dissimilarities(table: pd.DataFrame) -> FloatArray:
+    try:
+        return table["dissimilarity"].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        msg = f"the column dissimilarity must hold numbers ({error})."
+        raise TypeError(msg) from error
 
 
 def _number_axis(values: AnyArray) -> tuple[AnyArray, IntArray]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
+from alignkit.rsa._rescale import centre, rescale
 
 #: Squared distances below this part of the squared norms are computed again from the difference.
 _CLOSE = 1e-3
@@ -43,13 +44,13 @@ def correlation(patterns: Patterns) -> tuple[FloatArray, BoolArray]:
     x = patterns.x
     # exactly: rounding in a mean must not decide this
     constant: BoolArray = np.asarray(x.max(axis=-1) == x.min(axis=-1))
-    x, _ = _rescale(x, -1)
-    return _angular(np.where(constant[..., None], 0.0, x - x.mean(axis=-1, keepdims=True))), constant
+    x, _ = rescale(x, -1)
+    return _angular(np.where(constant[..., None], 0.0, centre(x))), constant
 
 
 def cosine(patterns: Patterns) -> tuple[FloatArray, BoolArray]:
     """Return 1 - cosine; undefined for all-zero rows."""
-    x, _ = _rescale(patterns.x, -1)
+    x, _ = rescale(patterns.x, -1)
     return _angular(x), np.asarray(~x.any(axis=-1))
 
 
@@ -67,7 +68,7 @@ def sqeuclidean(patterns: Patterns) -> tuple[FloatArray, BoolArray]:
 
 def crossnobis(patterns: Patterns) -> tuple[FloatArray, BoolArray]:
     """Return the cross-validated squared Mahalanobis distance per channel, averaged over the folds left out."""
-    x, exponent = _rescale(patterns.x, (-3, -2, -1))
+    x, exponent = rescale(patterns.x, (-3, -2, -1))
     assert patterns.counts is not None
     counts = patterns.counts[..., None].astype(np.float64)
     x = x - x.mean(axis=(-3, -2), keepdims=True)
@@ -87,12 +88,6 @@ def _nowhere(x: FloatArray) -> BoolArray:
     return np.zeros(x.shape[:-1], dtype=bool)
 
 
-def _rescale(x: FloatArray, axis: int | tuple[int, ...]) -> tuple[FloatArray, AnyArray]:
-    """Return ``x`` with a largest magnitude in [0.5, 1) along ``axis``, and the exponents of two taken out."""
-    exponent = np.frexp(np.abs(x).max(axis=axis, keepdims=True))[1]
-    return np.ldexp(x, -exponent), exponent
-
-
 def _to_scale(values: FloatArray, exponent: AnyArray) -> FloatArray:
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(values, exponent[..., 0])
@@ -107,13 +102,13 @@ def _angular(x: FloatArray) -> FloatArray:
 
 def _squares(x: FloatArray) -> tuple[FloatArray, AnyArray]:
     """Return squared distances of rescaled ``x`` and the exponents, shape (..., 1, 1), taken out of ``x``."""
-    x, exponent = _rescale(x, (-2, -1))
+    x, exponent = rescale(x, (-2, -1))
     # Distances do not change when columns are centred, but the Gram matrix loses far fewer digits.
-    x = x - x.mean(axis=-2, keepdims=True)
-    norms = np.einsum("...ik,...ik->...i", x, x)
+    centred = x - x.mean(axis=-2, keepdims=True)
+    norms = np.einsum("...ik,...ik->...i", centred, centred)
     scale = upper(norms[..., :, None] + norms[..., None, :])
-    values = scale - 2.0 * upper(x @ np.swapaxes(x, -1, -2))
-    # Close rows lose their digits in that difference: take those pairs directly.
+    values = scale - 2.0 * upper(centred @ np.swapaxes(centred, -1, -2))
+    # Close rows lose their digits in that difference: take those pairs directly, from the rows as they came.
     close = np.nonzero(values < _CLOSE * scale)
     rows, columns = np.triu_indices(x.shape[-2], k=1)
     step = max(1, _MAX_ELEMENTS // x.shape[-1])

@@ -44,8 +44,9 @@ def _label_items(ax: Axes, rdm: RDM) -> None:
         ax.set_xlabel(f"{rdm.n_items} items")
         return
     size = max(4, min(9, 200 // rdm.n_items))
-    ax.set_xticks(range(rdm.n_items), rdm.labels, rotation=90, fontsize=size)
-    ax.set_yticks(range(rdm.n_items), rdm.labels, fontsize=size)
+    # names are names, not formulas: "$" stays a dollar sign
+    ax.set_xticks(range(rdm.n_items), rdm.labels, rotation=90, fontsize=size, parse_math=False)
+    ax.set_yticks(range(rdm.n_items), rdm.labels, fontsize=size, parse_math=False)
 
 
 def plot_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
@@ -66,9 +67,8 @@ def plot_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
 def _bars(ax: Axes, comparison: Comparison, values: Any) -> None:
     names = _names(comparison, 0) if comparison.dims else [""]
     ax.bar(range(len(values)), values)
-    ax.set_xticks(
-        range(len(values)), names, rotation=45 if len(names) > 4 else 0, ha="right" if len(names) > 4 else "center"
-    )
+    style: dict[str, Any] = {"rotation": 45, "ha": "right"} if len(names) > 4 else {}
+    ax.set_xticks(range(len(values)), names, parse_math=False, **style)
     ax.axhline(0, color="0.5", linewidth=0.8)
     ax.set_ylabel(comparison.method)
 
@@ -81,7 +81,7 @@ def _matrix(ax: Axes, comparison: Comparison) -> None:
         names = _names(comparison, axis)
         label(comparison.dims[axis])
         if len(names) <= _MAX_TICKS:
-            setter(range(len(names)), names)
+            setter(range(len(names)), names, parse_math=False)
     ax.tick_params(axis="x", labelrotation=90)
 
 

@@ -11,7 +11,10 @@ import numpy as np
 from alignkit._typing import BoolArray, FloatArray
 from alignkit.rsa._dispatch import Backend, kernels
 from alignkit.rsa._rank import midranks
+from alignkit.rsa._rescale import centre, rescale
 
+#: Longest sum that is taken in one go.
+_LEAF = 2048
 Method = Literal["spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"]
 
 
@@ -32,13 +35,12 @@ def constant_rows(x: FloatArray) -> BoolArray:
     return np.asarray(x.max(axis=-1) == x.min(axis=-1))
 
 
-def standardise(x: FloatArray, *, centre: bool = True) -> FloatArray:
+def standardise(x: FloatArray, *, centred: bool = True) -> FloatArray:
     """Return rows of unit norm, centred by default; rows without variance become NaN."""
-    undefined = constant_rows(x) if centre else np.asarray(~x.any(axis=-1))
-    # a power of two is exact, and keeps squares from overflowing or vanishing whatever the unit
-    rows = np.ldexp(x, -np.frexp(np.abs(x).max(axis=-1, keepdims=True))[1])
-    if centre:
-        rows = rows - rows.mean(axis=-1, keepdims=True)
+    undefined = constant_rows(x) if centred else np.asarray(~x.any(axis=-1))
+    rows, _ = rescale(x, -1)
+    if centred:
+        rows = centre(rows)
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     norms[undefined] = np.nan
     return rows / norms
@@ -49,7 +51,7 @@ def _unit_centred(x: FloatArray, _: Backend) -> FloatArray:
 
 
 def _unit(x: FloatArray, _: Backend) -> FloatArray:
-    return standardise(x, centre=False)
+    return standardise(x, centred=False)
 
 
 def _unit_ranks(x: FloatArray, backend: Backend) -> FloatArray:
@@ -57,7 +59,7 @@ def _unit_ranks(x: FloatArray, backend: Backend) -> FloatArray:
 
 
 def _whole_ranks(x: FloatArray, backend: Backend) -> FloatArray:
-    # doubled centred ranks are whole numbers: their products are exact up to n = 30,000 or so
+    # doubled centred ranks are whole numbers: sums of their products are exact up to n = 30,000 or so
     return 2.0 * midranks(x, backend) - (x.shape[-1] + 1)
 
 
@@ -65,14 +67,23 @@ def _as_is(x: FloatArray, _: Backend) -> FloatArray:
     return x
 
 
+def _products(a: FloatArray, b: FloatArray) -> FloatArray:
+    # summed in halves of halves: one long sum over 1.7 million pairs costs four digits
+    n = a.shape[-1]
+    if n <= _LEAF:
+        return a @ b.T
+    half = n // 2
+    return _products(a[:, :half], b[:, :half]) + _products(a[:, half:], b[:, half:])
+
+
 def _gram(a: FloatArray, b: FloatArray, _: Backend) -> FloatArray:
     # rounding alone can leave [-1, 1]
-    return np.clip(a @ b.T, -1.0, 1.0)
+    return np.clip(_products(a, b), -1.0, 1.0)
 
 
 def _rho_a(a: FloatArray, b: FloatArray, _: Backend) -> FloatArray:
     n = float(a.shape[-1])
-    return 3.0 * (a @ b.T) / (n**3 - n)
+    return 3.0 * _products(a, b) / (n**3 - n)
 
 
 def _balance(a: FloatArray, b: FloatArray, backend: Backend) -> FloatArray:

@@ -71,7 +71,7 @@ def crossnobis(
     precision = np.eye(x.shape[1]) if precision is None else precision
 
     def mean_of(name: str, wanted: Callable[[object], bool]) -> np.ndarray:
-        return np.mean([row for row, l, f in zip(x, labels, folds, strict=True) if l == name and wanted(f)], axis=0)
+        return np.mean([row for row, label, f in zip(x, labels, folds, strict=True) if label == name and wanted(f)], 0)
 
     result = []
     for a, b in combinations(names, 2):
@@ -109,9 +109,12 @@ def balance(a: Vector, b: Vector) -> int:
     """Return concordant minus discordant pairs."""
     total = 0
     for i, j in combinations(range(len(a)), 2):
-        x, y = (a[i] > a[j]) - (a[i] < a[j]), (b[i] > b[j]) - (b[i] < b[j])
-        total += int(x) * int(y)
+        total += _sign(a[i], a[j]) * _sign(b[i], b[j])
     return total
+
+
+def _sign(x: float, y: float) -> int:
+    return int(x > y) - int(x < y)
 
 
 def tau_a(a: Vector, b: Vector) -> Fraction:

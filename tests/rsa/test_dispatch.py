@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from alignkit.rsa._dispatch import BACKENDS, kernels
+
+
+def test_the_size_of_the_task_chooses():
+    assert kernels("auto", 1e3).__name__.endswith("_numpy")
+    assert kernels("auto", 1e9).__name__.endswith("_numba")
+
+
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_the_option_overrides(backend):
+    assert {kernels(backend, work).__name__.rpartition("._")[2] for work in (1.0, 1e12)} == {backend}
+
+
+def test_without_numba_auto_falls_back(monkeypatch):
+    monkeypatch.setattr("alignkit.rsa._dispatch.util.find_spec", lambda name: None)
+    assert kernels("auto", 1e12).__name__.endswith("_numpy")
+
+
+def test_unknown_backend():
+    with pytest.raises(ValueError, match="backend must be one of 'auto', 'numpy', 'numba'; got 'cuda'"):
+        kernels("cuda", 1.0)
+
+
+def test_small_work_imports_no_numba():
+    code = (
+        "import sys, numpy as np; from alignkit.rsa import compare, noise_ceiling, rdm\n"
+        "people = np.random.default_rng(0).normal(size=(3, 6, 5)); a = rdm(people)\n"
+        "compare(a, a); noise_ceiling(a, n_bootstrap=5, rng=0)\n"
+        "print(sorted({'numba', 'torch', 'matplotlib', 'pandas', 'xarray', 'zarr'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

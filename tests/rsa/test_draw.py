@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from alignkit.rsa import RDM, compare, noise_ceiling
+
+LABELS = ("ant", "bee", "cat", "dog", "emu")
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def stack(rng) -> RDM:
+    return RDM(rng.random((2, 3, 10)), LABELS, dims=["subject", "time"], coords={"subject": ["s1", "s2"]}, metric="m")
+
+
+def drawn(ax: Axes) -> Axes:
+    ax.figure.canvas.draw()
+    return ax
+
+
+def image(ax: Axes) -> np.ndarray:
+    return np.ma.filled(ax.images[0].get_array(), np.nan)
+
+
+def test_one_rdm(stack):
+    one = stack.isel(subject=0, time=0)
+    ax = drawn(one.plot())
+    square = one.squareform()
+    np.fill_diagonal(square, np.nan)
+    assert np.array_equal(image(ax), square, equal_nan=True)
+    assert [t.get_text() for t in ax.get_xticklabels()] == list(LABELS)
+    assert ax.get_title() == ""
+    assert ax.figure.axes[1].get_ylabel() == "m"
+
+
+def test_a_stack_is_drawn_as_its_mean_and_says_so(stack):
+    ax = drawn(stack.plot())
+    expected = stack.values.mean(axis=(0, 1))
+    assert np.allclose(image(ax)[np.triu_indices(5, 1)], expected, rtol=1e-15)
+    assert ax.get_title() == "mean of 6 RDMs"
+    assert stack.plot(title="mine").get_title() == "mine"
+
+
+def test_given_axes_and_options(stack):
+    figure, ax = plt.subplots()
+    assert stack.plot(ax, cmap="magma", colorbar=False) is ax
+    assert ax.images[0].get_cmap().name == "magma"
+    assert len(figure.axes) == 1
+
+
+def test_many_or_nameless_items_have_no_tick_labels(rng):
+    for rdm in (RDM(rng.random(10)), RDM(rng.random(4186), range(92))):
+        ax = drawn(rdm.plot())
+        assert len(ax.get_xticks()) == 0
+        assert ax.get_xlabel() == f"{rdm.n_items} items"
+
+
+@pytest.mark.parametrize("fill", [np.nan, 0.0])
+def test_rdms_without_contrast(fill):
+    drawn(RDM(np.full(10, fill)).plot())
+
+
+def test_nan_and_foreign_letters(rng):
+    values = rng.random(3)
+    values[0] = np.nan
+    labels = ["café", "$\\frac$", "a_b"]
+    ax = drawn(RDM(values, labels).plot())
+    assert [t.get_text() for t in ax.get_yticklabels()] == labels
+
+
+def test_a_single_comparison(stack):
+    one = stack.isel(subject=0, time=0)
+    ax = drawn(compare(one, stack.isel(subject=1, time=0)).plot())
+    assert len(ax.patches) == 1
+    assert ax.get_ylabel() == "spearman"
+
+
+def test_bars(stack):
+    models = RDM(stack.values.reshape(6, 10), LABELS, dims=["model"], coords={"model": list("uvwxyz")})
+    result = compare(stack.isel(subject=0, time=0), models, method="rho-a")
+    ax = drawn(result.plot())
+    assert np.allclose([bar.get_height() for bar in ax.patches], result.values)
+    assert [t.get_text() for t in ax.get_xticklabels()] == list("uvwxyz")
+
+
+def test_matrix(stack):
+    result = compare(stack.isel(time=0), stack.isel(subject=0))
+    ax = drawn(result.plot())
+    assert np.array_equal(image(ax), result.values)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["s1", "s2"]
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("subject", "time")
+
+
+def test_more_axes_become_a_histogram(stack):
+    result = compare(stack, stack)
+    ax = drawn(result.plot())
+    assert sum(bar.get_height() for bar in ax.patches) == result.values.size
+    assert ax.get_xlabel() == "spearman"
+
+
+def test_ceiling_band(rng):
+    ceiling = noise_ceiling(rng.random((5, 10)), n_bootstrap=0)
+    _, ax = plt.subplots()
+    assert ceiling.plot(ax) is ax
+    corners = drawn(ax).patches[0].get_corners()
+    assert {round(y, 12) for y in corners[:, 1]} == {round(ceiling.lower, 12), round(ceiling.upper, 12)}
+
+
+@pytest.mark.parametrize("coords", [{"time": [0.1, 0.2, 0.4]}, {"time": ["a", "b", "c"]}, {}])
+def test_ceiling_over_time(coords, rng):
+    stack = RDM(rng.random((5, 3, 10)), dims=["subject", "time"], coords=coords)
+    ax = drawn(noise_ceiling(stack, n_bootstrap=0).plot())
+    assert ax.get_xlabel() == "time"
+    assert len(ax.collections) == 1
+
+
+def test_ceiling_over_more_axes(rng):
+    stack = RDM(rng.random((5, 3, 2, 10)), dims=["subject", "time", "roi"])
+    with pytest.raises(ValueError, match=r"a ceiling over the axes \('time', 'roi'\) has no single curve"):
+        noise_ceiling(stack, n_bootstrap=0).plot()

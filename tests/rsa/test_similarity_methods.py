@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from reference import rsa as reference
+from scipy import stats
+
+from alignkit.rsa._similarity_methods import (
+    METHODS,
+    RANK_METHODS,
+    SENTENCE,
+    constant_rows,
+    similarity,
+    standardise,
+    undefined_rows,
+)
+
+BACKENDS = ("numpy", "numba")
+SCIPY = {"spearman": stats.spearmanr, "pearson": stats.pearsonr, "kendall-tau-b": stats.kendalltau}
+
+
+def test_registry_equals_the_references():
+    assert set(METHODS) == set(reference.METHODS) == set(SENTENCE)
+    assert set(METHODS) >= RANK_METHODS
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("method", SCIPY)
+@pytest.mark.parametrize("levels", [2, 5, None])
+def test_equals_scipy(method, levels, backend, rng):
+    shape = (3, 66)
+    a, b = (rng.normal(size=shape) if levels is None else rng.integers(levels, size=shape) * 0.1 for _ in "ab")
+    a = a + 0.4 * b
+    expected = [[SCIPY[method](x, y).statistic for y in b] for x in a]
+    assert np.allclose(similarity(a, b, method, backend), expected, rtol=0, atol=1e-14)
+
+
+two_rows = st.integers(2, 10).flatmap(
+    lambda n: hnp.arrays(np.float64, (2, n), elements=st.sampled_from([-1.5, 0.0, 0.1, 0.25, 2.0, 3.0]))
+)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(rows=two_rows)
+def test_equals_exact_arithmetic(method, rows):
+    rows.flags.writeable = False
+    expected = reference.METHODS[method](*rows)
+    for backend in BACKENDS:
+        value = similarity(rows[:1], rows[1:], method, backend)[0, 0]
+        assert math.isnan(value) if math.isnan(expected) else value == pytest.approx(expected, rel=0, abs=2e-15)
+
+
+@given(rows=two_rows)
+def test_tau_a_and_rho_a_are_the_nearest_number_to_the_exact_fraction(rows):
+    tau, rho = (similarity(rows[:1], rows[1:], method)[0, 0] for method in ("kendall-tau-a", "rho-a"))
+    assert tau == float(reference.tau_a(*rows))
+    assert abs(Fraction(rho) - reference.rho_a(*rows)) <= Fraction(1, 2**52)
+
+
+def test_spearman_of_itself_is_one(rng):
+    x = rng.integers(9, size=(3, 400)).astype(float)
+    for method in ("spearman", "pearson", "cosine", "kendall-tau-b"):
+        own = np.diagonal(similarity(x, x, method))
+        assert np.all(own <= 1)
+        assert np.allclose(own, 1, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e200, 1e307])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_unit_does_not_matter(method, scale, rng):
+    a, b = rng.integers(1, 9, size=(2, 3, 40)).astype(float)
+    tolerance = 1e-3 if scale < 1e-310 else 1e-14  # subnormal numbers have three digits left here
+    assert np.allclose(similarity(a * scale, b, method), similarity(a, b, method), rtol=0, atol=tolerance)
+
+
+def test_large_ranks_stay_exact():
+    # 1,717,731 pairs (1,854 items): sums of products of ranks reach 1e18, beyond 32 bits and beyond float32
+    n = 1854 * 1853 // 2
+    x = np.arange(n, dtype=np.float64)[None]
+    assert similarity(x, x, "rho-a")[0, 0] == pytest.approx(1, abs=1e-15)
+    assert similarity(x, x[:, ::-1], "spearman")[0, 0] == pytest.approx(-1, abs=1e-15)
+
+
+def test_constant_rows_are_told_exactly():
+    x = np.array([[0.1] * 7, [0.1] * 6 + [np.nextafter(0.1, 1)], [0.0] * 7, [np.nan] * 7])
+    assert constant_rows(x).tolist() == [True, False, True, False]
+    assert undefined_rows(x, "cosine").tolist() == [False, False, True, False]
+    assert undefined_rows(x, "rho-a").tolist() == [False] * 4
+    assert undefined_rows(x, "pearson").tolist() == [True, False, True, False]
+
+
+def test_standardise(rng):
+    x = rng.normal(size=(4, 30)) + 5
+    x[2] = 3
+    rows = standardise(x)
+    assert np.isnan(rows[2]).all()
+    assert np.allclose(np.linalg.norm(rows[[0, 1, 3]], axis=1), 1)
+    assert np.allclose(rows[[0, 1, 3]].sum(axis=1), 0, atol=1e-14)
+    assert np.allclose(standardise(x, centred=False), x / np.linalg.norm(x, axis=1, keepdims=True), rtol=1e-15)
