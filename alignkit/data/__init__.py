@@ -11,6 +11,7 @@ from alignkit.data._material2afc import Material2AFC, load_material2afc
 from alignkit.data._nights import load_nights
 from alignkit.data._registry import DataFile, DataFolder, Dataset, dataset_path, datasets
 from alignkit.data._rsa92 import RSA92, load_rsa92
+from alignkit.data._simulate import SimulatedLab, simulate
 from alignkit.data._things import Things, load_things
 from alignkit.data._verify import Verification, verify
 
@@ -23,6 +24,7 @@ __all__ = [
     "DataFolder",
     "Dataset",
     "Material2AFC",
+    "SimulatedLab",
     "Things",
     "ThingsMatch",
     "Verification",
@@ -39,6 +41,7 @@ __all__ = [
     "load_rsa92",
     "load_things",
     "match_things",
+    "simulate",
     "things_label",
     "verify",
 ]

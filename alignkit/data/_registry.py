@@ -39,7 +39,25 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """A folder of pictures that belongs to a data set; ``sha256`` covers its files' names and contents."""
+    """A folder of pictures that belongs to a data set.
+
+    Parameters
+    ----------
+    path : str
+        Where it lies, relative to the data set's folder.
+    suffixes : tuple of str
+        Endings of the pictures that count.
+    by_hand : str
+        How to get it.
+    sha256 : str, optional
+        Of its files' names and contents together.
+    n_files : int, optional
+        How many pictures it should hold.
+    aliases : tuple of str
+        Other names that an import may find it under.
+    optional : bool
+        Whether the data set is whole without it.
+    """
 
     path: str
     suffixes: tuple[str, ...]

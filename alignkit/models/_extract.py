@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from tqdm import tqdm
 
-from alignkit._check import check_choice, check_count, join_names
+from alignkit._check import check_choice, check_count, join_names, shown
 from alignkit._typing import AnyArray, PathLike
 from alignkit._versions import versions
 from alignkit.models._features import Features
 from alignkit.models._items import Item, UnreadableError, as_items
 from alignkit.models._manifest import KIND, SCHEMA
+from alignkit.models._model import Model
 from alignkit.models._pool import Pool, Pooling, pooling
 from alignkit.models._run import (
     Precision,
@@ -38,7 +39,7 @@ from alignkit.models._store import FolderStore, MemoryStore, Record, Store
 if TYPE_CHECKING:
     import torch
 
-    from alignkit.models._model import Layers, Model
+    from alignkit.models._model import Layers
 
 OnError = Literal["raise", "skip"]
 Format = Literal["safetensors", "zarr"]
@@ -131,6 +132,9 @@ def extract(
     >>> extract(model, images, layers=["1", "output"], labels=["a", "b"], progress=False)
     <Features 'mine': 2 items, layers: 1, output>
     """
+    if not isinstance(model, Model):
+        msg = f"model must be a Model, as alignkit.models.load returns; got {shown(model)}."
+        raise TypeError(msg)
     for name, value, allowed in (
         ("precision", precision, get_args(Precision)),
         ("on_error", on_error, get_args(OnError)),

@@ -36,6 +36,8 @@ class Features:
         What :meth:`array` gives.
     manifest : mapping
         Where the features come from (model, weights, preprocessing, hashes ...); empty for bare arrays.
+    n_items : int
+        Number of items.
 
     Examples
     --------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alignkit._check import as_float_array
 from alignkit._random import spawn
 from alignkit._result import Result
 from alignkit._typing import FloatArray, RNGLike
@@ -226,11 +227,22 @@ def percent_of_ceiling(accuracy: float, ceiling: float, /, *, chance: float = 1 
     float
         Per cent; NaN when the ceiling is not above chance.
 
+    Raises
+    ------
+    TypeError
+        Not real numbers.
+    ValueError
+        Arrays in place of single numbers.
+
     Examples
     --------
     >>> round(percent_of_ceiling(0.6460, 0.6722), 1)
     92.3
     """
+    accuracy, ceiling, chance = (
+        float(as_float_array(name, value, ndim=0))
+        for name, value in (("accuracy", accuracy), ("ceiling", ceiling), ("chance", chance))
+    )
     if not ceiling > chance:
         return float("nan")
     return 100.0 * (accuracy - chance) / (ceiling - chance)
