@@ -17,7 +17,7 @@ from alignkit.data import _simulate_brain as brain
 from alignkit.data import _simulate_objects as objects
 from alignkit.data import _simulate_people as behaviour
 from alignkit.data._simulate_streams import Stream, as_seed, stream
-from alignkit.rsa import RDM, Triplets, TwoAFC
+from alignkit.rsa import RDM, Triplets, TwoAFC, pair_probabilities
 
 if TYPE_CHECKING:
     from alignkit.data._render import Image
@@ -304,8 +304,6 @@ class SimulatedLab:
 
         That of a person with even weights who never lapses; without noise, of one with a temperature of .001.
         """
-        from alignkit.rsa._pair_probabilities import pair_probabilities
-
         kept = pair_probabilities(self.embedding, temperature=max(self.noise, 1e-3))
         return RDM(1 - kept, self.labels, metric="1 - choice probability")
 
