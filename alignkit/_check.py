@@ -187,13 +187,12 @@ def check_same_labels(name_a: str, a: Sequence[str], name_b: str, b: Sequence[st
 def check_square(name: str, x: AnyArray, *, rtol: float = 1e-6) -> None:
     """Raise unless the last two axes are square, symmetric and have a zero (or NaN) diagonal.
 
-    ``rtol`` is relative to the largest finite absolute entry: files written in float32 pass.
+    ``rtol`` is relative to the largest finite absolute entry of each matrix: files written in float32 pass.
     """
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         msg = f"{name} must be square in its last two axes; got shape {x.shape}."
         raise ValueError(msg)
-    finite = np.abs(x[np.isfinite(x)])
-    tolerance = rtol * (finite.max() if finite.size else 0.0)
+    tolerance = rtol * np.max(np.abs(x), axis=(-2, -1), keepdims=True, where=np.isfinite(x), initial=0.0)
     transposed = np.swapaxes(x, -1, -2)
     with np.errstate(invalid="ignore"):  # infinity minus itself is NaN, and equal
         differs = np.abs(x - transposed) > tolerance
@@ -206,7 +205,7 @@ def check_square(name: str, x: AnyArray, *, rtol: float = 1e-6) -> None:
         )
         raise ValueError(msg)
     diagonal = np.diagonal(x, axis1=-2, axis2=-1)
-    if (np.abs(diagonal[~np.isnan(diagonal)]) > tolerance).any():
+    if (np.abs(diagonal) > tolerance[..., 0]).any():
         msg = (
             f"{name} must be a dissimilarity matrix with a zero diagonal; its largest diagonal entry is "
             f"{np.nanmax(np.abs(diagonal)):.4g}. For similarities, convert first (for example 1 - x)."

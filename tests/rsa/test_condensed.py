@@ -67,6 +67,19 @@ def test_rounding_of_float32_files_passes(rng):
     assert np.allclose(condense(noisy), condense(square), atol=1e-3)
 
 
+def test_rounding_is_relative_to_each_rdm(rng):
+    # in a stack of different units, the largest must not excuse the smallest
+    stack = np.stack([square_of(5, rng) * 1e9, square_of(5, rng)])
+    assert np.array_equal(squareform(condense(stack)), stack)
+    crooked = stack.copy()
+    crooked[1, 0, 1] += 0.5
+    with pytest.raises(ValueError, match=r"not symmetric: entries \(0, 1\) and \(1, 0\)"):
+        condense(crooked)
+    similar = stack + np.array([0, 1])[:, None, None] * np.eye(5)
+    with pytest.raises(ValueError, match="zero diagonal"):
+        condense(similar)
+
+
 BAD = {
     "not square": (np.zeros((3, 4)), "must be square in its last two axes"),
     "one axis": (np.zeros(6), "must be square in its last two axes"),
