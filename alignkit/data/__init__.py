@@ -9,6 +9,7 @@ from alignkit.data._import_dataset import import_dataset
 from alignkit.data._match_things import ThingsMatch, match_things, things_label
 from alignkit.data._material2afc import Material2AFC, load_material2afc
 from alignkit.data._nights import load_nights
+from alignkit.data._read_triplets import read_triplets
 from alignkit.data._registry import DataFile, DataFolder, Dataset, dataset_path, datasets
 from alignkit.data._rsa92 import RSA92, load_rsa92
 from alignkit.data._simulate import SimulatedLab, simulate
@@ -41,6 +42,7 @@ __all__ = [
     "load_rsa92",
     "load_things",
     "match_things",
+    "read_triplets",
     "simulate",
     "things_label",
     "verify",

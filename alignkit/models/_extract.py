@@ -132,9 +132,7 @@ def extract(
     >>> extract(model, images, layers=["1", "output"], labels=["a", "b"], progress=False)
     <Features 'mine': 2 items, layers: 1, output>
     """
-    if not isinstance(model, Model):
-        msg = f"model must be a Model, as alignkit.models.load returns; got {shown(model)}."
-        raise TypeError(msg)
+    _check_model(model)
     for name, value, allowed in (
         ("precision", precision, get_args(Precision)),
         ("on_error", on_error, get_args(OnError)),
@@ -156,6 +154,12 @@ def extract(
     store: Store = MemoryStore(manifest) if out is None else FolderStore(Path(out), manifest)
     run = _Run(model, rules, precision, batch_size, on_error, n_workers)
     return run.fill(store, items, progress=progress)
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, Model):
+        msg = f"model must be a Model, as alignkit.models.load returns; got {shown(model)}."
+        raise TypeError(msg)
 
 
 def _manifest(model: Model, rules: Mapping[str, Pooling], items: list[Item], **settings: Any) -> dict[str, Any]:

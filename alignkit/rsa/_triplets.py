@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from alignkit._check import as_labels, check_choice
-from alignkit._typing import AnyArray, FloatArray, IntArray
+from alignkit._typing import AnyArray, FloatArray, IntArray, PathLike
+from alignkit.rsa import _triplets_io
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OddColumn = Literal["first", "second", "third"]
 _COLUMN = {"first": 0, "second": 1, "third": 2}
@@ -177,6 +181,31 @@ class Triplets:
             soft=part.soft,
         )
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per answer: similar_a, similar_b, odd_one (names, else numbers), then its other columns."""
+        return _triplets_io.to_dataframe(self)
+
+    def save(self, path: PathLike) -> None:
+        """Write to ``.npz`` without pickle, atomically.
+
+        Raises
+        ------
+        ValueError
+            Another suffix.
+        """
+        _triplets_io.save(self, path)
+
+    @classmethod
+    def load(cls, path: PathLike) -> Triplets:
+        """Read what :meth:`save` wrote. For other files see :func:`alignkit.data.read_triplets`.
+
+        Raises
+        ------
+        ValueError
+            A damaged file, or one that holds something else.
+        """
+        return cls(**_triplets_io.load(path, "Triplets"))
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TwoAFC:
@@ -242,9 +271,39 @@ class TwoAFC:
         """Mask of the trials whose votes tie."""
         return self.choice < 0
 
+    @property
+    def n_items(self) -> int:
+        """Number of items: that of the labels, else the largest number used plus one."""
+        return len(self.labels) if self.labels is not None else int(self.items.max()) + 1
+
     def take(self, rows: AnyArray) -> TwoAFC:
         """Return the trials at these positions or under this mask."""
         return TwoAFC(self.items[rows], self.votes[rows], self.labels)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per trial: reference, left, right (names, else numbers), votes_left, votes_right."""
+        return _triplets_io.to_dataframe(self)
+
+    def save(self, path: PathLike) -> None:
+        """Write to ``.npz`` without pickle, atomically.
+
+        Raises
+        ------
+        ValueError
+            Another suffix.
+        """
+        _triplets_io.save(self, path)
+
+    @classmethod
+    def load(cls, path: PathLike) -> TwoAFC:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            A damaged file, or one that holds something else.
+        """
+        return cls(**_triplets_io.load(path, "TwoAFC"))
 
 
 def _as_items(name: str, items: object, width: int, minimum: int = 0) -> IntArray:
