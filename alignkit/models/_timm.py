@@ -67,9 +67,8 @@ def with_weights(
     """
     import timm
 
-    plain = _create(architecture, pretrained=False)
-    classifier = _classifier(plain)
-    weight = state.get(f"{classifier}.weight")
+    cfg = timm.get_pretrained_cfg(architecture)
+    weight = state.get(f"{cfg.classifier}.weight") if cfg is not None else None
     n_classes = 0 if weight is None else len(weight)
     overlay = {"state_dict": dict(state), "num_classes": n_classes, "custom_load": False}
     try:
