@@ -15,6 +15,7 @@ import numpy as np
 
 from alignkit._io import atomic_write, read_json
 from alignkit._typing import PathLike
+from alignkit._versions import versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +56,8 @@ class Result(ABC):
         """Return the sentence a paper's Methods section needs."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field in JSON's own types, with the result's kind."""
-        return {"kind": type(self).__name__, **jsonable(self)}
+        """Return every field in JSON's own types, with the result's kind and the versions it was made with."""
+        return {"kind": type(self).__name__, "made_with": versions(), **jsonable(self)}
 
     def save(self, path: PathLike) -> None:
         """Write the result to ``path`` (``.json``: every field; ``.csv``: the table), atomically.
@@ -90,6 +91,7 @@ class Result(ABC):
         if not isinstance(content, dict) or content.pop("kind", None) != cls.__name__:
             msg = f"{path} does not hold a {cls.__name__}."
             raise ValueError(msg)
+        content.pop("made_with", None)
         try:
             return _build(cls, content)
         except (TypeError, ValueError, KeyError, AttributeError) as error:

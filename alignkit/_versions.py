@@ -32,5 +32,7 @@ def installed(package: str) -> str | None:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, alignkit and the packages it computes with, where installed."""
-    found = {name: version for name in ("alignkit", *PACKAGES) if (version := installed(name)) is not None}
-    return {"python": platform.python_version(), **found}
+    from alignkit import __version__
+
+    found = {name: version for name in PACKAGES if (version := installed(name)) is not None}
+    return {"python": platform.python_version(), "alignkit": __version__, **found}

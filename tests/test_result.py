@@ -178,3 +178,11 @@ def test_jsonable_leaves_plain_values_alone():
     }
     assert jsonable(float("inf")) is None
     assert jsonable("x") == "x"
+
+
+def test_saved_results_say_what_they_were_made_with(tmp_path: Path) -> None:
+    Other(score=0.5).save(tmp_path / "result.json")
+    made_with = json.loads((tmp_path / "result.json").read_text())["made_with"]
+    assert {"python", "alignkit", "numpy"} <= set(made_with)
+    assert made_with["numpy"] == np.__version__
+    assert Other.load(tmp_path / "result.json").score == 0.5
