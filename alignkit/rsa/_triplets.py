@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from alignkit._check import as_labels, check_choice
-from alignkit._typing import AnyArray, FloatArray, IntArray, PathLike
-from alignkit.rsa import _triplets_io
-
-if TYPE_CHECKING:
-    import pandas as pd
+from alignkit._typing import AnyArray, FloatArray, IntArray
+from alignkit.rsa._trials import Trials
 
 OddColumn = Literal["first", "second", "third"]
 _COLUMN = {"first": 0, "second": 1, "third": 2}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Triplets:
+class Triplets(Trials):
     """Odd-one-out answers: three items per row, the **last** column being the odd one out.
 
     Parameters
@@ -129,20 +126,11 @@ class Triplets:
             columns["soft"] = np.take_along_axis(np.asarray(columns["soft"]), order, axis=1)
         return cls(np.take_along_axis(array, order, axis=1), labels, **columns)
 
-    def __len__(self) -> int:
-        """Return the number of answers."""
-        return len(self.items)
-
     def __repr__(self) -> str:
         people = (
             "participants unknown" if self.participant is None else f"{len(np.unique(self.participant))} participants"
         )
         return f"<Triplets {len(self):,} answers, {self.n_items:,} items, {people}>"
-
-    @property
-    def n_items(self) -> int:
-        """Number of items: that of the labels, else the largest number used plus one."""
-        return len(self.labels) if self.labels is not None else int(self.items.max()) + 1
 
     def take(self, rows: AnyArray) -> Triplets:
         """Return the answers at these positions or under this mask, with all their columns."""
@@ -181,34 +169,9 @@ class Triplets:
             soft=part.soft,
         )
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return one row per answer: similar_a, similar_b, odd_one (names, else numbers), then its other columns."""
-        return _triplets_io.to_dataframe(self)
-
-    def save(self, path: PathLike) -> None:
-        """Write to ``.npz`` without pickle, atomically.
-
-        Raises
-        ------
-        ValueError
-            Another suffix.
-        """
-        _triplets_io.save(self, path)
-
-    @classmethod
-    def load(cls, path: PathLike) -> Triplets:
-        """Read what :meth:`save` wrote. For other files see :func:`alignkit.data.read_triplets`.
-
-        Raises
-        ------
-        ValueError
-            A damaged file, or one that holds something else.
-        """
-        return cls(**_triplets_io.load(path, "Triplets"))
-
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TwoAFC:
+class TwoAFC(Trials):
     """Two-alternative forced choices: which of two images is more like the reference (NIGHTS and its kin).
 
     Parameters
@@ -253,10 +216,6 @@ class TwoAFC:
         put(self, "votes", counts.astype(np.int64))
         put(self, "labels", names)
 
-    def __len__(self) -> int:
-        """Return the number of trials."""
-        return len(self.items)
-
     def __repr__(self) -> str:
         return f"<TwoAFC {len(self):,} trials, {int(self.votes.sum()):,} votes, {int(self.tied.sum()):,} tied>"
 
@@ -271,39 +230,9 @@ class TwoAFC:
         """Mask of the trials whose votes tie."""
         return self.choice < 0
 
-    @property
-    def n_items(self) -> int:
-        """Number of items: that of the labels, else the largest number used plus one."""
-        return len(self.labels) if self.labels is not None else int(self.items.max()) + 1
-
     def take(self, rows: AnyArray) -> TwoAFC:
         """Return the trials at these positions or under this mask."""
         return TwoAFC(self.items[rows], self.votes[rows], self.labels)
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return one row per trial: reference, left, right (names, else numbers), votes_left, votes_right."""
-        return _triplets_io.to_dataframe(self)
-
-    def save(self, path: PathLike) -> None:
-        """Write to ``.npz`` without pickle, atomically.
-
-        Raises
-        ------
-        ValueError
-            Another suffix.
-        """
-        _triplets_io.save(self, path)
-
-    @classmethod
-    def load(cls, path: PathLike) -> TwoAFC:
-        """Read what :meth:`save` wrote.
-
-        Raises
-        ------
-        ValueError
-            A damaged file, or one that holds something else.
-        """
-        return cls(**_triplets_io.load(path, "TwoAFC"))
 
 
 def _as_items(name: str, items: object, width: int, minimum: int = 0) -> IntArray:

@@ -47,7 +47,7 @@ def test_two_afc_round_trip(tmp_path):
 def test_tables_name_the_items():
     table = full_triplets().to_dataframe()
     assert table.loc[1, ["similar_a", "similar_b", "odd_one"]].tolist() == ["auto", "chien", "chat"]
-    assert table["p_odd_one"].tolist() == [0.5, 0.0]
+    assert table["soft_odd_one"].tolist() == [0.5, 0.0]
     trials = TwoAFC([[0, 1, 2]], [[3, 4]]).to_dataframe()
     assert trials.iloc[0].to_dict() == {"reference": 0, "left": 1, "right": 2, "votes_left": 3, "votes_right": 4}
 
