@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -80,7 +81,8 @@ class Trials:
             msg = f"{path} does not hold {cls.__name__} saved by alignkit; it holds {join_names(arrays)}."
             raise ValueError(msg)
         labels = arrays.pop("labels", None)
-        return cls(**arrays, labels=None if labels is None else labels.tolist())
+        build: Callable[..., Self] = cls
+        return build(**arrays, labels=None if labels is None else labels.tolist())
 
     def _columns(self) -> dict[str, AnyArray]:
         names = ("votes", "participant", "response_time", "repeat", "soft")
