@@ -1,4 +1,4 @@
-"""The one place that opens matplotlib figures: late, and without a display."""
+"""The one place that opens matplotlib figures, so that matplotlib is imported late."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ if TYPE_CHECKING:
 
 
 def new_axes(ax: Axes | None, figsize: tuple[float, float] = (5.0, 3.6)) -> Axes:
-    """Return ``ax``, or the axes of a new figure.
-
-    The figure belongs to no window manager: nothing leaks when many are made, and ``fig.savefig`` works anywhere.
-    """
+    """Return ``ax``, or the axes of a new pyplot figure, which notebooks show and who makes many must close."""
     if ax is not None:
         return ax
     from matplotlib import pyplot as plt

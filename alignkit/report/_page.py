@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import warnings
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from alignkit import __version__
 from alignkit._io import atomic_write
 from alignkit._typing import PathLike
 from alignkit._versions import versions
@@ -44,24 +46,32 @@ class Figure:
         from matplotlib import pyplot as plt
 
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=160, facecolor="white", bbox_inches="tight")
-        plt.close(figure)
+        try:
+            with warnings.catch_warnings():
+                # names in scripts that the font lacks become boxes in the picture; the table beside it has them
+                warnings.filterwarnings("ignore", message=r"(?s)Glyph .* missing from")
+                figure.savefig(buffer, format="png", dpi=160, facecolor="white", bbox_inches="tight")
+        finally:
+            plt.close(figure)
         return cls(buffer.getvalue(), caption, alt)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Section:
-    """A headed part of a page: paragraphs, tables, figures, commands; all of it escaped.
+    """A headed part of a page: paragraphs, figures, tables, notes, commands, in this order; all of it escaped.
 
     Parameters
     ----------
     title : str
     paragraphs : sequence of str
     tables : sequence of (caption, header, rows)
-        Cells are text.
+        Cells are text. A row of a single cell is a heading above the rows that follow; a row whose first cell is in
+        brackets is set back.
     figures : sequence of Figure
     commands : sequence of str
         Shell lines, shown as such.
+    notes : sequence of str
+        What the tables need to be understood, in small print below them.
     """
 
     title: str
@@ -69,6 +79,7 @@ class Section:
     tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = ()
     figures: Sequence[Figure] = ()
     commands: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
 def write_page(path: PathLike, /, *, title: str, lead: str, sections: Sequence[Section]) -> None:
@@ -98,9 +109,11 @@ def write_page(path: PathLike, /, *, title: str, lead: str, sections: Sequence[S
     >>> "&lt;b&gt;" in page.read_text()
     True
     """
-    from jinja2 import Environment
+    from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     template = environment.from_string((files("alignkit.report") / "page.html.jinja").read_text(encoding="utf-8"))
+    made_with = {"alignkit": __version__, **versions()}
+    text = template.render(title=title, lead=lead, sections=sections, versions=made_with)
     with atomic_write(path, "w") as file:
-        file.write(template.render(title=title, lead=lead, sections=sections, versions=versions()))
+        file.write(text)

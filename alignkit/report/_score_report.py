@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import string
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from alignkit._typing import PathLike
 from alignkit.report._page import Figure, Section, write_page
-from alignkit.score import ScoreRow, ScoreTable
+from alignkit.score import Difference, ScoreRow, ScoreTable
 
 
 def write_score_report(path: PathLike, table: ScoreTable, /, *, before: Sequence[Section] = ()) -> None:
@@ -39,9 +40,9 @@ def write_score_report(path: PathLike, table: ScoreTable, /, *, before: Sequence
     >>> "nothing was scored" in page.read_text()
     True
     """
-    models = sorted({row.model for row in table.rows if row.role == "model"})
-    lead = f"{len(models)} model(s) scored on {table.dataset}, each beside its noise ceiling and baselines."
-    write_page(path, title=f"Human alignment: {table.dataset}", lead=lead, sections=[*before, *score_sections(table)])
+    n_models = len({row.model for row in table.rows if row.role == "model"})
+    lead = f"{n_models} model{'' if n_models == 1 else 's'} beside noise ceilings and baselines."
+    write_page(path, title=f"Scores on {table.dataset}", lead=lead, sections=[*before, *score_sections(table)])
 
 
 def score_sections(table: ScoreTable, /) -> list[Section]:
@@ -56,19 +57,14 @@ def score_sections(table: ScoreTable, /) -> list[Section]:
     -------
     list of Section
 
-    Raises
-    ------
-    ValueError
-        A table without the columns that a score table has.
-
     Examples
     --------
     >>> score_sections(ScoreTable("toy", (), (), ("nothing was scored",), {}, {}))[0].title
     'Notes'
     """
-    sections = [_block(table, part, list(rows)) for part, rows in groupby(table.rows, key=lambda row: row.part)]
+    sections = [_part(table, part, list(rows)) for part, rows in groupby(table.rows, key=lambda row: row.part)]
     if table.differences:
-        sections.append(_differences(table))
+        sections.append(_differences(table.differences))
     if table.notes:
         sections.append(Section("Notes", paragraphs=table.notes))
     if table.settings:
@@ -76,10 +72,18 @@ def score_sections(table: ScoreTable, /) -> list[Section]:
     return sections
 
 
-def _block(table: ScoreTable, part: str, rows: list[ScoreRow]) -> Section:
+def _part(table: ScoreTable, part: str, rows: list[ScoreRow]) -> Section:
     figures = [_figure(table, part, m) for m in dict.fromkeys(row.measure for row in rows if row.primary)]
-    tables = [_table(measure, list(group)) for measure, group in groupby(rows, key=lambda row: row.measure)]
-    return Section(f"{table.dataset}: {part}", tables=tables, figures=figures)
+    letters = _letters(row.split for row in rows if row.split)
+    notes = [f"{letter}: {split}." for split, letter in letters.items()]
+    ceilings = dict.fromkeys(f"Ceiling of {row.measure}: {row.ceiling}." for row in rows if row.ceiling)
+    title = f"{table.dataset}: {part}"
+    return Section(title, tables=[_table(rows, letters)], figures=figures, notes=[*ceilings, *notes])
+
+
+def _letters(splits: Iterable[str]) -> dict[str, str]:
+    """Return a letter for each distinct split."""
+    return dict(zip(dict.fromkeys(splits), string.ascii_lowercase, strict=False))
 
 
 def _figure(table: ScoreTable, part: str, measure: str) -> Figure:
@@ -88,38 +92,63 @@ def _figure(table: ScoreTable, part: str, measure: str) -> Figure:
     assert figure is not None
     rows = [row for row in table.rows if (row.part, row.measure) == (part, measure)]
     spoken = "; ".join(f"{row.model} {_number(row.value)}" for row in rows)
-    caption = (
-        f"{part}: {measure}. Black lines: intervals; grey bars: baselines; yellow: noise ceiling ({rows[0].ceiling})."
-    )
+    marks = ["blue: models", "grey: baselines"]
+    marks += ["black lines: intervals"] if any(math.isfinite(row.low) for row in rows) else []
+    marks += [f"yellow: {_limit(rows[0])} ({rows[0].ceiling})"] if math.isfinite(rows[0].ceiling_low) else []
+    caption = f"{part}: {measure}. {', '.join(marks).capitalize()}."
     return Figure.from_matplotlib(figure, caption, alt=f"Bar chart of {measure}: {spoken}.")
 
 
-def _table(measure: str, rows: list[ScoreRow]) -> tuple[str, list[str], list[list[str]]]:
-    first = rows[0]
-    direction = "" if first.higher_is_better else ", lower is better"
-    caption = f"{measure}{direction}; n = {first.n:,}, {first.n_items:,} items; interval over {first.over or 'nothing'}"
-    header = ["model (baselines in brackets)", "value", "interval", "% of ceiling", "ceiling", "split"]
-    cells = [_cells(row) for row in rows]
+def _limit(row: ScoreRow) -> str:
+    return "noise ceiling" if row.higher_is_better else "noise floor"
+
+
+def _table(rows: list[ScoreRow], letters: Mapping[str, str]) -> tuple[str, list[str], list[list[str]]]:
+    header = ["model", "value", "interval", "over people", "% of ceiling", "ceiling", "split"]
+    cells = [_cells(row, letters) for row in rows]
     used = [k for k in range(len(header)) if any(row[k] for row in cells)]
-    return caption, [header[k] for k in used], [[row[k] for k in used] for row in cells]
+    lines: list[list[str]] = []
+    for measure, group in groupby(zip(rows, cells, strict=True), key=lambda pair: pair[0].measure):
+        members = list(group)
+        lines.append([_heading(measure, members[0][0])])
+        lines += [[row[k] for k in used] for _, row in members]
+    return "Baselines in brackets, best first; letters are explained below.", [header[k] for k in used], lines
 
 
-def _cells(row: ScoreRow) -> list[str]:
-    interval = f"[{_number(row.low)}, {_number(row.high)}]" if math.isfinite(row.low) else ""
+def _heading(measure: str, first: ScoreRow) -> str:
+    direction = "" if first.higher_is_better else ", lower is better"
+    over = f", interval over {first.over}" if first.over and math.isfinite(first.low) else ""
+    return f"{measure}{direction} (n = {first.n:,}, {first.n_items:,} items{over})"
+
+
+def _cells(row: ScoreRow, letters: Mapping[str, str]) -> list[str]:
     percent = f"{row.percent_of_ceiling:.1f}" if math.isfinite(row.percent_of_ceiling) else ""
     ceiling = " to ".join(_number(v) for v in (row.ceiling_low, row.ceiling_high) if math.isfinite(v))
     name = row.model if row.role == "model" else f"({row.model})"
-    return [name, _number(row.value), interval, percent, ceiling, row.split]
-
-
-def _differences(table: ScoreTable) -> Section:
-    header = ["best model - other", "part", "difference", "interval"]
-    rows = [
-        [f"{d.better} - {d.other}", f"{d.part}: {d.measure}", f"{d.difference:+.4f}", f"[{d.low:+.4f}, {d.high:+.4f}]"]
-        for d in table.differences
+    people = _interval(row.people_low, row.people_high)
+    return [
+        name,
+        _number(row.value),
+        _interval(row.low, row.high),
+        people,
+        percent,
+        ceiling,
+        letters.get(row.split, ""),
     ]
-    return Section("Paired differences", tables=[("on the same data, resampled together", header, rows)])
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}" if math.isfinite(value) else "-"
+def _differences(differences: Sequence[Difference]) -> Section:
+    header = ["best model - other", "difference", "interval"]
+    lines: list[list[str]] = []
+    for (part, measure, over), group in groupby(differences, key=lambda d: (d.part, d.measure, d.over)):
+        lines.append([f"{part}: {measure} (over {over})"])
+        lines += [[f"{d.better} - {d.other}", _number(d.difference, "+"), _interval(d.low, d.high, "+")] for d in group]
+    return Section("Paired differences", tables=[("On the same data, resampled together.", header, lines)])
+
+
+def _interval(low: float, high: float, sign: str = "") -> str:
+    return f"[{_number(low, sign)}, {_number(high, sign)}]" if math.isfinite(low) else ""
+
+
+def _number(value: float, sign: str = "") -> str:
+    return f"{value:{sign}.4f}" if math.isfinite(value) else "-"

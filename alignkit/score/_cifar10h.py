@@ -12,29 +12,35 @@ import numpy as np
 
 from alignkit._typing import FloatArray, IntArray
 from alignkit.data import load_cifar10h
-from alignkit.rsa import compare, percent_of_ceiling, rdm
+from alignkit.rsa import RDM, compare, percent_of_ceiling, rdm
+from alignkit.score._match import match_items
 from alignkit.score._paired import bootstrap_mean
-from alignkit.score._row import Scored, ScoreRow, Settings, Unit
-from alignkit.score._suite import Candidate, SuiteResult, shared_labels, strip_suffixes
+from alignkit.score._rdms import central_range, shuffled_similarities
+from alignkit.score._row import NOT_FITTED, Role, Scored, ScoreRow, Settings, Unit
+from alignkit.score._suite import Candidate, SuiteResult
 
 #: RDMs of all 10,000 images have 50 million pairs: a seeded sample of this many says the same.
 _MAX_RDM_ITEMS = 1000
 _N_FOLDS = 5
+_MIN_PROBED = 50
+#: A class that a fold never saw has probability zero: this floor keeps the cross-entropy finite.
+_FLOOR = 1e-6
 _SPLIT = "probe fitted on other images' labels (5 folds over images); scored on held-out images"
 
 
 def score_cifar10h(candidates: Sequence[Candidate], root: Path | None, settings: Settings) -> SuiteResult:
     """Score on CIFAR-10H: image-level RDMs, and a cross-validated probe against people's label distributions."""
     data = load_cifar10h(root)
-    candidates = [dataclasses.replace(c, labels=strip_suffixes(c.labels, data.labels)) for c in candidates]
-    shared = shared_labels(candidates, data.labels, "cifar10h")
+    matched = match_items(candidates, data.labels, "cifar10h", {settings.metric})
+    candidates, shared = matched.candidates, matched.shared
     position = {label: i for i, label in enumerate(data.labels)}
-    counts = data.counts[[position[label] for label in shared]]
-    people = People.build(shared, counts, settings)
+    people = People.build(shared, data.counts[[position[label] for label in shared]], settings)
     scored = tuple(_score_one(c, people, settings) for c in candidates)
-    notes = [f"{len(shared):,} of the 10,000 test images were scored."] if len(shared) < len(data.labels) else []
+    notes = list(matched.notes)
     if len(shared) > _MAX_RDM_ITEMS:
         notes.append(f"RDMs use a seeded sample of {_MAX_RDM_ITEMS:,} images.")
+    if not people.folds:
+        notes.append(f"The probe was left out: it needs at least {_MIN_PROBED} images of more than one class.")
     return SuiteResult(scored, _baselines(people, candidates[0], settings), tuple(notes))
 
 
@@ -45,8 +51,10 @@ class People:
     labels: tuple[str, ...]
     probabilities: FloatArray
     majority: IntArray
+    folds: tuple[tuple[IntArray, IntArray], ...]
+    """Positions to fit the probe on and to score it on; none where it cannot be fitted."""
     sample: IntArray
-    rdm: FloatArray
+    rdm: RDM
     half_agreement: float
 
     @classmethod
@@ -60,108 +68,128 @@ class People:
         halves = [_human_rdm(part) for part in (half, chosen - half)]
         agreement = float(compare(*halves, method=settings.method))  # type: ignore[arg-type]
         probabilities = counts / counts.sum(axis=1, keepdims=True)
-        return cls(labels, probabilities, counts.argmax(axis=1), sample, _human_rdm(chosen), agreement)
+        folds = _folds(counts, settings)
+        return cls(labels, probabilities, counts.argmax(axis=1), folds, sample, _human_rdm(chosen), agreement)
 
     @property
     def attenuation_bound(self) -> float:
-        """Square root of the Spearman-Brown reliability of all people together."""
+        """Square root of the reliability of all answers together (Spearman-Brown from the two halves)."""
         r = self.half_agreement
         return math.sqrt(2 * r / (1 + r)) if r > 0 else float("nan")
 
 
-def _human_rdm(counts: IntArray) -> FloatArray:
-    # Hellinger distance of two label distributions: euclidean on square roots, over sqrt(2)
+def _folds(counts: IntArray, settings: Settings) -> tuple[tuple[IntArray, IntArray], ...]:
+    from sklearn.model_selection import KFold
+
+    if len(counts) < _MIN_PROBED:
+        return ()
+    # tied votes are no label to fit to
+    tied = (counts == counts.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    splitter = KFold(_N_FOLDS, shuffle=True, random_state=settings.seed)
+    folds = tuple((train[~tied[train]], test) for train, test in splitter.split(counts))
+    return folds if all(len(np.unique(counts[train].argmax(axis=1))) > 1 for train, _ in folds) else ()
+
+
+def _human_rdm(counts: IntArray) -> RDM:
+    # Hellinger distance of two label distributions, from their overlap. Images that no two people gave a common label
+    # are all equally far apart: as a difference of square roots, rounding would rank them.
     roots = np.sqrt(counts / counts.sum(axis=1, keepdims=True))
-    return np.asarray(rdm(roots, metric="euclidean").values / math.sqrt(2))
+    overlap = (roots @ roots.T)[np.triu_indices(len(roots), k=1)]
+    return RDM(np.sqrt(np.round(np.maximum(1.0 - overlap, 0.0), 12)), metric="Hellinger")
 
 
 def _score_one(candidate: Candidate, people: People, settings: Settings) -> Scored:
     x = candidate.take(people.labels)
-    row = _rdm_row(candidate.name, x, people, settings)
-    rows, units = [row], []
-    if len(people.labels) >= 10 * _N_FOLDS:
-        predicted = _probe(x, people.majority, settings)
-        scores = -(people.probabilities * np.log(predicted)).sum(axis=1)
-        cross_entropy = _probe_row(candidate.name, scores, people, settings)
-        rows += [cross_entropy]
-        units = [Unit(cross_entropy, scores)]
-    if candidate.split:
-        rows = [dataclasses.replace(r, split=f"{r.split}; {candidate.split}") for r in rows]
-    return Scored(tuple(rows), tuple(units))
-
-
-def _rdm_row(name: str, x: FloatArray, people: People, settings: Settings) -> ScoreRow:
     model = rdm(x[people.sample], metric=settings.metric)  # type: ignore[arg-type]
+    row = _rdm_row(candidate.name, model, people, settings, split=candidate.split or NOT_FITTED)
+    if not people.folds:
+        return Scored((row,))
+    predicted = _probe(x, people, settings)
+    costs = -(people.probabilities * np.log(predicted)).sum(axis=1)
+    split = f"{_SPLIT}; {candidate.split}" if candidate.split else _SPLIT
+    cross_entropy = _probe_row(candidate.name, costs, people, settings, split=split)
+    return Scored((row, cross_entropy), (Unit(cross_entropy, costs),))
+
+
+def _rdm_row(
+    name: str, model: RDM, people: People, settings: Settings, *, role: Role = "model", split: str = ""
+) -> ScoreRow:
     value = float(compare(model, people.rdm, method=settings.method))  # type: ignore[arg-type]
     return ScoreRow(
         model=name,
-        role="model",
+        role=role,
         part="images",
         measure=f"{settings.method} with people's RDM",
         value=value,
-        n=people.rdm.size,
+        n=model.n_pairs,
         n_items=len(people.sample),
-        ceiling_low=people.half_agreement,
-        ceiling_high=people.attenuation_bound,
-        ceiling="one half of the answers with the other (low), root of the Spearman-Brown reliability (high)",
+        ceiling_low=people.attenuation_bound,
+        ceiling=f"root of the reliability of people's RDM (halves of the answers agree at {people.half_agreement:.4f})",
         percent_of_ceiling=percent_of_ceiling(value, people.attenuation_bound, chance=0.0),
+        split=split,
         primary=True,
     )
 
 
-def _probe(x: FloatArray, target: IntArray, settings: Settings) -> FloatArray:
-    """Return held-out class probabilities, shape (images, 10), of a logistic read-out."""
+def _probe(x: FloatArray, people: People, settings: Settings) -> FloatArray:
+    """Return held-out class probabilities, shape (images, 10), of a logistic read-out of the majority label."""
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import KFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     predicted = np.zeros((len(x), 10))
-    for train, test in KFold(_N_FOLDS, shuffle=True, random_state=settings.seed).split(x):
-        n_components = min(128, x.shape[1], len(train) - 1)
+    for train, test in people.folds:
         probe: Any = make_pipeline(
             StandardScaler(),
-            PCA(n_components, random_state=settings.seed),
+            PCA(min(128, x.shape[1], len(train) - 1), random_state=settings.seed),
             LogisticRegression(C=0.01, max_iter=1000),
         )
-        probe.fit(x[train], target[train])
+        probe.fit(x[train], people.majority[train])
         predicted[np.ix_(test, probe[-1].classes_)] = probe.predict_proba(x[test])
-    # a class that a fold never saw has probability zero: a floor keeps the cross-entropy finite
-    predicted = np.maximum(predicted, 1e-6)
-    return predicted / predicted.sum(axis=1, keepdims=True)
+    predicted = np.maximum(predicted, _FLOOR)
+    return np.asarray(predicted / predicted.sum(axis=1, keepdims=True))
 
 
-def _probe_row(name: str, scores: FloatArray, people: People, settings: Settings, role: Any = "model") -> ScoreRow:
-    low, high = bootstrap_mean(scores, settings)
+def _probe_row(
+    name: str, costs: FloatArray, people: People, settings: Settings, *, role: Role = "model", split: str = ""
+) -> ScoreRow:
+    low, high = bootstrap_mean(costs, settings)
+    value, guessing = float(costs.mean()), math.log(10)
     p = people.probabilities
-    entropy = -(p * np.log(p, out=np.zeros_like(p), where=p > 0)).sum(axis=1).mean()
+    entropy = float(-(p * np.log(p, out=np.zeros_like(p), where=p > 0)).sum(axis=1).mean())
     return ScoreRow(
         model=name,
         role=role,
         part="images",
         measure="cross-entropy with people's label distribution (nats)",
-        value=float(scores.mean()),
+        value=value,
         low=low,
         high=high,
         over="images",
-        n=len(scores),
-        n_items=len(scores),
-        ceiling_low=float(entropy),
+        n=len(costs),
+        n_items=len(costs),
+        ceiling_low=entropy,
         ceiling="entropy of people's distributions: no model can be below",
-        percent_of_ceiling=100 * (math.log(10) - float(scores.mean())) / (math.log(10) - float(entropy)),
-        split=_SPLIT,
+        percent_of_ceiling=100 * (guessing - value) / (guessing - entropy),
+        split=split,
         higher_is_better=False,
     )
 
 
 def _baselines(people: People, candidate: Candidate, settings: Settings) -> tuple[ScoreRow, ...]:
-    one_hot = np.eye(10)[people.majority]
-    x = candidate.take(people.labels)
-    order = np.random.default_rng(settings.seed).permutation(len(x))
-    rows = [
-        dataclasses.replace(_rdm_row("majority label alone", one_hot, people, settings), split="people's labels"),
-        _rdm_row("shuffled items", x[order], people, settings),
-        _probe_row("chance (uniform)", np.full(len(x), math.log(10)), people, settings),
-    ]
-    return tuple(dataclasses.replace(row, role="baseline") for row in rows)
+    """Return the majority label's RDM, the first model's with shuffled items, and guessing."""
+    labels = people.majority[people.sample]
+    same_or_not = RDM((labels[:, None] != labels).astype(np.float64))
+    majority = _rdm_row("majority label alone", same_or_not, people, settings, role="baseline", split="people's labels")
+    model = rdm(candidate.take(people.labels)[people.sample], metric=settings.metric)  # type: ignore[arg-type]
+    values = shuffled_similarities(model, people.rdm, settings)
+    mean, low, high = central_range(values, settings)
+    percent = percent_of_ceiling(mean, people.attenuation_bound, chance=0.0)
+    shuffled = dataclasses.replace(majority, model="shuffled items", value=mean, low=low, high=high, over="shuffles")
+    shuffled = dataclasses.replace(shuffled, percent_of_ceiling=percent, split="")
+    rows = [majority, shuffled]
+    if people.folds:
+        guessing = np.full(len(people.labels), math.log(10))
+        rows.append(_probe_row("chance (uniform)", guessing, people, settings, role="baseline"))
+    return tuple(rows)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alignkit._check import join_names
 from alignkit._plot import new_axes
+from alignkit.score._text import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,17 +22,18 @@ _COLOURS = {"model": "#2a6f97", "baseline": "#b8b8b8"}
 def plot_scores(
     table: ScoreTable, ax: Axes | None = None, *, part: str | None = None, measure: str | None = None
 ) -> Axes:
-    """Draw one part and measure of a score table."""
+    """Draw one part and measure of a score table: the first that fits ``part`` and ``measure``."""
     rows = _choose(table, part, measure)
-    ax = new_axes(ax, figsize=(6.4, 1.3 + 0.36 * len(rows)))
+    ax = new_axes(ax, figsize=(5.6, 1.3 + 0.32 * len(rows)))
     places = np.arange(len(rows))[::-1]
     ax.barh(places, [row.value for row in rows], color=[_COLOURS[row.role] for row in rows], height=0.7)
     for place, row in zip(places, rows, strict=True):
         if np.isfinite(row.low):
             ax.plot([row.low, row.high], [place, place], color="black", linewidth=1.4, solid_capstyle="butt")
     _draw_ceiling(ax, rows[0])
-    ax.set_yticks(places, [_short(row.model) for row in rows])
-    ax.set_title(f"{rows[0].part} (n = {rows[0].n:,})", fontsize=10)
+    # a dollar sign in a name is no formula
+    ax.set_yticks(places, [shorten(row.model, 28).replace("$", r"\$") for row in rows])
+    ax.set_title(f"{rows[0].part} (n = {rows[0].n:,})", fontsize=10, loc="left", pad=18)
     ax.set_xlabel(rows[0].measure + ("" if rows[0].higher_is_better else ", lower is better"))
     ax.spines[["top", "right"]].set_visible(False)
     return ax
@@ -39,22 +42,31 @@ def plot_scores(
 def _choose(table: ScoreTable, part: str | None, measure: str | None) -> list[ScoreRow]:
     rows = [row for row in table.rows if part in (None, row.part) and measure in (None, row.measure)]
     if not rows:
-        known = sorted({(row.part, row.measure) for row in table.rows})
-        msg = f"no line has part {part!r} and measure {measure!r}; there are {known}."
+        known = join_names(dict.fromkeys(f"{row.part}: {row.measure}" for row in table.rows))
+        msg = f"no line has part {part!r} and measure {measure!r}; there are {known or 'none'}."
         raise ValueError(msg)
     return [row for row in rows if (row.part, row.measure) == (rows[0].part, rows[0].measure)]
 
 
 def _draw_ceiling(ax: Axes, row: ScoreRow) -> None:
     low, high = row.ceiling_low, row.ceiling_high
-    if np.isfinite(low) and np.isfinite(high):
-        ax.axvspan(low, high, color="#e9c46a", alpha=0.55, linewidth=0, label="noise ceiling")
-    elif np.isfinite(low):
-        ax.axvline(low, color="#e9c46a", linewidth=3, label="noise ceiling")
-    else:
+    if not np.isfinite(low):
         return
-    ax.legend(loc="lower right", fontsize=8, frameon=False, bbox_to_anchor=(1.0, 1.0))
-
-
-def _short(name: str, width: int = 28) -> str:
-    return name if len(name) <= width else f"{name[: width - 3]}..."
+    if np.isfinite(high):
+        ax.axvspan(low, high, color="#e9c46a", alpha=0.55, linewidth=0)
+    else:
+        ax.axvline(low, color="#e9c46a", linewidth=3)
+    label = "noise ceiling" if row.higher_is_better else "noise floor"
+    middle = (low + high) / 2 if np.isfinite(high) else low
+    # between the axes and their title: no bar and no interval is hidden
+    ax.annotate(
+        label,
+        (middle, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        color="#6b5310",
+    )

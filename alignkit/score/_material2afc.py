@@ -8,17 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
+from alignkit._typing import FloatArray
 from alignkit.data import load_material2afc
 from alignkit.rsa import TwoAFC, percent_of_ceiling, two_afc_accuracy
-from alignkit.score._row import Role, Scored, ScoreRow, Settings, Unit
-from alignkit.score._suite import Candidate, SuiteResult, join_scored, shared_labels, strip_suffixes
+from alignkit.score._match import match_items
+from alignkit.score._rdms import central_range
+from alignkit.score._row import NOT_FITTED, Role, Scored, ScoreRow, Settings, Unit
+from alignkit.score._suite import Candidate, SuiteResult, join_scored
 
 
 def score_material2afc(candidates: Sequence[Candidate], root: Path | None, settings: Settings) -> SuiteResult:
     """Score on the published train and test trials, which show the same 100 images."""
     data = load_material2afc(root)
-    candidates = [dataclasses.replace(c, labels=strip_suffixes(c.labels, data.labels)) for c in candidates]
-    shared = shared_labels(candidates, data.labels, "material2afc")
+    matched = match_items(candidates, data.labels, "material2afc", {settings.kernel})
+    candidates, shared = matched.candidates, matched.shared
     parts = {"test trials": _restrict(data.test, shared), "train trials": _restrict(data.train, shared)}
     scored = tuple(
         join_scored(
@@ -31,7 +34,7 @@ def score_material2afc(candidates: Sequence[Candidate], root: Path | None, setti
     ]
     tied = sum(int(trials.tied.sum()) for trials in parts.values())
     note = f"{tied:,} trials whose votes tie are no label and were left out; a model's own ties count one half."
-    return SuiteResult(scored, tuple(baselines), (note,))
+    return SuiteResult(scored, tuple(baselines), (*matched.notes, note))
 
 
 def _restrict(trials: TwoAFC, labels: tuple[str, ...]) -> TwoAFC:
@@ -40,14 +43,14 @@ def _restrict(trials: TwoAFC, labels: tuple[str, ...]) -> TwoAFC:
     items = np.array([number.get(label, -1) for label in trials.labels])[trials.items]
     kept = (items >= 0).all(axis=1)
     if not kept.any():
-        msg = "no trial of material2afc shows only images that the features hold."
+        msg = f"no trial of material2afc shows only the {len(labels)} images that the features hold; more are needed."
         raise ValueError(msg)
     return TwoAFC(items[kept], trials.votes[kept], labels)
 
 
 def _score(
     name: str,
-    x: object,
+    x: FloatArray,
     trials: TwoAFC,
     part: str,
     settings: Settings,
@@ -75,7 +78,7 @@ def _score(
         over="trials",
         n=result.n,
         n_items=len(trials.labels or ()),
-        split=split or "zero-shot: nothing was fitted to these data",
+        split=NOT_FITTED if split is None else split,
         primary=True,
     )
     agreement = dataclasses.replace(
@@ -90,27 +93,26 @@ def _score(
         percent_of_ceiling=percent_of_ceiling(result.vote_agreement, result.leave_one_vote_out, chance=0.5),
         primary=False,
     )
-    credit = result.per_trial
-    assert credit is not None
-    units = (Unit(row, credit[np.isfinite(credit)]),) if role == "model" else ()
+    assert result.per_trial is not None
+    # the trials that count, whatever the model: an undefined one stays NaN, so that credits of models pair up
+    used = ~trials.tied & (trials.votes.sum(axis=1) >= settings.min_votes)
+    units = (Unit(row, result.per_trial[used]),) if role == "model" else ()
     return Scored((row, agreement), units)
 
 
-def _baselines(x: object, trials: TwoAFC, part: str, settings: Settings) -> list[ScoreRow]:
-    array = np.asarray(x)
+def _baselines(x: FloatArray, trials: TwoAFC, part: str, settings: Settings) -> list[ScoreRow]:
+    """Return chance, and the features with their items shuffled."""
     rng = np.random.default_rng(settings.seed)
     few = dataclasses.replace(settings, n_bootstrap=0)
     draws = [
-        _score("shuffled items", array[rng.permutation(len(array))], trials, part, few, role="baseline").rows
+        _score("shuffled items", x[rng.permutation(len(x))], trials, part, few, role="baseline", split="").rows
         for _ in range(settings.n_shuffles)
     ]
     result = []
     for rows in zip(*draws, strict=True):
-        values = [row.value for row in rows]
-        low, high = np.quantile(values, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
-        mean = float(np.mean(values))
+        mean, low, high = central_range([row.value for row in rows], settings)
         percent = percent_of_ceiling(mean, rows[0].ceiling_low, chance=0.5)
-        shuffled = dataclasses.replace(rows[0], value=mean, low=float(low), high=float(high), over="shuffles")
+        shuffled = dataclasses.replace(rows[0], value=mean, low=low, high=high, over="shuffles")
         result.append(dataclasses.replace(shuffled, percent_of_ceiling=percent))
         chance_percent = 0.0 if np.isfinite(rows[0].ceiling_low) else np.nan
         result.append(dataclasses.replace(rows[0], model="chance", value=0.5, percent_of_ceiling=chance_percent))

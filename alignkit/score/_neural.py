@@ -8,9 +8,23 @@ from pathlib import Path
 
 from alignkit.data import load_algonauts78, load_rsa92
 from alignkit.rsa import RDM, rdm
+from alignkit.score._match import match_items
 from alignkit.score._rdms import make_target, score_rdm, shuffled_rdm
 from alignkit.score._row import ScoreRow, Settings
-from alignkit.score._suite import Candidate, SuiteResult, join_scored, shared_labels, strip_suffixes
+from alignkit.score._suite import Candidate, SuiteResult, join_scored
+
+_PUBLISHED = "a published RDM of a model (monkeyIT: of monkeys)"
+_PEOPLE = "other people"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Baseline:
+    """An RDM to set beside the models; ``part`` is the target that it is made from and not compared with."""
+
+    name: str
+    rdm: RDM
+    split: str
+    part: str = ""
 
 
 def score_rsa92(candidates: Sequence[Candidate], root: Path | None, settings: Settings) -> SuiteResult:
@@ -22,20 +36,24 @@ def score_rsa92(candidates: Sequence[Candidate], root: Path | None, settings: Se
         "fMRI EVC (Cichy 2014)": data.fmri_evc,
         "behaviour (Mur 2013)": data.behaviour,
     }
-    models = {f"model RDM: {name}": data.models.sel(model=name) for name in data.models.coords["model"].tolist()}
-    people = {
-        "mean fMRI IT RDM": (data.fmri_it.mean("subject"), "fMRI IT (Cichy 2014)"),
-        "mean human IT RDM": (data.human_it.mean("session").mean("subject"), "human IT (Kriegeskorte 2008)"),
-        "mean behavioural RDM": (data.behaviour.mean("subject"), "behaviour (Mur 2013)"),
+    published = [
+        Baseline(f"model RDM: {name}", data.models.sel(model=name), _PUBLISHED)
+        for name in data.models.coords["model"].tolist()
+    ]
+    names = {
+        "human IT (Kriegeskorte 2008)": "mean human IT RDM",
+        "fMRI IT (Cichy 2014)": "mean fMRI IT RDM",
+        "behaviour (Mur 2013)": "mean behavioural RDM",
     }
-    return _score(candidates, "rsa92", data.labels, targets, models, people, settings)
+    people = [Baseline(name, targets[part].mean("subject"), _PEOPLE, part) for part, name in names.items()]
+    return _score(candidates, "rsa92", data.labels, targets, [*published, *people], settings)
 
 
 def score_algonauts78(candidates: Sequence[Candidate], root: Path | None, settings: Settings) -> SuiteResult:
     """Score on the 78 Algonauts photos: fMRI IT and EVC of 15 people."""
     data = load_algonauts78(root)
     targets = {"fMRI IT": data.fmri_it, "fMRI EVC": data.fmri_evc}
-    result = _score(candidates, "algonauts78", data.labels, targets, {}, {}, settings)
+    result = _score(candidates, "algonauts78", data.labels, targets, [], settings)
     note = "These 15 people's RDMs are very noisy (see the ceilings), and that row i is image i is an assumption."
     return dataclasses.replace(result, notes=(*result.notes, note))
 
@@ -45,29 +63,22 @@ def _score(
     dataset: str,
     labels: tuple[str, ...],
     targets: dict[str, RDM],
-    baselines: dict[str, RDM],
-    people: dict[str, tuple[RDM, str]],
+    baselines: Sequence[Baseline],
     settings: Settings,
 ) -> SuiteResult:
-    candidates = [dataclasses.replace(c, labels=strip_suffixes(c.labels, labels)) for c in candidates]
-    shared = shared_labels(candidates, labels, dataset)
+    matched = match_items(candidates, labels, dataset, {settings.metric})
+    shared = matched.shared
     aims = [make_target(part, rdms, settings, shared) for part, rdms in targets.items()]
-    models = {
-        c.name: rdm(c.take(shared), metric=settings.metric, labels=shared)  # type: ignore[arg-type]
-        for c in candidates
-    }
-    split = {c.name: c.split for c in candidates}
+    models = [rdm(c.take(shared), metric=settings.metric, labels=shared) for c in matched.candidates]  # type: ignore[arg-type]
     scored = tuple(
-        join_scored(score_rdm(name, model, aim, settings, split=split[name]) for aim in aims)
-        for name, model in models.items()
+        join_scored(score_rdm(c.name, model, aim, settings, split=c.split) for aim in aims)
+        for c, model in zip(matched.candidates, models, strict=True)
     )
+    restricted = [dataclasses.replace(b, rdm=b.rdm.select(shared)) for b in baselines]
     rows: list[ScoreRow] = []
     for aim in aims:
-        rows.append(shuffled_rdm(next(iter(models.values())), aim, settings))
-        named = baselines | {name: value for name, (value, own) in people.items() if own != aim.part}
-        for name, value in named.items():
-            rows += score_rdm(name, value.select(shared), aim, settings, role="baseline", split="other people").rows
-    notes = (
-        () if len(shared) == len(labels) else (f"{len(shared)} of the {len(labels)} items of {dataset} were scored.",)
-    )
-    return SuiteResult(scored, tuple(rows), notes)
+        rows.append(shuffled_rdm(models[0], aim, settings))
+        for own in restricted:
+            if own.part != aim.part:
+                rows += score_rdm(own.name, own.rdm, aim, settings, role="baseline", split=own.split).rows
+    return SuiteResult(scored, tuple(rows), matched.notes)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._intervals import cluster_intervals
-from alignkit.score._row import Difference, Scored, Settings, Unit
+from alignkit.score._row import Difference, Scored, Settings, Unit, rank_key
 
 
 def paired_differences(scored: Sequence[Scored], settings: Settings) -> tuple[Difference, ...]:
-    """Return the best model's paired difference to every other, for each part and primary measure."""
+    """Return the best model's paired difference to every other, for each part and measure that has credits."""
     groups: dict[tuple[str, str], list[Unit]] = {}
     for one in scored:
         for unit in one.units:
             groups.setdefault((unit.row.part, unit.row.measure), []).append(unit)
     result: list[Difference] = []
     for group in groups.values():
-        sign = -1.0 if group[0].row.higher_is_better else 1.0
-        best, *others = sorted(group, key=lambda unit: sign * unit.row.value)
+        best, *others = sorted(group, key=lambda unit: rank_key(unit.row))
         result += [_difference(best, other, settings) for other in others]
     return tuple(result)
 
@@ -42,6 +42,8 @@ def _difference(best: Unit, other: Unit, settings: Settings) -> Difference:
 
 def bootstrap_mean(values: FloatArray, settings: Settings, groups: IntArray | None = None) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean; values of one group are drawn together."""
+    if np.isnan(values).any():
+        return math.nan, math.nan
     if groups is None:
         groups = np.arange(len(values))
     totals: FloatArray = np.bincount(groups, weights=values).astype(np.float64)

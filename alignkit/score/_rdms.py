@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -47,16 +48,27 @@ def score_rdm(
 
 def shuffled_rdm(model: RDM, target: Target, settings: Settings) -> ScoreRow:
     """Return the baseline of the model's own RDM with shuffled items: mean and central range over shuffles."""
+    values = shuffled_similarities(model, target.rdms, settings)
+    row = _row("shuffled items", *central_range(values, settings), target, settings, "baseline")
+    return dataclasses.replace(row, over="shuffles", split="")
+
+
+def shuffled_similarities(model: RDM, people: RDM, settings: Settings) -> list[float]:
+    """Return the mean similarity to people's RDMs of the model's with its items shuffled, once per shuffle."""
     rng = np.random.default_rng(settings.seed)
     square = model.squareform()
     values = []
     for _ in range(settings.n_shuffles):
         order = rng.permutation(model.n_items)
-        shuffled = RDM(square[np.ix_(order, order)])
-        values.append(compare(shuffled, target.rdms.values, method=settings.method).values.mean())  # type: ignore[arg-type]
+        shuffled = RDM(square[np.ix_(order, order)], people.labels)
+        values.append(float(compare(shuffled, people, method=settings.method).values.mean()))  # type: ignore[arg-type]
+    return values
+
+
+def central_range(values: Sequence[float], settings: Settings) -> tuple[float, float, float]:
+    """Return the mean of repetitions and the range that holds the middle ``confidence`` of them."""
     low, high = np.quantile(values, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
-    row = _row("shuffled items", float(np.mean(values)), float(low), float(high), target, settings, "baseline")
-    return dataclasses.replace(row, over="shuffles")
+    return float(np.mean(values)), float(low), float(high)
 
 
 def _row(name: str, value: float, low: float, high: float, target: Target, settings: Settings, role: Role) -> ScoreRow:

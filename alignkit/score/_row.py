@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
 
 from alignkit._typing import FloatArray, IntArray
 
 Role = Literal["model", "baseline"]
+
+#: What is known of features that come from elsewhere: not what their model was trained on.
+NOT_FITTED = "nothing was fitted to these data here; what the model was trained on is not checked"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +50,19 @@ class ScoreRow:
     """How the ceilings are defined."""
     percent_of_ceiling: float = float("nan")
     """Per cent of the way from chance to the lower ceiling."""
-    split: str = "zero-shot: nothing was fitted to these data"
+    split: str = NOT_FITTED
     """What was fitted to what, and what was held out."""
     higher_is_better: bool = True
     """Direction of the measure."""
     primary: bool = False
     """Whether models are ranked by this measure."""
+
+
+def rank_key(row: ScoreRow) -> tuple[bool, float]:
+    """Return what rows of one measure are sorted by: best first, undefined last."""
+    if math.isnan(row.value):
+        return True, 0.0
+    return False, -row.value if row.higher_is_better else row.value
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +78,7 @@ class Difference:
     measure: str
     """What is compared."""
     difference: float
-    """Value of ``better`` minus value of ``other``."""
+    """Value of ``better`` minus value of ``other``: negative where lower is better."""
     low: float
     """Lower end of the paired bootstrap interval."""
     high: float
@@ -82,6 +93,8 @@ class Settings:
 
     kernel: str = "cosine"
     """Similarity of two feature vectors in triplets and 2AFC: ``cosine``, ``dot`` or ``euclidean``."""
+    centre: bool = False
+    """Whether the mean over the scored items was subtracted from every channel of the features first."""
     metric: str = "correlation"
     """Dissimilarity of two feature vectors in model RDMs: any metric of :func:`alignkit.rsa.rdm`."""
     method: str = "spearman"
@@ -95,7 +108,7 @@ class Settings:
     n_bootstrap: int = 1000
     """Resamples for every interval."""
     n_shuffles: int = 20
-    """Shuffled-label repetitions of that baseline."""
+    """Repetitions of the baseline with shuffled items."""
     confidence: float = 0.95
     """Level of every interval."""
     seed: int = 0
@@ -114,7 +127,7 @@ class Unit:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """What a suite returns for one model: lines for the table, and the credits of its primary measures."""
+    """What a suite returns for one model: lines for the table, and the credits that paired differences need."""
 
     rows: tuple[ScoreRow, ...]
     units: tuple[Unit, ...] = ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -10,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import check_choice, check_count, check_finite, check_fraction
+from alignkit import __version__
+from alignkit._check import check_choice, check_count, check_fraction, join_names
 from alignkit._typing import PathLike
 from alignkit._versions import versions
 from alignkit.models import Features, open_features
+from alignkit.score._match import told_once
 from alignkit.score._paired import paired_differences
 from alignkit.score._row import Settings
 from alignkit.score._suite import Candidate, SuiteResult
@@ -33,6 +37,14 @@ SUITES = {
     "cifar10h": ("alignkit.score._cifar10h", "score_cifar10h"),
     "material2afc": ("alignkit.score._material2afc", "score_material2afc"),
 }
+#: What the options of a name may be.
+CHOICES = {
+    "kernel": ("cosine", "dot", "euclidean"),
+    "metric": ("correlation", "cosine", "euclidean", "sqeuclidean"),
+    "method": ("spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"),
+    "ties": ("wrong", "share", "random"),
+    "relation": ("any", "exact"),
+}
 
 
 def score(
@@ -44,6 +56,7 @@ def score(
     layer: str | None = None,
     transform: Transform | None = None,
     kernel: str = "cosine",
+    centre: bool = False,
     metric: str = "correlation",
     method: str = "spearman",
     ties: str = "wrong",
@@ -62,7 +75,8 @@ def score(
     ----------
     features : Features, path, or sequence of these
         One row per image, word or concept, with labels: what :func:`alignkit.models.extract` or
-        :func:`alignkit.models.open_features` returns, or where it lies.
+        :func:`alignkit.models.open_features` returns, or where it lies. Labels are matched to the data set's items by
+        name (file names and one folder per item will do); several images of one item are averaged.
     dataset : {"things", "rsa92", "algonauts78", "cifar10h", "material2afc"} or SimulatedLab
         What to score against.
     root : path, optional
@@ -73,8 +87,13 @@ def score(
         Affine map (gLocal, see :func:`alignkit.models.load_transform`); features are scored without it and with it.
     kernel : {"cosine", "dot", "euclidean"}
         Similarity of two feature vectors in triplets and 2AFC.
-    metric, method : str
-        Dissimilarity in model RDMs (:func:`alignkit.rsa.rdm`) and their comparison (:func:`alignkit.rsa.compare`).
+    centre : bool
+        Subtract the mean over the scored items from every channel first. Features of one network often share a large
+        common direction, which hides under cosine and dot products what tells the items apart.
+    metric : {"correlation", "cosine", "euclidean", "sqeuclidean"}
+        Dissimilarity of two feature vectors in model RDMs (:func:`alignkit.rsa.rdm`).
+    method : {"spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"}
+        How RDMs are compared (:func:`alignkit.rsa.compare`).
     ties : {"wrong", "share", "random"}
         What a tied choice is worth.
     relation : {"any", "exact"}
@@ -112,6 +131,7 @@ def score(
     """
     settings = Settings(
         kernel=kernel,
+        centre=bool(centre),
         metric=metric,
         method=method,
         ties=ties,
@@ -122,10 +142,12 @@ def score(
         confidence=check_fraction("confidence", confidence),
         seed=check_count("seed", seed),
     )
-    check_choice("kernel", kernel, ("cosine", "dot", "euclidean"))
+    for option, allowed in CHOICES.items():
+        check_choice(option, getattr(settings, option), allowed)
     suite, name, source = _find_suite(dataset, root)
-    candidates = _candidates(features, layer, transform)
-    result = suite(candidates, source, settings)
+    candidates = [dataclasses.replace(c, centre=settings.centre) for c in _candidates(features, layer, transform)]
+    with told_once():
+        result = suite(candidates, source, settings)
     rows = [row for scored in result.scored for row in scored.rows] + list(result.baselines)
     return ScoreTable(
         dataset=name,
@@ -133,7 +155,7 @@ def score(
         differences=paired_differences(result.scored, settings),
         notes=result.notes,
         settings=dataclasses.asdict(settings),
-        versions=versions(),
+        versions={"alignkit": __version__, **versions()},
     )
 
 
@@ -158,35 +180,52 @@ def _candidates(
         msg = "features is empty; give at least one feature folder, file or Features object."
         raise ValueError(msg)
     opened = [_open(source) for source in sources]
-    names = _distinct_names(opened)
-    candidates = [_candidate(one, name, layer) for one, name in zip(opened, names, strict=True)]
-    return candidates if transform is None else [*candidates, *(_transformed(c, transform) for c in candidates)]
+    read = [_candidate(one, layer) for one in opened]
+    if transform is not None:
+        read = _named_apart(read)
+        read += [_transformed(candidate, transform) for candidate in read]
+    return _named_apart(read)
 
 
 def _open(source: object) -> Features:
     if isinstance(source, Features):
         return source
-    if isinstance(source, str | Path):
+    if isinstance(source, str | os.PathLike):
         return open_features(source)
     msg = f"features must be a path or a Features object; got {type(source).__name__}. See Features.from_array."
     raise TypeError(msg)
 
 
-def _distinct_names(opened: Sequence[Features]) -> list[str]:
-    names = [one.name for one in opened]
-    return [name if names.count(name) == 1 else f"{name} ({i + 1})" for i, name in enumerate(names)]
+def _named_apart(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates with numbers behind the names that occur more than once."""
+    names = [candidate.name for candidate in candidates]
+    taken = {name for name in names if names.count(name) == 1}
+    result = []
+    for candidate in candidates:
+        name = candidate.name
+        if names.count(name) > 1:
+            name = next(new for k in itertools.count(1) if (new := f"{candidate.name} ({k})") not in taken)
+            taken.add(name)
+        result.append(dataclasses.replace(candidate, name=name))
+    return result
 
 
-def _candidate(features: Features, name: str, layer: str | None) -> Candidate:
+def _candidate(features: Features, layer: str | None) -> Candidate:
+    name = features.name
     if features.labels is None:
         msg = f"the features {name!r} have no labels; open them with labels= (one name per row) to score them."
         raise ValueError(msg)
-    layer = layer or features.layers[-1]
-    x = np.asarray(features.array(layer), dtype=np.float64)
-    check_finite(f"the features of {name!r}", x)
-    if len(features.layers) > 1:
-        name = f"{name} [{layer}]"
-    return Candidate(name, x, features.labels)
+    chosen = features.layers[-1] if layer is None else layer
+    if chosen not in features.layers:
+        msg = f"the features {name!r} hold the layers {join_names(features.layers)}, not {chosen!r}."
+        raise ValueError(msg)
+    x = np.asarray(features.array(chosen), dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if bad.size:
+        named = join_names(features.labels[i] for i in bad)
+        msg = f"the features of {name!r} hold NaN or infinity for {named}; leave these items out or extract them again."
+        raise ValueError(msg)
+    return Candidate(f"{name} [{chosen}]" if len(features.layers) > 1 else name, x, features.labels)
 
 
 def _transformed(candidate: Candidate, transform: Transform) -> Candidate:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from alignkit._check import join_names
 from alignkit._result import Result
-from alignkit.score._row import Difference, ScoreRow
+from alignkit.score._row import Difference, ScoreRow, rank_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ class ScoreTable(Result):
     dataset : str
         Name of the data set.
     rows : tuple of ScoreRow
-        Models first, ranked by the primary measure; then baselines.
+        By part and measure; within each, models before baselines and the best first.
     differences : tuple of Difference
         Paired differences of the best model to the others on the same data.
     notes : tuple of str
@@ -44,7 +45,8 @@ class ScoreTable(Result):
         """Return one row per model or baseline, part and measure, with every column of :class:`ScoreRow`."""
         import pandas as pd
 
-        return pd.DataFrame([dataclasses.asdict(row) for row in self.rows])
+        names = [field.name for field in dataclasses.fields(ScoreRow)]
+        return pd.DataFrame([dataclasses.asdict(row) for row in self.rows], columns=names)
 
     def differences_to_dataframe(self) -> pd.DataFrame:
         """Return one row per paired difference."""
@@ -53,53 +55,55 @@ class ScoreTable(Result):
         names = [field.name for field in dataclasses.fields(Difference)]
         return pd.DataFrame([dataclasses.asdict(row) for row in self.differences], columns=names)
 
-    @classmethod
-    def load(cls, path: Any) -> ScoreTable:
-        """Read a table that :meth:`save` wrote as ``.json``."""
-        from alignkit._io import read_json
-
-        content = read_json(path)
-        if not isinstance(content, dict) or content.pop("kind", None) != cls.__name__:
-            msg = f"{path} does not hold a {cls.__name__}."
-            raise ValueError(msg)
-        return cls(
-            dataset=content["dataset"],
-            rows=tuple(ScoreRow(**_numbers(row)) for row in content["rows"]),
-            differences=tuple(Difference(**_numbers(row)) for row in content["differences"]),
-            notes=tuple(content["notes"]),
-            settings=content["settings"],
-            versions=content["versions"],
-        )
-
     def value(self, model: str, part: str, measure: str) -> ScoreRow:
-        """Return the one line of a model (or baseline), part and measure; a prefix of each is enough."""
-        wanted = (model, part, measure)
-        found = [
-            row
-            for row in self.rows
-            if all(have.startswith(want) for have, want in zip((row.model, row.part, row.measure), wanted, strict=True))
-        ]
+        """Return the one line of a model (or baseline), part and measure.
+
+        A prefix of each is enough where it fits one line only; a full name goes before a prefix, and a model before a
+        baseline of the same name.
+
+        Raises
+        ------
+        ValueError
+            No such line, or several.
+        """
+        found: Sequence[ScoreRow] = self.rows
+        for name, wanted in (("part", part), ("measure", measure), ("model", model)):
+            begins = [row for row in found if getattr(row, name).startswith(wanted)]
+            found = [row for row in begins if getattr(row, name) == wanted] or begins
+        found = [row for row in found if row.role == "model"] or found
         if len(found) != 1:
-            msg = f"{len(found)} lines match model {model!r}, part {part!r}, measure {measure!r}; exactly one should."
+            lines = join_names(f"{row.model}, {row.part}, {row.measure}" for row in (found or self.rows))
+            msg = (
+                f"{len(found)} lines match model {model!r}, part {part!r}, measure {measure!r}; exactly one should. "
+                f"{'These do' if found else 'There are'}: {lines}."
+            )
             raise ValueError(msg)
         return found[0]
 
     def methods_text(self) -> str:
         """Return the sentences a paper's Methods section needs."""
-        s = self.settings
-        return (
-            f"Models were scored on {self.dataset} with alignkit {self.versions.get('alignkit', '')}: triplet choices "
-            f"from {s['kernel']} similarity of features (ties: {s['ties']}), model RDMs by {s['metric']} distance, "
-            f"compared by {s['method']}; {s['confidence']:.0%} percentile bootstrap intervals ({s['n_bootstrap']} "
-            f"resamples, seed {s['seed']}); the shuffled baseline permutes items {s['n_shuffles']} times. Ceilings are "
-            "named in the table."
-        )
+        version = self.versions.get("alignkit", "")
+        sentences = [f"Models were scored on {self.dataset} with alignkit {version}".rstrip()]
+        settings = self.settings
+        if settings:
+            sentences += _choice_sentences(self.rows, settings)
+            sentences.append(
+                f"Intervals are percentiles of {settings['n_bootstrap']:,} bootstrap resamples at "
+                f"{100 * settings['confidence']:g}%; the shuffled baseline permutes the items of the first model "
+                f"{settings['n_shuffles']} times; seed {settings['seed']}"
+            )
+        ceilings: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.ceiling and row.part not in ceilings.setdefault(row.ceiling, []):
+                ceilings[row.ceiling].append(row.part)
+        sentences += [f"Noise ceiling of {', '.join(parts)}: {ceiling}" for ceiling, parts in ceilings.items()]
+        return " ".join(f"{sentence}." for sentence in sentences)
 
     def __repr__(self) -> str:
         return self.to_text()
 
     def to_text(self, width: int = 100) -> str:
-        """Return the table as plain text, one block per part and measure."""
+        """Return the table as plain text of about ``width`` columns, one block per part and primary measure."""
         from alignkit.score._text import render
 
         return render(self, width)
@@ -111,19 +115,42 @@ class ScoreTable(Result):
         return plot_scores(self, ax, part=part, measure=measure)
 
 
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
-    # JSON has no NaN: a missing number was written as null
-    return {name: float("nan") if value is None else value for name, value in row.items()}
+def _choice_sentences(rows: Sequence[ScoreRow], settings: Mapping[str, Any]) -> list[str]:
+    measures = {row.measure for row in rows}
+    sentences = ["Features were centred over the scored items"] if settings.get("centre") else []
+    if any("odd-one-out" in measure for measure in measures):
+        sentences.append(
+            f"A model's odd one out is left by the pair of highest {settings['kernel']} similarity of features "
+            f"(ties: {settings['ties']})"
+        )
+    if any("2AFC" in measure for measure in measures):
+        sentences.append(
+            f"In 2AFC a model chooses the image of higher {settings['kernel']} similarity to the reference (ties 0.5); "
+            f"trials with tied votes or fewer than {settings['min_votes']} were left out"
+        )
+    if any("RDM" in measure or "matrix" in measure for measure in measures):
+        sentences.append(f"Model RDMs use {settings['metric']} dissimilarity and are compared by {settings['method']}")
+    return sentences
 
 
-def rank_rows(rows: list[ScoreRow]) -> tuple[ScoreRow, ...]:
-    """Return models before baselines, parts and measures in the order given, best first within each."""
+def rank_rows(rows: Sequence[ScoreRow]) -> tuple[ScoreRow, ...]:
+    """Return the lines by part and measure; within each, models before baselines and the best first."""
     parts = list(dict.fromkeys(row.part for row in rows))
-    measures = list(dict.fromkeys(row.measure for row in rows))
+    measures = _measure_order(rows)
 
-    def key(row: ScoreRow) -> tuple[int, int, int, float]:
-        value = row.value if np.isfinite(row.value) else -np.inf
-        place = parts.index(row.part), measures.index(row.measure)
-        return (*place, int(row.role == "baseline"), -value if row.higher_is_better else value)
+    def key(row: ScoreRow) -> tuple[int, int, bool, tuple[bool, float]]:
+        return parts.index(row.part), measures.index(row.measure), row.role == "baseline", rank_key(row)
 
     return tuple(sorted(rows, key=key))
+
+
+def _measure_order(rows: Sequence[ScoreRow]) -> list[str]:
+    """Return the measures in the order of their first appearance, each after the one it follows in its own model."""
+    order: list[str] = []
+    for _, group in groupby(rows, key=lambda row: (row.model, row.role, row.part)):
+        place = 0
+        for row in group:
+            if row.measure not in order:
+                order.insert(place, row.measure)
+            place = order.index(row.measure) + 1
+    return order

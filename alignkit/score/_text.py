@@ -26,13 +26,15 @@ _SHORT = {
     "spearman of model and human uncertainty (entropy)": "entropy spearman",
     "pearson with people's choice matrix": "pearson",
     "spearman with people's choice matrix": "spearman",
-    "spearman of cosine and dot-product similarities": "spearman",
+    "spearman of cosine similarities with dot products of SPoSE-66": "spearman (cosine)",
+    "spearman of dot similarities with dot products of SPoSE-66": "spearman (dot)",
+    "spearman of euclidean similarities with dot products of SPoSE-66": "spearman (euclidean)",
 }
 
 
 def render(table: ScoreTable, width: int = 100) -> str:
     """Return the whole table as text: one block per part and primary measure, the other measures side by side."""
-    lines = [f"alignkit score: {table.dataset}"]
+    lines = [f"alignkit score: {table.dataset}{_how(table)}"]
     for part, group in groupby(table.rows, key=lambda row: row.part):
         rows = list(group)
         primary = [row for row in rows if row.primary]
@@ -43,10 +45,21 @@ def render(table: ScoreTable, width: int = 100) -> str:
         lines += ["", "* softmax temperature fitted on other triplets than those it is scored on (5 folds)"]
     if table.differences:
         lines += ["", "Paired differences on the same data (best model minus the other)"]
-        lines += [_difference(row) for row in table.differences]
+        for (part, measure), pairs in groupby(table.differences, key=lambda row: (row.part, row.measure)):
+            lines += [f"  {part}, {measure}", *(_difference(row) for row in pairs)]
     for note in table.notes:
         lines += ["", *textwrap.wrap(f"Note: {note}", width, subsequent_indent="      ")]
     return "\n".join(lines)
+
+
+def _how(table: ScoreTable) -> str:
+    """Return what similarity the table rests on, as far as its settings say."""
+    choices = any("odd-one-out" in row.measure or "2AFC" in row.measure for row in table.rows)
+    what = "kernel" if choices else "metric"
+    if what not in table.settings:
+        return ""
+    centred = ", centred features" if table.settings.get("centre") else ""
+    return f" ({what}: {table.settings[what]}{centred})"
 
 
 def _block(part: str, measure: str, rows: list[ScoreRow], width: int) -> Iterable[str]:
@@ -72,47 +85,64 @@ def _side_by_side(part: str, rows: list[ScoreRow], follows: bool, width: int) ->
     """Return measures as columns, as many as fit; each column's ceiling stands below it."""
     measures = list(dict.fromkeys(row.measure for row in rows))
     per_block = max(1, (width - _NAME - 2) // _COLUMN)
-    lines = []
+    lines: list[str] = []
     for start in range(0, len(measures), per_block):
         chosen = measures[start : start + per_block]
-        part_rows = [row for row in rows if row.measure in chosen]
-        heads = [textwrap.wrap(_SHORT.get(measure, measure), _COLUMN - 2) for measure in chosen]
-        lines += [""] if follows and start == 0 else ["", f"{part}   n = {rows[0].n:,}, {rows[0].n_items:,} items"]
-        for k in range(max(map(len, heads))):
-            words = [head[k] if k < len(head) else "" for head in heads]
-            lines.append(f"  {'':{_NAME}}" + "".join(f"{word:>{_COLUMN}}" for word in words))
-        for name, role in dict.fromkeys((row.model, row.role) for row in part_rows):
-            own = {row.measure: row.value for row in part_rows if row.model == name}
-            shown = _fit(name if role == "model" else f"({name})")
-            cells = "".join(f"{_number(own[m]) if m in own else '':>{_COLUMN}}" for m in chosen)
-            lines.append(f"  {shown:{_NAME}}{cells}")
-        ceilings = [next(row.ceiling_low for row in part_rows if row.measure == measure) for measure in chosen]
-        if any(map(math.isfinite, ceilings)):
-            cells = "".join(f"{_number(value) if math.isfinite(value) else '':>{_COLUMN}}" for value in ceilings)
-            lines.append(f"  {'noise ceiling':{_NAME}}{cells}")
+        shown = [row for row in rows if row.measure in chosen]
+        head = f"{part}   n = {shown[0].n:,}, {shown[0].n_items:,} items"
+        lines += ["", *([] if follows and start == 0 else [head]), *_columns(shown, chosen)]
     return [line.rstrip() for line in lines]
 
 
+def _columns(rows: list[ScoreRow], measures: list[str]) -> Iterable[str]:
+    heads = [textwrap.wrap(_SHORT.get(measure, measure), _COLUMN - 2) for measure in measures]
+    for k in range(max(map(len, heads))):
+        yield _cells("", [head[k] if k < len(head) else "" for head in heads])
+    # a stable sort: models, which not every measure has, before baselines
+    names = dict.fromkeys((row.model, row.role) for row in sorted(rows, key=lambda row: row.role == "baseline"))
+    for name, role in names:
+        own = {row.measure: row.value for row in rows if (row.model, row.role) == (name, role)}
+        yield _cells(_name(name, role), [_number(own[m]) if m in own else "" for m in measures])
+    firsts = [next(row for row in rows if row.measure == measure) for measure in measures]
+    limited = [row for row in firsts if math.isfinite(row.ceiling_low)]
+    if limited:
+        # the entropy of people's answers is the least that a cross-entropy can be
+        kinds = {row.higher_is_better: "ceiling" if row.higher_is_better else "floor" for row in limited}
+        title = f"noise {' or '.join(sorted(kinds.values()))}"
+        yield _cells(title, [_number(row.ceiling_low) if row in limited else "" for row in firsts])
+
+
+def _cells(name: str, cells: Iterable[str]) -> str:
+    return f"  {name:{_NAME}}" + "".join(f"{cell:>{_COLUMN}}" for cell in cells)
+
+
 def _line(row: ScoreRow) -> str:
-    name = row.model if row.role == "model" else f"({row.model})"
     interval = f"[{_number(row.low)}, {_number(row.high)}]" if math.isfinite(row.low) else ""
     if math.isfinite(row.people_low):
         people = f"   over people [{_number(row.people_low)}, {_number(row.people_high)}]"
     else:
         people = ""
     percent = f"{row.percent_of_ceiling:.1f}" if math.isfinite(row.percent_of_ceiling) else ""
-    return f"  {_fit(name):{_NAME}} {_number(row.value):>8}  {interval:<25}{percent:>12}{people}"
+    return f"  {_name(row.model, row.role):{_NAME}} {_number(row.value):>8}  {interval:<25}{percent:>12}{people}"
 
 
 def _difference(row: Difference) -> str:
-    names = f"{_fit(row.better, 24)} - {_fit(row.other, 24)}"
-    interval = f"[{row.low:+.4f}, {row.high:+.4f}] over {row.over}"
-    return f"  {row.part}, {row.measure}: {names}: {row.difference:+.4f} {interval}"
+    value = f"{row.difference:+.4f}" if math.isfinite(row.difference) else "-"
+    interval = f" [{row.low:+.4f}, {row.high:+.4f}] over {row.over}" if math.isfinite(row.low) else ""
+    return f"    {shorten(row.better, _NAME)} - {shorten(row.other, _NAME)}: {value}{interval}"
 
 
 def _number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "-"
 
 
-def _fit(name: str, width: int = _NAME) -> str:
-    return name if len(name) <= width else f"{name[: width - 3]}..."
+def _name(name: str, role: str) -> str:
+    return shorten(name, _NAME) if role == "model" else f"({shorten(name, _NAME - 2)})"
+
+
+def shorten(name: str, width: int) -> str:
+    """Return a name with its middle left out where it is too long: variants differ at either end."""
+    if len(name) <= width:
+        return name
+    tail = (width - 3) // 2
+    return f"{name[: width - 3 - tail]}...{name[-tail:]}"

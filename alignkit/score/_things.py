@@ -12,9 +12,10 @@ import numpy as np
 
 from alignkit._typing import FloatArray
 from alignkit.data import Things, load_things, match_things
-from alignkit.rsa import RDM, Triplets, compare, pair_probabilities, rdm
-from alignkit.score._row import Role, Scored, ScoreRow, Settings
-from alignkit.score._suite import Candidate, SuiteResult, join_scored, shared_labels
+from alignkit.rsa import RDM, Triplets, compare, pair_probabilities, rdm, similarity_matrix
+from alignkit.score._match import describe_match, share_items
+from alignkit.score._row import NOT_FITTED, Role, Scored, ScoreRow, Settings
+from alignkit.score._suite import Candidate, SuiteResult, join_scored
 from alignkit.score._triplets import Answers, ceiling_of, score_triplets, triplet_baselines
 
 #: What is known of SPoSE-66's own training data.
@@ -26,25 +27,29 @@ _RDM48_RELIABILITY = 0.91
 def score_things(candidates: Sequence[Candidate], root: Path | None, settings: Settings) -> SuiteResult:
     """Score on THINGS: the 20,000 repeats, the 146,168 answers of test10, all together, and the 48 objects."""
     things = load_things(root)
-    matched = [_match(c, things, settings) for c in candidates]
-    candidates = [c for c, _ in matched]
-    shared = shared_labels(candidates, things.labels, "things")
+    pairs = [_match(c, things, settings) for c in candidates]
+    matched = share_items(
+        [c for c, _ in pairs], things.labels, "things", {settings.kernel, settings.metric}, [text for _, text in pairs]
+    )
+    candidates, shared = matched.candidates, matched.shared
     parts = _answers(things, shared, settings)
-    scored = [_score(c.name, c.take(shared), parts, things, shared, settings, split=c.split) for c in candidates]
-    rows = np.array([things.labels.index(label) for label in shared])
-    spose = things.spose66[rows]
+    place = {label: i for i, label in enumerate(things.labels)}
+    spose = things.spose66[[place[label] for label in shared]]
+    scored = []
+    for c in candidates:
+        x = c.take(shared)
+        rows = _score(c.name, x, parts, things, shared, settings, split=c.split)
+        scored.append(join_scored([rows, Scored((_spose_row(c.name, x, spose, settings, c.split),))]))
     baselines = [row for part in parts for row in triplet_baselines(candidates[0].take(shared), part, settings)]
     own = _score("SPoSE-66", spose, parts, things, shared, settings, role="baseline", kernel="dot", split=_SPOSE_SPLIT)
-    notes = tuple(dict.fromkeys(text for _, text in matched))
-    return SuiteResult(tuple(scored), (*baselines, *own.rows), notes)
+    return SuiteResult(tuple(scored), (*baselines, *own.rows), matched.notes)
 
 
 def _match(candidate: Candidate, things: Things, settings: Settings) -> tuple[Candidate, str]:
     match = match_things(candidate.labels, things, relation=settings.relation)  # type: ignore[arg-type]
     averaged = dataclasses.replace(candidate, x=match.average(candidate.x), labels=match.matched)
-    text = f"{candidate.name}: {len(set(match.rows.tolist())):,} inputs stand for {len(match.matched):,} concepts"
-    missed = f"; {len(match.unmatched):,} inputs matched none" if match.unmatched else ""
-    return averaged, f"{text}{missed}."
+    n_inputs = len(candidate.labels) - len(match.unmatched)
+    return averaged, describe_match(n_inputs, len(match.matched), match.unmatched, "concepts")
 
 
 def _answers(things: Things, shared: tuple[str, ...], settings: Settings) -> list[Answers]:
@@ -92,14 +97,12 @@ def _score(
 ) -> Scored:
     options: dict[str, Any] = {"role": role, "kernel": kernel, "split": split}
     behaviour = join_scored(score_triplets(name, x, part, settings, **options) for part in parts)
-    rows = [*behaviour.rows, *_rdm48_rows(name, x, things, shared, settings, role, split)]
-    if role == "model":
-        rows.append(_spose_row(name, x, things, shared, settings, split))
-    return Scored(tuple(rows), behaviour.units)
+    split = NOT_FITTED if split is None else split
+    return join_scored([behaviour, Scored(tuple(_rdm48_rows(name, x, things, shared, settings, role, split)))])
 
 
 def _rdm48_rows(
-    name: str, x: FloatArray, things: Things, shared: tuple[str, ...], settings: Settings, role: Role, split: str | None
+    name: str, x: FloatArray, things: Things, shared: tuple[str, ...], settings: Settings, role: Role, split: str
 ) -> list[ScoreRow]:
     """Compare with the 48 x 48 matrix: by the model's RDM, and for SPoSE by its own choice probabilities."""
     row = {label: i for i, label in enumerate(shared)}
@@ -122,7 +125,7 @@ def _rdm48_rows(
         n_items=len(held),
         ceiling_low=_RDM48_RELIABILITY,
         ceiling="published reliability of the matrix",
-        split=split or "zero-shot: nothing was fitted to these answers",
+        split=split,
     )
     values = {method: float(compare(model, human, method=method)) for method in ("pearson", "spearman")}
     return [
@@ -138,22 +141,18 @@ def _rdm48_rows(
     ]
 
 
-def _spose_row(
-    name: str, x: FloatArray, things: Things, shared: tuple[str, ...], settings: Settings, split: str | None
-) -> ScoreRow:
+def _spose_row(name: str, x: FloatArray, spose: FloatArray, settings: Settings, split: str | None) -> ScoreRow:
     """Compare the model's similarities with SPoSE-66's dot products, over all pairs of concepts."""
-    rows = [things.labels.index(label) for label in shared]
-    upper = np.triu_indices(len(shared), k=1)
-    spose = things.spose66[rows]
+    upper = np.triu_indices(len(spose), k=1)
     human = -(spose @ spose.T)[upper]
-    model = rdm(x, metric="cosine" if settings.kernel != "euclidean" else "euclidean")
+    model = -similarity_matrix(x, kernel=settings.kernel)[upper]  # type: ignore[arg-type]
     return ScoreRow(
         model=name,
         role="model",
         part="SPoSE-66 similarity",
-        measure="spearman of cosine and dot-product similarities",
+        measure=f"spearman of {settings.kernel} similarities with dot products of SPoSE-66",
         value=float(compare(model, human, method="spearman")),
-        n=model.n_pairs,
-        n_items=len(shared),
-        split=split or "zero-shot: nothing was fitted to these answers",
+        n=len(model),
+        n_items=len(spose),
+        split=NOT_FITTED if split is None else split,
     )

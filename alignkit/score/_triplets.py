@@ -20,7 +20,8 @@ from alignkit.rsa import (
     triplet_ceiling,
 )
 from alignkit.rsa._grouping import group_triplets
-from alignkit.score._row import Role, Scored, ScoreRow, Settings, Unit
+from alignkit.score._rdms import central_range
+from alignkit.score._row import NOT_FITTED, Role, Scored, ScoreRow, Settings, Unit
 
 CHANCE = 1 / 3
 ACCURACY = "odd-one-out accuracy"
@@ -77,14 +78,13 @@ def triplet_baselines(x: FloatArray, answers: Answers, settings: Settings) -> li
         for _ in range(settings.n_shuffles)
     ]
     result = _accuracy(x, answers, settings, settings.kernel, 0)
-    row = _accuracy_row("shuffled items", result, answers, "baseline", None)
-    low, high = np.quantile(values, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
-    mean = float(np.mean(values))
+    row = _accuracy_row("shuffled items", result, answers, "baseline", "")
+    mean, low, high = central_range(values, settings)
     shuffled = dataclasses.replace(
         row,
         value=mean,
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         over="shuffles",
         percent_of_ceiling=percent_of_ceiling(mean, row.ceiling_low),
     )
@@ -132,7 +132,7 @@ def _accuracy_row(name: str, result: TripletAccuracy, answers: Answers, role: Ro
         if ceiling
         else "",
         percent_of_ceiling=percent_of_ceiling(result.accuracy, low),
-        split=split or "zero-shot: nothing was fitted to these answers",
+        split=NOT_FITTED if split is None else split,
         primary=True,
     )
 

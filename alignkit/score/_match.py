@@ -1,0 +1,152 @@
+"""Which rows of the features show which items of a data set, and which items all models have."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from alignkit._check import join_names
+from alignkit._typing import BoolArray, FloatArray
+from alignkit.score._suite import Candidate
+
+#: What each measure says of items whose similarities are undefined; the shuffled baseline names the wrong ones.
+_UNDEFINED = r"\d+ (triplets|trials) are undefined|items with (constant|all-zero) patterns|the \w+ RDM holds NaN"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """Models with one row per item, the items that all of them have, and what to tell the reader."""
+
+    candidates: list[Candidate]
+    shared: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def match_items(
+    candidates: Sequence[Candidate], known: Sequence[str], dataset: str, measures: Collection[str]
+) -> Matched:
+    """Match the models' inputs to the items of a data set by name; several images of one item are averaged.
+
+    ``measures`` are the kernel and metric that will be used: items for which they are undefined are named.
+    """
+    matched, texts = [], []
+    held = set(known)
+    for candidate in candidates:
+        labels = spell_labels(candidate.labels, known)
+        x, distinct = average_duplicates(candidate.x, labels)
+        unmatched = [own for own, label in zip(candidate.labels, labels, strict=True) if label not in held]
+        n_items = len(held.intersection(distinct))
+        matched.append(dataclasses.replace(candidate, x=x, labels=distinct))
+        plain = not unmatched and n_items == len(labels)
+        texts.append("" if plain else describe_match(len(labels) - len(unmatched), n_items, unmatched))
+    return share_items(matched, known, dataset, measures, texts)
+
+
+def share_items(
+    candidates: Sequence[Candidate],
+    known: Sequence[str],
+    dataset: str,
+    measures: Collection[str],
+    texts: Sequence[str],
+) -> Matched:
+    """Return the items that all models have; ``texts`` says how each model's inputs were matched."""
+    shared = shared_labels(candidates, known, dataset)
+    for candidate in candidates:
+        _warn_undefined(candidate, shared, measures)
+    names: dict[str, list[str]] = {}
+    for candidate, text in zip(candidates, texts, strict=True):
+        names.setdefault(text, []).append(candidate.name)
+    notes = [f"{', '.join(who)}: {text}." for text, who in names.items() if text]
+    if len(shared) < len(known):
+        who = "the model has" if len(candidates) == 1 else "every model has"
+        notes.append(f"Scored on the {len(shared):,} of {len(known):,} items of {dataset} that {who}.")
+    return Matched(list(candidates), shared, tuple(notes))
+
+
+def describe_match(n_inputs: int, n_items: int, unmatched: Sequence[str], what: str = "items") -> str:
+    """Return how many inputs stand for how many items, and which match none."""
+    missed = f"; {len(unmatched):,} matched none ({join_names(unmatched, 3)})" if unmatched else ""
+    return f"{n_inputs:,} inputs stand for {n_items:,} {what}{missed}"
+
+
+def shared_labels(candidates: Sequence[Candidate], known: Sequence[str], dataset: str) -> tuple[str, ...]:
+    """Return the data set's items that every model has, in the data set's order.
+
+    Raises
+    ------
+    ValueError
+        Fewer than three, naming both sides so that the reader sees how they differ.
+    """
+    held = [set(candidate.labels) for candidate in candidates]
+    for candidate, names in zip(candidates, held, strict=True):
+        if len(names.intersection(known)) < 3:
+            msg = (
+                f"the labels of {candidate.name!r} ({join_names(candidate.labels, 3)}) are not those of {dataset} "
+                f"({join_names(known, 3)}); name the features' items as the data set does."
+            )
+            raise ValueError(msg)
+    shared = tuple(label for label in known if all(label in names for names in held))
+    if len(shared) < 3:
+        msg = f"the models share fewer than 3 items of {dataset}; score them one by one."
+        raise ValueError(msg)
+    return shared
+
+
+def spell_labels(labels: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Return labels as the data set spells them.
+
+    A label is taken as it is, else as a file (``x/cat.png`` stands for ``cat`` or ``cat.jpg``), else by the folder it
+    lies in (``cat/1.png``, several images of one item); what fits nothing stays as it is.
+    """
+    stems: dict[str, list[str]] = {}
+    for label in known:
+        stems.setdefault(PurePosixPath(label).stem, []).append(label)
+    # a stem that two items share names neither
+    spelling = {stem: items[0] for stem, items in stems.items() if len(items) == 1} | {label: label for label in known}
+    return tuple(next((spelling[name] for name in _names(label) if name in spelling), label) for label in labels)
+
+
+def _names(label: str) -> tuple[str, str, str, str]:
+    path = PurePosixPath(label.replace("\\", "/"))
+    return label, path.name, path.stem, path.parent.name
+
+
+def average_duplicates(x: FloatArray, labels: Sequence[str]) -> tuple[FloatArray, tuple[str, ...]]:
+    """Return one row per distinct label (several images of one item are averaged), in order of appearance."""
+    distinct = tuple(dict.fromkeys(labels))
+    if len(distinct) == len(labels):
+        return x, distinct
+    number = {label: i for i, label in enumerate(distinct)}
+    sums = np.zeros((len(distinct), x.shape[1]))
+    codes = np.array([number[label] for label in labels])
+    np.add.at(sums, codes, x)
+    return sums / np.bincount(codes)[:, None], distinct
+
+
+def _warn_undefined(candidate: Candidate, shared: Sequence[str], measures: Collection[str]) -> None:
+    x = candidate.take(shared)
+    bad: BoolArray = np.zeros(len(x), dtype=bool)
+    if "cosine" in measures:
+        bad |= ~x.any(axis=1)
+    if "correlation" in measures and x.shape[1] > 1:  # of a single channel nothing is defined, and rdm says so
+        bad |= x.max(axis=1) == x.min(axis=1)
+    if bad.any():
+        names = join_names(shared[int(i)] for i in np.flatnonzero(bad))
+        msg = (
+            f"the features of {candidate.name!r} are constant or all zero for {names}: their similarities are "
+            "undefined, and scores that depend on them are NaN."
+        )
+        warnings.warn(msg, RuntimeWarning, stacklevel=2)
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Silence what every measure says again of the items that :func:`share_items` has named."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_UNDEFINED, category=RuntimeWarning)
+        yield
