@@ -26,9 +26,11 @@ def resampled_ratios(totals: FloatArray, sizes: FloatArray, n_bootstrap: int, rn
     Returns
     -------
     ndarray, shape (n_bootstrap, k)
-        NaN where a denominator is 0.
+        NaN where a denominator is 0, and throughout where a cluster adds NaN.
     """
     rows = np.hstack([totals, sizes])
+    undefined = np.isnan(rows).any(axis=0)
+    rows[:, undefined] = 0.0  # NaN equals nothing, not even itself: such rows are of no kind
     k, n = totals.shape[1], len(rows)
     sums = np.empty((n_bootstrap, 2 * k))
     found = _kinds(rows)
@@ -42,6 +44,7 @@ def resampled_ratios(totals: FloatArray, sizes: FloatArray, n_bootstrap: int, rn
     else:
         for b in range(n_bootstrap):
             sums[b] = np.bincount(rng.integers(0, n, n), minlength=n) @ rows
+    sums[:, undefined] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(sums[:, k:] > 0, sums[:, :k] / sums[:, k:], np.nan)
 

@@ -47,6 +47,21 @@ def test_no_interval_without_resamples_or_with_one_cluster():
         assert np.isnan([low, high]).all()
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("n", [40, 20_000])
+def test_a_statistic_with_nan_is_nan_and_leaves_the_others_alone(n):
+    whole = np.column_stack([np.arange(n) % 2, np.arange(n) % 4]) + 0.0
+    damaged = whole.copy()
+    damaged[[3, n - 1], 1] = np.nan
+    sizes = np.ones_like(whole)
+    expected = resampled_ratios(whole[:, :1], sizes[:, :1], 300, np.random.default_rng(1))
+    samples = resampled_ratios(damaged, sizes, 300, np.random.default_rng(1))
+    assert np.isnan(samples[:, 1]).all()
+    assert samples[:, 0].mean() == pytest.approx(expected.mean(), abs=0.03)
+    low, high = cluster_intervals(damaged, sizes, n_bootstrap=50, confidence=0.9, rng=np.random.default_rng(1))
+    np.testing.assert_array_equal(np.isnan([low, high]), [[False, True], [False, True]])
+
+
 def test_bounds_ignore_few_undefined_resamples():
     samples = np.arange(101.0)[:, None]
     low, high = percentile_bounds(samples, 0.9)
