@@ -90,7 +90,7 @@ def as_float_array(name: str, x: object, *, ndim: int | None = None) -> FloatArr
     ValueError
         Wrong number of axes, or float16 that already overflowed to infinity.
     """
-    array = _as_array(name, x)
+    array = as_array(name, x)
     if array.dtype.kind not in "fiub":
         msg = (
             f"{name} must hold real numbers of one dtype; got dtype {array.dtype} "
@@ -109,7 +109,14 @@ def as_float_array(name: str, x: object, *, ndim: int | None = None) -> FloatArr
     return array.astype(np.float64, copy=False)
 
 
-def _as_array(name: str, x: object) -> AnyArray:
+def as_array(name: str, x: object) -> AnyArray:
+    """Return ``x`` as an ndarray of whatever dtype; masked numbers become NaN, bfloat16 tensors float32.
+
+    Raises
+    ------
+    TypeError
+        A ragged nested list, or a tensor that numpy cannot read.
+    """
     if isinstance(x, np.ma.MaskedArray) and x.dtype.kind in "fiub":
         return np.ma.filled(x.astype(np.float64), np.nan)
     try:
@@ -118,6 +125,8 @@ def _as_array(name: str, x: object) -> AnyArray:
         msg = f"{name} must be a rectangular numeric array; its rows have different lengths."
         raise TypeError(msg) from error
     except (RuntimeError, TypeError) as error:  # tensors on a device or in a graph
+        if "unsupported ScalarType" in str(error) and hasattr(x, "float"):
+            return as_array(name, x.float())  # float32 holds every bfloat16 and float8
         msg = f"{name} cannot be read as an array ({str(error).rstrip('.')})."
         raise TypeError(msg) from error
 
@@ -135,12 +144,14 @@ def as_labels(name: str, labels: Iterable[Any], n: int | None = None, *, unique:
     Raises
     ------
     TypeError
-        A single string in place of a sequence of labels, or lists in place of labels.
+        A single string or a set (which has no order) in place of a sequence of labels, or lists in place of labels.
     ValueError
         A wrong number of labels, an empty or missing (None, NaN) label, or duplicates where ``unique``.
     """
-    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
-        what = "the single string " if isinstance(labels, str | bytes) else ""
+    single = isinstance(labels, str | bytes)
+    scalar = isinstance(labels, np.ndarray) and labels.ndim == 0
+    if single or scalar or isinstance(labels, set | frozenset) or not isinstance(labels, Iterable):
+        what = "the single string " if single else ""
         msg = f"{name} must be a sequence of labels, one per item; got {what}{shown(labels)}."
         raise TypeError(msg)
     result = tuple(_as_label(name, i, label) for i, label in enumerate(labels))

@@ -137,6 +137,15 @@ def test_tensors_that_numpy_cannot_read_give_a_sentence():
     np.testing.assert_array_equal(_check.as_float_array("x", torch.arange(3)), [0, 1, 2])
     with pytest.raises(TypeError, match=r"x cannot be read as an array \(.*requires grad"):
         _check.as_float_array("x", torch.zeros(3, requires_grad=True))
+    with pytest.raises(TypeError, match=r"x cannot be read as an array \(.*requires grad"):
+        _check.as_float_array("x", torch.zeros(3, requires_grad=True, dtype=torch.bfloat16))
+
+
+def test_tensors_of_a_kind_numpy_lacks_keep_their_numbers():
+    torch = pytest.importorskip("torch")
+    numbers = [1.0, -2.5, 256.0]  # exact in eight bits
+    for dtype in (torch.bfloat16, torch.float8_e5m2):
+        np.testing.assert_array_equal(_check.as_float_array("x", torch.tensor(numbers).to(dtype)), numbers)
 
 
 # --- labels
@@ -153,7 +162,7 @@ def test_two_spellings_of_one_label_are_duplicates():
         _check.as_labels("labels", ["cafe\u0301", "café", "x"])
 
 
-@pytest.mark.parametrize("bad", ["cat", b"cat", 5, None])
+@pytest.mark.parametrize("bad", ["cat", b"cat", 5, None, {"cat", "dog"}, frozenset("ab"), np.array("cat")])
 def test_no_sequence_of_labels(bad):
     with pytest.raises(TypeError, match="labels must be a sequence of labels, one per item; got"):
         _check.as_labels("labels", bad)
