@@ -52,22 +52,21 @@ class DemoConfig:
     """Seed of everything that is drawn."""
 
     def __post_init__(self) -> None:
-        check_count("n_objects", self.n_objects, 16)
-        check_count("n_participants", self.n_participants, 3)
-        check_count("seed", self.seed)
+        check_count("--n-objects", self.n_objects, 16)
+        check_count("--n-participants", self.n_participants, 3)
+        check_count("--seed", self.seed)
 
 
 def run_demo(config: DemoConfig) -> None:
     """Run the demo: images, features, scores and a report in ``config.out``."""
     started = time.perf_counter()
-    config.out.mkdir(parents=True, exist_ok=True)
+    work = _make_folders(config)
     _say("1/4  Simulating a lab: drawn objects, simulated people, simulated fMRI. Nobody real is involved.")
     lab = _simulate(config)
-    images = config.out / "images"
-    lab.export_images(images)
+    lab.export_images(work / "images")
     _say(f"     {lab.describe()}")
     _say("2/4  Extracting features")
-    features = _features(lab, images, config)
+    features = _features(lab, work)
     _say("3/4  Scoring against the simulated people and brains")
     table = _score(features, lab, config)
     table.save(config.out / "result.json")
@@ -76,6 +75,16 @@ def run_demo(config: DemoConfig) -> None:
     report = config.out / "report.html"
     _write_report(report, table, lab, features)
     _farewell(report, time.perf_counter() - started)
+
+
+def _make_folders(config: DemoConfig) -> Path:
+    """Return the folder of this lab's images and features: other objects or another seed have their own."""
+    if config.out.exists() and not config.out.is_dir():
+        msg = f"--out {config.out} is a file; name a folder."
+        raise NotADirectoryError(msg)
+    work = config.out / f"{config.n_objects}-objects-seed-{config.seed}"
+    (work / "features").mkdir(parents=True, exist_ok=True)
+    return work
 
 
 def _say(text: str) -> None:
@@ -88,7 +97,7 @@ def _simulate(config: DemoConfig) -> SimulatedLab:
     return simulate(config.n_objects, n_participants=config.n_participants, rng=config.seed)
 
 
-def _features(lab: SimulatedLab, images: Path, config: DemoConfig) -> list[Features]:
+def _features(lab: SimulatedLab, work: Path) -> list[Features]:
     from alignkit.models import Features
 
     pixels = np.stack([lab.image(i).ravel() for i in range(len(lab.labels))]).astype(np.float64)
@@ -97,10 +106,9 @@ def _features(lab: SimulatedLab, images: Path, config: DemoConfig) -> list[Featu
     if missing:
         _say(f"     no encoder: {', '.join(missing)} not installed (pip install 'alignkit[all]'); scoring pixels only")
         return features
-    store = config.out / "features"
-    store.mkdir(exist_ok=True)
-    encoders = {_ENCODER: store / _ENCODER, _UNTRAINED: store / "untrained-network"}
-    return [*(_extract(name, images, folder) for name, folder in encoders.items()), *features]
+    encoders = {_ENCODER: _ENCODER, _UNTRAINED: "untrained-network"}
+    stores = {name: work / "features" / folder for name, folder in encoders.items()}
+    return [*(_extract(name, work / "images", store) for name, store in stores.items()), *features]
 
 
 def _extract(name: str, images: Path, out: Path) -> Features:
@@ -166,7 +174,7 @@ def _rdms(lab: SimulatedLab, table: ScoreTable, features: list[Features]) -> Fig
     from alignkit.rsa import rdm
 
     best = next(row.model for row in table.rows if row.role == "model")
-    chosen = next((one for one in features if best.startswith(one.name)), features[0])
+    chosen = next((one for one in features if one.name == best), features[0])
     order = np.argsort(np.array(lab.categories), kind="stable")
     labels = [lab.labels[i] for i in order]
     model = rdm(chosen.array(), metric="correlation", labels=chosen.labels)

@@ -10,6 +10,7 @@ from alignkit._check import check_count, check_fraction
 from alignkit._cli._files import check_out
 
 if TYPE_CHECKING:
+    from alignkit.models import Features
     from alignkit.score import ScoreTable
 
 
@@ -36,11 +37,13 @@ class ScoreConfig:
     layer: str | None = None
     """Layer to take when the features hold several; by default the last."""
     labels: Path | None = None
-    """Text file with the name of each row, one per line, for bare arrays."""
+    """Text file with the name of each row, one per line, for bare arrays (folders hold their own)."""
     transform: Path | None = None
     """Linear transform (.npz of gLocal) to apply; the features are scored without and with it."""
     kernel: Literal["cosine", "dot", "euclidean"] = "cosine"
     """Similarity of two feature vectors in triplets and 2AFC."""
+    centre: bool = False
+    """Subtract the mean over the scored items from every channel first."""
     metric: Literal["correlation", "cosine", "euclidean", "sqeuclidean"] = "correlation"
     """Dissimilarity of two feature vectors in model RDMs."""
     method: Literal["spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"] = "spearman"
@@ -70,17 +73,18 @@ class ScoreConfig:
 
 def run_score(config: ScoreConfig) -> None:
     """Score, print the table and save it."""
-    check_out(config.out, (".json", ".csv", ".html"), (*config.features, config.labels, config.transform))
-    from alignkit.models import load_transform, open_features
+    _check_out(config)
+    from alignkit.models import load_transform
     from alignkit.score import score
 
     table = score(
-        [open_features(path, labels=config.labels) for path in config.features],
+        _open_all(config),
         config.dataset,
         root=config.root,
         layer=config.layer,
         transform=None if config.transform is None else load_transform(config.transform),
         kernel=config.kernel,
+        centre=config.centre,
         metric=config.metric,
         method=config.method,
         ties=config.ties,
@@ -94,6 +98,29 @@ def run_score(config: ScoreConfig) -> None:
     if config.out is not None:
         _save(table, config.out)
         print(f"saved to {config.out}")
+
+
+def _check_out(config: ScoreConfig) -> None:
+    check_out(config.out, (".json", ".csv", ".html"), (*config.features, config.labels, config.transform))
+    for path in config.features:
+        if config.out is not None and path.is_dir() and config.out.resolve().is_relative_to(path.resolve()):
+            msg = (
+                f"--out {config.out} lies in the features {path}, whose files it could replace; choose another folder."
+            )
+            raise ValueError(msg)
+
+
+def _open_all(config: ScoreConfig) -> list[Features]:
+    from alignkit.models import open_features
+
+    stores = [path.is_dir() for path in config.features]
+    if config.labels is not None and all(stores):
+        msg = f"--labels {config.labels} is for bare arrays; these features store their own labels."
+        raise ValueError(msg)
+    return [
+        open_features(path, labels=None if store else config.labels)
+        for path, store in zip(config.features, stores, strict=True)
+    ]
 
 
 def _save(table: ScoreTable, path: Path) -> None:

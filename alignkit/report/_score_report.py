@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from itertools import count, groupby, product
 
 from alignkit._typing import PathLike
 from alignkit.report._page import Figure, Section, write_page
@@ -82,8 +82,9 @@ def _part(table: ScoreTable, part: str, rows: list[ScoreRow]) -> Section:
 
 
 def _letters(splits: Iterable[str]) -> dict[str, str]:
-    """Return a letter for each distinct split."""
-    return dict(zip(dict.fromkeys(splits), string.ascii_lowercase, strict=False))
+    """Return a mark for each distinct split: a to z, then aa, ab ..."""
+    marks = ("".join(mark) for n in count(1) for mark in product(string.ascii_lowercase, repeat=n))
+    return {split: next(marks) for split in dict.fromkeys(splits)}
 
 
 def _figure(table: ScoreTable, part: str, measure: str) -> Figure:
@@ -112,7 +113,8 @@ def _table(rows: list[ScoreRow], letters: Mapping[str, str]) -> tuple[str, list[
         members = list(group)
         lines.append([_heading(measure, members[0][0])])
         lines += [[row[k] for k in used] for _, row in members]
-    return "Baselines in brackets, best first; letters are explained below.", [header[k] for k in used], lines
+    caption = "Best first, baselines in brackets" + ("; letters are explained below." if letters else ".")
+    return caption, [header[k] for k in used], lines
 
 
 def _heading(measure: str, first: ScoreRow) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit import __version__
-from alignkit._check import check_choice, check_count, check_fraction, join_names
+from alignkit._check import check_choice, check_count, check_fraction, join_names, shown
 from alignkit._typing import PathLike
 from alignkit._versions import versions
 from alignkit.models import Features, open_features
@@ -131,7 +131,7 @@ def score(
     """
     settings = Settings(
         kernel=kernel,
-        centre=bool(centre),
+        centre=_as_flag("centre", centre),
         metric=metric,
         method=method,
         ties=ties,
@@ -157,6 +157,13 @@ def score(
         settings=dataclasses.asdict(settings),
         versions={"alignkit": __version__, **versions()},
     )
+
+
+def _as_flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        msg = f"{name} must be True or False; got {shown(value)}."
+        raise TypeError(msg)
+    return bool(value)
 
 
 def _find_suite(dataset: str | SimulatedLab, root: PathLike | None) -> tuple[Suite, str, Any]:

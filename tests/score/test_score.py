@@ -137,6 +137,25 @@ def test_features_are_scored_before_and_after_a_transform(lab, make, quick):
         score(Features.from_array(np.ones((24, 5)), lab.labels), lab, transform=flip)
 
 
+def test_centred_features_have_their_mean_over_the_scored_items_taken_off(lab, make, quick):
+    some = lab.labels[3:20]
+    model = make().select([*some, lab.labels[22]])
+    shifted = Features.from_array(model.array() + 100.0, model.labels, name="model")
+    by_hand = model.select(some)
+    by_hand = Features.from_array(by_hand.array() - by_hand.array().mean(axis=0), some, name="model")
+    # the other model lacks the last item: the mean is over the items that are scored
+    centred = quick([shifted, make("other", seed=1).select(some)], lab, centre=True)
+    for part, measure in (("answers", "odd-one-out accuracy"), ("fMRI", "spearman")):
+        found = centred.value("model", part, measure).value
+        assert found == pytest.approx(quick(by_hand, lab).value("model", part, measure).value, abs=1e-9)
+    assert centred.settings["centre"]
+    assert "centred features" in centred.to_text().splitlines()[0]
+    assert "Features were centred over the scored items" in centred.methods_text()
+    assert "centred" not in quick(by_hand, lab).to_text()
+    with pytest.raises(TypeError, match=r"^centre must be True or False; got 'no'\.$"):
+        score(model, lab, centre="no")
+
+
 def test_features_are_not_written_to(lab, quick, readonly):
     x = readonly(np.random.default_rng(0).normal(size=(24, 6)))
     before = x.copy()
@@ -262,6 +281,7 @@ def test_settings_and_versions_are_kept(lab, make):
     table = score(make(), lab, n_bootstrap=10, n_shuffles=2, confidence=0.9, seed=4, ties="share", kernel="euclidean")
     assert table.settings == {
         "kernel": "euclidean",
+        "centre": False,
         "metric": "correlation",
         "method": "spearman",
         "ties": "share",

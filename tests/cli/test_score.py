@@ -1,0 +1,312 @@
+"""``alignkit score`` and ``alignkit demo``: frozen flags, help, refusals before any work, and what is written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alignkit._cli._registry import VERBS
+from alignkit._config import options
+from alignkit.models import Features
+from alignkit.score import ScoreTable, score
+
+#: What users' scripts may contain. A change here is a change of the public interface: say so in the changelog.
+FROZEN = {
+    "score": {
+        "features",
+        "dataset",
+        "root",
+        "layer",
+        "labels",
+        "transform",
+        "kernel",
+        "centre",
+        "metric",
+        "method",
+        "ties",
+        "relation",
+        "min-votes",
+        "n-bootstrap",
+        "confidence",
+        "seed",
+        "out",
+    },
+    "demo": {"out", "n-objects", "n-participants", "seed"},
+}
+
+
+@pytest.fixture
+def root(shared_data) -> Path:
+    return shared_data("rsa92", "92_brainRDMs.mat").parents[1]
+
+
+@pytest.fixture(scope="session")
+def labels(shared_data) -> tuple[str, ...]:
+    from alignkit.data import load_rsa92
+
+    return load_rsa92(shared_data("rsa92", "92_brainRDMs.mat").parents[1]).labels
+
+
+@pytest.fixture
+def save(here, labels):
+    """Return a function that saves random features of the 92 images."""
+
+    def save(name: str, seed: int = 0, n_channels: int = 6) -> Features:
+        x = np.random.default_rng(seed).normal(size=(92, n_channels))
+        features = Features.from_array(x, labels, name=Path(name).stem)
+        features.save(here / name)
+        return features
+
+    return save
+
+
+@pytest.fixture
+def scores(run, root):
+    """Return a function that scores on the 92 images with few resamples."""
+
+    def scores(*words: object) -> tuple[int, str, str]:
+        return run("score", *words, "--dataset", "rsa92", "--root", root, "--n-bootstrap", 20)
+
+    return scores
+
+
+# --- the interface
+
+
+@pytest.mark.parametrize("verb", list(FROZEN))
+def test_the_flags_are_frozen(verb):
+    found = {option.name for option in options(VERBS[verb].load().config).values()}
+    assert found == FROZEN[verb]
+
+
+@pytest.mark.parametrize("verb", list(FROZEN))
+def test_help_names_every_flag_and_default(run, verb):
+    code, out, err = run(verb, "--help")
+    assert (code, err) == (0, "")
+    for flag in FROZEN[verb]:
+        assert f"--{flag}" in out
+    assert "examples" in out
+
+
+def test_every_option_is_one_of_the_function_with_the_same_default():
+    import dataclasses
+    import inspect
+
+    from alignkit._cli._score import ScoreConfig
+
+    known = inspect.signature(score).parameters
+    for field in dataclasses.fields(ScoreConfig):
+        if field.name in ("features", "dataset", "labels", "transform", "out"):
+            continue
+        assert field.default == known[field.name].default, field.name
+
+
+def test_the_choices_are_those_of_the_function():
+    from typing import get_args, get_type_hints
+
+    from alignkit._cli._score import ScoreConfig
+    from alignkit.score._score import CHOICES, SUITES
+
+    hints = get_type_hints(ScoreConfig)
+    assert set(get_args(hints["dataset"])) == set(SUITES)
+    for name, allowed in CHOICES.items():
+        assert get_args(hints[name]) == allowed
+
+
+# --- what is written
+
+
+def test_the_table_is_printed_and_is_that_of_the_function(scores, save, root):
+    model = save("model.npz")
+    code, out, err = scores("--features", "model.npz")
+    assert (code, err) == (0, "")
+    assert out == score(model, "rsa92", root=root, n_bootstrap=20).to_text() + "\n"
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv", ".html"])
+def test_results_are_saved_as_the_suffix_says(scores, save, here, suffix):
+    save("a.npz")
+    save("b.npz", seed=1)
+    out = here / f"result{suffix}"
+    code, printed, err = scores("--features", "a.npz", "b.npz", "--out", out)
+    assert (code, err) == (0, "")
+    assert printed.endswith(f"saved to {out}\n")
+    assert {path.name for path in here.iterdir()} == {"a.npz", "b.npz", out.name}
+    if suffix == ".json":
+        table = ScoreTable.load(out)
+        assert printed.startswith(table.to_text())
+        assert {row.model for row in table.rows if row.role == "model"} == {"a", "b"}
+        assert len(table.differences) == 4
+    elif suffix == ".csv":
+        with open(out, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert {row["model"] for row in rows} >= {"a", "b", "shuffled items"}
+    else:
+        text = out.read_text(encoding="utf-8")
+        assert text.startswith("<!doctype html>")
+        assert "Scores on rsa92" in text
+        assert "<script" not in text
+
+
+def test_an_old_result_is_replaced(scores, save, here):
+    save("a.npz")
+    (here / "r.json").write_text("old")
+    assert scores("--features", "a.npz", "--out", "r.json")[0] == 0
+    assert json.loads((here / "r.json").read_text())["kind"] == "ScoreTable"
+
+
+def test_bare_arrays_get_their_labels_from_a_file(scores, save, here, labels):
+    model = save("stored.npz")
+    np.save(here / "bare.npy", model.array())
+    (here / "names.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    code, out, err = scores("--features", "bare.npy", "--labels", "names.txt", "--out", "r.json")
+    assert (code, err) == (0, "")
+    expected = scores("--features", "stored.npz")[1]
+    assert out.replace("bare  ", "stored").startswith(expected.rstrip())
+
+
+def test_a_transform_is_scored_before_and_after(scores, save, here):
+    save("a.npz", n_channels=4)
+    np.savez(here / "half.npz", weights=np.eye(4)[:, :2])
+    code, out, err = scores("--features", "a.npz", "--transform", "half.npz")
+    assert (code, err) == (0, "")
+    assert "\n  a + half  " in out
+    np.savez(here / "wide.npz", weights=np.eye(5))
+    code, _, err = scores("--features", "a.npz", "--transform", "wide.npz")
+    assert code == 2
+    assert err == (
+        "error: the transform 'wide' takes features of 5 channels; got shape (92, 4). It must come from the same model "
+        "and layer as the features.\n"
+    )
+
+
+def test_options_may_come_from_a_file_and_later_ones_win(run, save, here, root):
+    save("a.npz")
+    lines = [
+        "features = ['a.npz']",
+        "dataset = 'rsa92'",
+        f"root = '{root}'",
+        "n-bootstrap = 20",
+        "metric = 'euclidean'",
+    ]
+    (here / "my.toml").write_text("\n".join([*lines, "out = 'r.json'"]))
+    assert run("score", "--config", "my.toml")[0] == 0
+    assert ScoreTable.load(here / "r.json").settings["metric"] == "euclidean"
+    assert run("score", "--config", "my.toml", "--metric", "cosine", "--confidence", "0.8")[0] == 0
+    settings = ScoreTable.load(here / "r.json").settings
+    assert (settings["metric"], settings["confidence"], settings["n_bootstrap"]) == ("cosine", 0.8, 20)
+
+
+@pytest.mark.filterwarnings("default")
+def test_undefined_items_are_one_line_of_warning(scores, here, labels):
+    x = np.random.default_rng(0).normal(size=(92, 6))
+    x[4] = 0.0
+    Features.from_array(x, labels, name="dead").save(here / "dead.npz")
+    code, out, err = scores("--features", "dead.npz")
+    assert code == 0
+    assert err.startswith(f"warning: the features of 'dead' are constant or all zero for '{labels[4]}'")
+    assert err.count("\n") == 1
+    assert "\n  dead                                  -" in out
+
+
+# --- what is refused, before any work and without a trace
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "are required."),
+        (("--features", "a.npz"), "is required."),
+        (("--features", "--dataset", "rsa92"), "--features"),
+        (("--features", "a.npz", "--dataset", "imagenet"), "--dataset must be one of"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--kernel", "rbf"), "--kernel must be one of"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--n-bootstrap", "-1"), "n_bootstrap must be at least 0"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--n-bootstrap", "1.5"), "--n-bootstrap must be a whole number"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--confidence", "1.5"), "confidence must lie between 0 and 1"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--seed", "-1"), "seed must be at least 0; got -1."),
+        (("--features", "a.npz", "--dataset", "rsa92", "--min-votes", "-1"), "min_votes must be at least 0; got -1."),
+        (("--features", "a.npz", "--dataset", "rsa92", "--feature", "b"), "did you mean --features?"),
+        (("--features", "nowhere.npz", "--dataset", "rsa92"), "nowhere.npz does not exist."),
+        (("--features", "a.npz", "--dataset", "rsa92", "--labels", "names.txt"), "stores its own labels"),
+        (("--features", "bare.npy", "--dataset", "rsa92"), "the features 'bare' have no labels"),
+        (("--features", "bare.npy", "--dataset", "rsa92", "--labels", "short.txt"), "expected 92, got 2"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--layer", "b10"), "hold the layers 'features', not 'b10'"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--transform", "bare.npy"), "bare.npy"),
+        (("--features", "broken.npz", "--dataset", "rsa92"), "broken.npz"),
+        (("--features", "folder", "--dataset", "rsa92"), "folder"),
+        (("--features", "a.npz", "--dataset", "things", "--root", "folder"), "things"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--out", "r.xlsx"), "the suffix of --out must be one of"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--out", "nowhere/r.json"), "the folder nowhere of --out"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--out", "folder.json"), "is a directory; give a file name"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--out", "a.npz"), "is also an input and would be overwritten"),
+        (("--features", "bare.npy", "--dataset", "rsa92", "--labels", "l.csv", "--out", "l.csv"), "also an input"),
+        (("--features", "store", "--dataset", "rsa92", "--out", "store/manifest.json"), "lies in the features store"),
+        (("--features", "store", "--dataset", "rsa92", "--labels", "names.txt"), "store their own labels"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_leaves_no_trace(fails, save, here, words, sentence):
+    save("a.npz")
+    np.save(here / "bare.npy", np.ones((92, 3)))
+    (here / "names.txt").write_text("one\ntwo\n")
+    (here / "l.csv").write_text("one\ntwo\n")
+    (here / "short.txt").write_text("one\ntwo\n")
+    (here / "broken.npz").write_bytes((here / "a.npz").read_bytes()[:500])
+    for folder in ("folder", "folder.json", "store"):
+        (here / folder).mkdir()
+    (here / "store" / "manifest.json").write_text("{}")
+    assert sentence in fails("score", *words)
+
+
+def test_labels_of_another_data_set_are_refused(fails, here, root):
+    Features.from_array(np.eye(5), list("abcde"), name="letters").save(here / "letters.npz")
+    sentence = fails("score", "--features", "letters.npz", "--dataset", "rsa92", "--root", root, "--out", "r.json")
+    assert sentence.startswith("the labels of 'letters' ('a', 'b', 'c' and 2 more) are not those of rsa92 ('01_human")
+
+
+def test_nothing_is_scored_when_the_output_is_impossible(fails, save, monkeypatch):
+    import alignkit.score
+
+    def fail(*_, **__):
+        raise AssertionError("it scored")  # noqa: EM101
+
+    save("a.npz")
+    monkeypatch.setattr(alignkit.score, "score", fail)
+    for out in ("r.xlsx", "nowhere/r.json", "a.npz"):
+        fails("score", "--features", "a.npz", "--dataset", "rsa92", "--out", out)
+
+
+def test_a_page_that_cannot_be_drawn_leaves_the_old_one(run, save, here, root, monkeypatch):
+    save("a.npz")
+    (here / "r.html").write_text("old")
+
+    def fail(*_, **__):
+        msg = "no picture today."
+        raise ValueError(msg)
+
+    monkeypatch.setattr(ScoreTable, "plot", fail)
+    words = ("--dataset", "rsa92", "--root", root, "--n-bootstrap", 0, "--out", "r.html")
+    code, _, err = run("score", "--features", "a.npz", *words)
+    assert (code, err) == (2, "error: no picture today.\n")
+    assert (here / "r.html").read_text() == "old"
+    assert {path.name for path in here.iterdir()} == {"a.npz", "r.html"}
+
+
+def test_labels_go_to_bare_arrays_only(run, here, save, labels, root, monkeypatch):
+    import alignkit.models
+
+    opened = []
+
+    def open_features(path, labels=None):
+        opened.append((path.name, None if labels is None else labels.name))
+        return model
+
+    model = save("bare.npz")
+    (here / "store").mkdir()
+    monkeypatch.setattr(alignkit.models, "open_features", open_features)
+    words = ("--features", "store", "bare.npz", "--labels", "names.txt")
+    assert run("score", *words, "--dataset", "rsa92", "--root", root, "--n-bootstrap", 0)[0] == 0
+    assert opened == [("store", None), ("bare.npz", "names.txt")]

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+import subprocess
+
+import pytest
+from matplotlib import pyplot as plt
+
+from alignkit.report import Section, score_sections, write_score_report
+from alignkit.score import ScoreTable
+
+EMPTY = ScoreTable("toy", (), (), ("nothing was scored",), {}, {})
+NASTY = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def write(tmp_path, read):
+    def write(table, **options):
+        write_score_report(tmp_path / "page.html", table, **options)
+        return read(tmp_path / "page.html")
+
+    return write
+
+
+def test_the_page_has_every_part(write, table):
+    page = write(table, before=[Section("Before", commands=["alignkit demo"])])
+    assert page.text_of("h1") == ["Scores on toy"]
+    assert page.text_of("h2") == ["Before", "toy: p", "toy: q", "Paired differences", "Notes", "How it was done"]
+    assert "2 models beside noise ceilings and baselines." in page.text_of("p")
+    assert table.methods_text() in page.text_of("p")
+    assert "a note" in page.text_of("p")
+    assert page.text_of("code") == ["alignkit demo"]
+
+
+def test_every_line_is_in_the_table(table):
+    sections = {section.title: section for section in score_sections(table)}
+    ((caption, header, rows),) = sections["toy: p"].tables
+    assert "brackets" in caption
+    assert header == ["model", "value", "interval", "over people", "ceiling", "split"]
+    assert rows == [
+        ["accuracy (n = 1,000, 50 items, interval over triplets)"],
+        ["one", "0.6000", "[0.5000, 0.7000]", "", "0.6500", "a"],
+        ["two", "0.4000", "", "[0.3000, 0.4500]", "", "a"],
+        ["(chance)", "0.3333", "", "", "", ""],
+        ["cost, lower is better (n = 1,000, 50 items)"],
+        ["one", "1.2000", "", "", "", "b"],
+    ]
+    assert sections["toy: p"].notes == ["Ceiling of accuracy: people.", "a: first split.", "b: second."]
+    ((_, header, rows),) = sections["Paired differences"].tables
+    assert rows == [["p: accuracy (over triplets)"], ["one - two", "+0.2000", "[+0.1000, +0.3000]"]]
+
+
+def test_primary_measures_have_figures_with_words_in_their_place(write, table):
+    page = write(table)
+    (image,) = page.all("img")
+    assert image["alt"] == "Bar chart of accuracy: one 0.6000; two 0.4000; chance 0.3333."
+    (caption,) = page.text_of("figcaption")
+    assert caption.startswith("p: accuracy. Blue: models, grey: baselines")
+    assert "yellow: noise ceiling (people)" in caption
+    assert "black lines: intervals" in caption
+
+
+def test_captions_name_only_what_is_drawn(table):
+    rows = tuple(
+        dataclasses.replace(row, low=math.nan, high=math.nan, ceiling_low=math.nan, ceiling="") for row in table.rows
+    )
+    section = score_sections(dataclasses.replace(table, rows=rows))[0]
+    assert section.figures[0].caption == "p: accuracy. Blue: models, grey: baselines."
+
+
+def test_names_of_users_are_escaped(write, table):
+    rows = tuple(dataclasses.replace(row, model=NASTY) if row.model == "one" else row for row in table.rows)
+    (difference,) = table.differences
+    differences = (dataclasses.replace(difference, better=NASTY),)
+    page = write(
+        dataclasses.replace(table, rows=rows, differences=differences, notes=(f"{NASTY} & 'x'",), dataset=NASTY)
+    )
+    assert NASTY in page.text_of("td")
+    assert f"{NASTY} & 'x'" in page.text_of("p")
+    assert page.text_of("h1") == [f"Scores on {NASTY}"]
+    assert NASTY in str(page.all("img")[0]["alt"])
+
+
+def test_a_table_without_lines_is_a_page(write):
+    page = write(EMPTY)
+    assert page.text_of("h2") == ["Notes"]
+    assert "0 models beside noise ceilings and baselines." in page.text_of("p")
+
+
+def test_one_model_is_one_model(write, table):
+    rows = tuple(row for row in table.rows if row.model == "one")
+    assert "1 model beside noise ceilings and baselines." in write(dataclasses.replace(table, rows=rows)).text_of("p")
+
+
+def test_undefined_numbers_are_dashes(write, table):
+    rows = tuple(dataclasses.replace(row, value=math.nan, low=math.nan, high=math.nan) for row in table.rows)
+    (difference,) = table.differences
+    differences = (dataclasses.replace(difference, difference=math.nan, low=math.nan, high=math.nan),)
+    page = write(dataclasses.replace(table, rows=rows, differences=differences))
+    assert "nan" not in " ".join(page.text_of("td")).lower()
+    assert page.text_of("td").count("-") == len(table.rows) + 1
+
+
+def test_more_splits_than_letters_are_still_told_apart(table):
+    rows = tuple(dataclasses.replace(table.rows[0], model=f"m{k}", split=f"split {k}") for k in range(60))
+    section = score_sections(dataclasses.replace(table, rows=rows))[0]
+    marks = [row[-1] for row in section.tables[0][2][1:]]
+    assert len(set(marks)) == 60
+    assert {f"{mark}: split {k}." for k, mark in enumerate(marks)} <= set(section.notes)
+
+
+def test_the_old_page_stays_when_a_figure_fails(tmp_path, table, monkeypatch):
+    path = tmp_path / "page.html"
+    path.write_text("old")
+
+    def fail(*_, **__):
+        msg = "no picture today"
+        raise ValueError(msg)
+
+    monkeypatch.setattr(ScoreTable, "plot", fail)
+    with pytest.raises(ValueError, match="no picture today"):
+        write_score_report(path, table)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_figure_stays_open(write, table):
+    before = plt.get_fignums()
+    write(table)
+    assert plt.get_fignums() == before
+
+
+def test_the_same_table_gives_the_same_page(tmp_path, table):
+    for name in ("a.html", "b.html"):
+        write_score_report(tmp_path / name, table)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+@pytest.mark.parametrize("width", [400, 1100])
+def test_a_browser_shows_it_without_complaint(tmp_path, table, width):
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("chromium is not installed: nothing can show the page")
+    rows = tuple(dataclasses.replace(row, model=row.model + " with a very long name" * 3) for row in table.rows)
+    page, picture = tmp_path / "page.html", tmp_path / "page.png"
+    write_score_report(page, dataclasses.replace(table, rows=rows))
+    command = [
+        chromium,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--enable-logging=stderr",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        f"--window-size={width},1200",
+        f"--screenshot={picture}",
+        page.as_uri(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert picture.stat().st_size > 5000
+    assert "CONSOLE" not in done.stderr
