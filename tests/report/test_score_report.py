@@ -47,7 +47,7 @@ def test_every_line_is_in_the_table(table):
         ["cost, lower is better (n = 1,000, 50 items)"],
         ["one", "1.2000", "", "", "", "b"],
     ]
-    assert sections["toy: p"].notes == ["Ceiling of accuracy: people.", "a: first split.", "b: second."]
+    assert sections["toy: p"].notes == ["Noise ceiling of accuracy: people.", "a: first split.", "b: second."]
     ((_, header, rows),) = sections["Paired differences"].tables
     assert rows == [["p: accuracy (over triplets)"], ["one - two", "+0.2000", "[+0.1000, +0.3000]"]]
 
