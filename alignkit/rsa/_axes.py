@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from alignkit._check import check_choice, join_names
+from alignkit._check import as_array, check_choice, join_names, shown
 from alignkit._typing import AnyArray
 
 #: What the tables and DataArrays that we write call their own columns and dims.
@@ -21,7 +21,7 @@ def as_dims(dims: Sequence[str] | None, n: int) -> tuple[str, ...]:
     """Return ``n`` different names of leading axes, or the default ones."""
     if dims is None:
         return ("rdm",) if n == 1 else tuple(f"axis_{i}" for i in range(n))
-    names = (dims,) if isinstance(dims, str) else tuple(map(str, dims))
+    names = as_names(dims)
     if len(names) != n or len(set(names)) != n:
         msg = f"dims must give {n} different name(s), one per leading axis; got {names}."
         raise ValueError(msg)
@@ -32,12 +32,24 @@ def as_dims(dims: Sequence[str] | None, n: int) -> tuple[str, ...]:
     return names
 
 
-def as_coords(coords: Mapping[str, Any], dims: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, AnyArray]:
+def as_names(dims: object) -> tuple[str, ...]:
+    """Return the names of axes, one alone or a list of them, as a tuple."""
+    names = (dims,) if isinstance(dims, str) else dims
+    if not isinstance(names, list | tuple | np.ndarray) or not all(isinstance(name, str) for name in names):
+        msg = f"dims must be a list of names, one text per leading axis; got {shown(dims)}."
+        raise TypeError(msg)
+    return tuple(names)
+
+
+def as_coords(coords: object, dims: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, AnyArray]:
     """Return read-only copies of the coordinates, checked against the axes they belong to."""
+    if not isinstance(coords, Mapping):
+        msg = f"coords must be a mapping of axis names to their coordinates; got {shown(coords)}."
+        raise TypeError(msg)
     result = {}
     for name, values in coords.items():
         check_axis(name, dims)
-        array = _as_coordinate(name, values)
+        array = np.array(as_text_or_numbers(f"the coordinate {name!r}", values))
         size = shape[dims.index(name)]
         if array.shape != (size,):
             msg = f"the coordinate {name!r} must hold {size} texts or numbers; got shape {array.shape}."
@@ -61,7 +73,7 @@ def find(name: str, coordinate: AnyArray, wanted: object) -> int:
     count = texts.count(str(wanted))
     if count != 1:
         what = f"is not one of {join_names(texts)}" if count == 0 else f"occurs {count} times; use isel"
-        msg = f"{name}: {str(wanted)!r} {what}."
+        msg = f"{name}: {shown(str(wanted))} {what}."
         raise ValueError(msg)
     return texts.index(str(wanted))
 
@@ -76,13 +88,24 @@ def plain(values: Any) -> AnyArray:
     return array.astype(str) if array.dtype.hasobject else array
 
 
-def _as_coordinate(name: str, values: object) -> AnyArray:
+def as_text_or_numbers(name: str, values: object) -> AnyArray:
+    """Return ``values`` as numpy text or numbers, of any shape.
+
+    Raises
+    ------
+    ValueError
+        Entries of different lengths.
+    TypeError
+        Python objects.
+    """
     try:
-        array = np.array(values)
-    except ValueError as error:
-        msg = f"the coordinate {name!r} must be one-dimensional; its entries have different lengths."
+        array = as_array(name, values)
+    except TypeError as error:
+        if "different lengths" not in str(error):
+            raise
+        msg = f"{name} must be one-dimensional; its entries have different lengths."
         raise ValueError(msg) from error
     if array.dtype == object and not all(isinstance(value, str) for value in array.flat):
-        msg = f"the coordinate {name!r} must hold texts or numbers, not Python objects."
+        msg = f"{name} must hold texts or numbers, not Python objects."
         raise TypeError(msg)
     return plain(array)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from alignkit._check import as_labels, check_n_items, join_names
+from alignkit._check import as_labels, check_n_items, join_names, shown
 from alignkit._result import jsonable
 from alignkit._typing import AnyArray, FloatArray, PathLike
-from alignkit.rsa._axes import as_coords, as_dims, check_axis, find
+from alignkit.rsa._axes import as_coords, as_dims, as_names, check_axis, find
 from alignkit.rsa._condensed import as_condensed, n_items_of, squareform
+from alignkit.rsa._positions import as_many_positions, as_positions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,11 +80,11 @@ class RDM:
         metric: str | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        names = (dims,) if isinstance(dims, str) else dims
+        names = None if dims is None else as_names(dims)
         array = as_condensed("values", values, None if names is None else len(names))
         if array.flags.writeable and (array is values or not array.flags.owndata):
             array = array.copy()
-        _fill(self, array, labels, names, coords or {}, metric, provenance or {})
+        _fill(self, array, labels, names, {} if coords is None else coords, metric, provenance)
 
     @property
     def n_items(self) -> int:
@@ -159,7 +160,7 @@ class RDM:
         TypeError
             Positions that are not whole numbers.
         """
-        index = _as_positions(items, self.n_items)
+        index = _as_items(items, self.n_items)
         check_n_items("the selection", index.size)
         rows, columns = np.triu_indices(index.size, k=1)
         pairs = pair_index(index[rows], index[columns], self.n_items)
@@ -172,7 +173,7 @@ class RDM:
         for name, wanted in positions.items():
             check_axis(name, dims)
             axis = dims.index(name)
-            where = wanted if isinstance(wanted, slice) else _as_index(name, wanted, values.shape[axis])
+            where = wanted if isinstance(wanted, slice) else as_positions(name, wanted, values.shape[axis])
             values = values[(slice(None),) * axis + (where,)]
             kept = coords.pop(name, None)
             if isinstance(where, int):
@@ -271,7 +272,7 @@ def condensed_rdm(
 ) -> RDM:
     """Return the RDM of values that are known to be condensed, without guessing and without a copy."""
     rdm = object.__new__(RDM)
-    _fill(rdm, values, labels, dims, coords or {}, metric, provenance or {})
+    _fill(rdm, values, labels, dims, {} if coords is None else coords, metric, provenance)
     return rdm
 
 
@@ -282,7 +283,7 @@ def _fill(
     dims: Sequence[str] | None,
     coords: Mapping[str, Any],
     metric: str | None,
-    provenance: Mapping[str, Any],
+    provenance: Mapping[str, Any] | None,
 ) -> None:
     if values.ndim == 0 or values.size == 0:
         msg = f"values is empty; got shape {values.shape}."
@@ -301,11 +302,28 @@ def _fill(
         "labels": None if labels is None else as_labels("labels", labels, n_items),
         "dims": names,
         "coords": as_coords(coords, names, leading),
-        "metric": metric,
-        "provenance": json.loads(json.dumps(jsonable(dict(provenance)), default=str)),
+        "metric": _as_metric(metric),
+        "provenance": _as_provenance(provenance),
     }
     for name, value in fields.items():
         object.__setattr__(rdm, name, value)
+
+
+def _as_metric(metric: object) -> str | None:
+    if metric is not None and not isinstance(metric, str):
+        msg = f"metric must be a text that says what the dissimilarities are; got {shown(metric)}."
+        raise TypeError(msg)
+    return metric
+
+
+def _as_provenance(provenance: object) -> dict[str, Any]:
+    if provenance is None:
+        return {}
+    if not isinstance(provenance, Mapping):
+        msg = f"provenance must be a mapping of names to values; got {shown(provenance)}."
+        raise TypeError(msg)
+    result: dict[str, Any] = json.loads(json.dumps(jsonable(provenance), default=str))
+    return result
 
 
 def pair_index(i: AnyArray, j: AnyArray, n: int) -> AnyArray:
@@ -314,30 +332,9 @@ def pair_index(i: AnyArray, j: AnyArray, n: int) -> AnyArray:
     return low * (2 * n - low - 1) // 2 + high - low - 1
 
 
-def _as_positions(items: object, n: int) -> AnyArray:
-    index = _as_index("items", items, n)
-    if isinstance(index, int):
-        msg = f"items must be a sequence of positions; got {items!r}."
-        raise TypeError(msg)
+def _as_items(items: object, n: int) -> AnyArray:
+    index = as_many_positions("items", items, n)
     if len(set(index.tolist())) != index.size:
         msg = "items are repeated in the selection; an RDM holds each item once."
         raise ValueError(msg)
     return index
-
-
-def _as_index(name: str, where: object, n: int) -> int | AnyArray:
-    """Return one position or an array of them, non-negative, from positions or a mask."""
-    index = np.asarray(where)
-    if index.dtype == bool and index.shape == (n,):
-        return np.flatnonzero(index)
-    if index.size == 0 and index.ndim == 1:
-        msg = f"{name}: the selection is empty."
-        raise ValueError(msg)
-    if index.dtype.kind not in "iu" or index.ndim > 1:
-        msg = f"{name} must be whole-number positions, or a mask of {n} booleans; got {where!r}."
-        raise TypeError(msg)
-    if (index < -n).any() or (index >= n).any():
-        msg = f"{name} must lie between 0 and {n - 1}; got {int(index.flat[np.argmax(np.abs(index))])}."
-        raise ValueError(msg)
-    index = np.where(index < 0, index + n, index).astype(np.intp)
-    return int(index) if index.ndim == 0 else index

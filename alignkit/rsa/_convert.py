@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import as_labels, check_choice, check_same_labels, join_names, require
+from alignkit._check import as_labels, check_choice, check_same_labels, join_names, require, shown
 from alignkit._result import jsonable
 from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.rsa._axes import RESERVED, plain
@@ -37,6 +37,7 @@ def to_xarray(rdm: RDM) -> xr.DataArray:
 
 def from_xarray(array: xr.DataArray) -> dict[str, Any]:
     """Return the arguments of the RDM held by a DataArray whose last two dims are the items."""
+    _check_kind(array, "xarray", "DataArray")
     if array.ndim < 2:
         msg = f"the DataArray must end in two dims of items; got dims {array.dims}."
         raise ValueError(msg)
@@ -53,9 +54,21 @@ def from_xarray(array: xr.DataArray) -> dict[str, Any]:
         "labels": labels,
         "dims": leading,
         "coords": {name: plain(array.coords[name].values) for name in leading if name in array.coords},
-        "metric": attrs.pop("metric", None),
+        "metric": _as_metric(attrs.pop("metric", None)),
         "provenance": _as_provenance(attrs),
     }
+
+
+def _check_kind(value: object, package: str, kind: str) -> None:
+    # by name: the package need not be there to tell that something else came
+    kinds = {(base.__module__.partition(".")[0], base.__name__) for base in type(value).__mro__}
+    if (package, kind) not in kinds:
+        msg = f"{package}'s {kind} is needed; got {shown(value)}."
+        raise TypeError(msg)
+
+
+def _as_metric(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _as_provenance(attrs: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +104,11 @@ def from_dataframe(table: pd.DataFrame) -> dict[str, Any]:
     Items and texts keep the order of their first appearance, numbers on leading axes are sorted. Items that are
     the numbers 0 ... n - 1 stay unlabelled, in that order. Pairs that the table leaves out become NaN.
     """
-    context: dict[str, Any] = {name: table.attrs[name] for name in ("metric", "provenance") if name in table.attrs}
+    _check_kind(table, "pandas", "DataFrame")
+    context: dict[str, Any] = {
+        "metric": _as_metric(table.attrs.get("metric")),
+        "provenance": table.attrs.get("provenance"),
+    }
     if "dissimilarity" not in table.columns:
         return {**_from_square_table(table), **context}
     for name in _SIDES:
@@ -197,6 +214,7 @@ def to_rsatoolbox(rdm: RDM) -> Any:
 
 def from_rsatoolbox(rdms: Any, *, labels: str | None = None) -> dict[str, Any]:
     """Return the arguments of the RDM stack held by an ``rsatoolbox.rdm.RDMs``."""
+    _check_kind(rdms, "rsatoolbox", "RDMs")
     patterns = dict(rdms.pattern_descriptors)
     if labels is None and "label" in patterns:
         labels = "label"
@@ -209,7 +227,7 @@ def from_rsatoolbox(rdms: Any, *, labels: str | None = None) -> dict[str, Any]:
         "labels": None if labels is None else _text(np.asarray(patterns[labels])),
         "dims": dims,
         "coords": coords,
-        "metric": rdms.dissimilarity_measure,
+        "metric": _as_metric(rdms.dissimilarity_measure),
     }
 
 

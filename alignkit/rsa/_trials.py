@@ -40,8 +40,9 @@ class Trials:
         import pandas as pd
 
         heads = _ITEMS[type(self).__name__]
-        names = np.arange(self.n_items) if self.labels is None else np.array(self.labels)
-        table = {head: names[column] for head, column in zip(heads, self.items.T, strict=True)}
+        names = None if self.labels is None else np.array(self.labels)
+        cells = self.items if names is None else names[self.items]
+        table = dict(zip(heads, cells.T, strict=True))
         for name, values in self._columns().items():
             if values.ndim == 1:
                 table[name] = values

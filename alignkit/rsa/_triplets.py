@@ -8,11 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from alignkit._check import as_labels, check_choice
+from alignkit._check import as_array, as_float_array, as_labels, check_choice, shown
 from alignkit._typing import AnyArray, FloatArray, IntArray
+from alignkit.rsa._axes import as_text_or_numbers
+from alignkit.rsa._positions import as_many_positions
 from alignkit.rsa._trials import Trials
 
 OddColumn = Literal["first", "second", "third"]
+#: More items than any study or memory holds: a larger number is a time stamp or a participant.
+_MAX_ITEMS = 2**31
 _COLUMN = {"first": 0, "second": 1, "third": 2}
 
 
@@ -72,9 +76,9 @@ class Triplets(Trials):
         put = object.__setattr__
         put(self, "items", array)
         put(self, "labels", names)
-        put(self, "participant", _column("participant", participant, n))
-        put(self, "response_time", _column("response_time", response_time, n, np.float64))
-        put(self, "repeat", _column("repeat", repeat, n, np.int64))
+        put(self, "participant", _as_participant(participant, n))
+        put(self, "response_time", _as_time(response_time, n))
+        put(self, "repeat", _as_repeat(repeat, n))
         put(self, "soft", _as_soft(soft, n))
 
     @classmethod
@@ -111,19 +115,20 @@ class Triplets(Trials):
         >>> Triplets.from_columns([[1, 2, 3]], odd=[1], base=1).items
         array([[1, 2, 0]])
         """
-        if base not in (0, 1):
-            msg = f"base must be 0 or 1 (what the file counts from); got {base!r}."
+        if isinstance(base, bool) or not isinstance(base, int | np.integer) or base not in (0, 1):
+            msg = f"base must be 0 or 1 (what the file counts from); got {shown(base)}."
             raise ValueError(msg)
-        array = _as_items("triplets", items, 3, minimum=base) - base
+        array = _as_items("triplets", items, 3, minimum=int(base)) - base
         if isinstance(odd, str):
             check_choice("odd", odd, tuple(_COLUMN))
             position = np.full(len(array), _COLUMN[odd])
         else:
-            position = _as_positions(odd, len(array))
+            position = _as_odd(odd, len(array))
         # (p+1, p+2, p) mod 3 keeps the pair's shown order up to rotation and puts the odd one last
         order = (position[:, None] + np.array([1, 2, 0])) % 3
-        if "soft" in columns and columns["soft"] is not None:
-            columns["soft"] = np.take_along_axis(np.asarray(columns["soft"]), order, axis=1)
+        soft = _as_soft(columns.get("soft"), len(array))
+        if soft is not None:
+            columns["soft"] = np.take_along_axis(soft, order, axis=1)
         return cls(np.take_along_axis(array, order, axis=1), labels, **columns)
 
     def __repr__(self) -> str:
@@ -133,7 +138,16 @@ class Triplets(Trials):
         return f"<Triplets {len(self):,} answers, {self.n_items:,} items, {people}>"
 
     def take(self, rows: AnyArray) -> Triplets:
-        """Return the answers at these positions or under this mask, with all their columns."""
+        """Return the answers at these positions or under this mask, with all their columns.
+
+        Raises
+        ------
+        ValueError
+            Positions beyond the answers, or none.
+        TypeError
+            Positions that are not whole numbers.
+        """
+        rows = as_many_positions("rows", rows, len(self))
         parts = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows]
             for name in ("participant", "response_time", "repeat", "soft")
@@ -204,7 +218,7 @@ class TwoAFC(Trials):
         array = _as_items("the 2AFC trials", items, 3)
         names = None if labels is None else as_labels("labels", labels)
         _check_range("the 2AFC trials", array, names)
-        counts = np.asarray(votes)
+        counts = as_array("votes", votes)
         if counts.shape != (len(array), 2) or counts.dtype.kind not in "iu":
             msg = f"votes must hold whole numbers of shape ({len(array)}, 2); got {counts.dtype}, shape {counts.shape}."
             raise ValueError(msg)
@@ -231,24 +245,30 @@ class TwoAFC(Trials):
         return self.choice < 0
 
     def take(self, rows: AnyArray) -> TwoAFC:
-        """Return the trials at these positions or under this mask."""
+        """Return the trials at these positions or under this mask.
+
+        Raises
+        ------
+        ValueError
+            Positions beyond the trials, or none.
+        TypeError
+            Positions that are not whole numbers.
+        """
+        rows = as_many_positions("rows", rows, len(self))
         return TwoAFC(self.items[rows], self.votes[rows], self.labels)
 
 
 def _as_items(name: str, items: object, width: int, minimum: int = 0) -> IntArray:
-    array = np.asarray(items)
+    array = as_array(name, items)
     if array.ndim != 2 or array.shape[1] != width or len(array) == 0:
         msg = f"{name} must have shape (n, {width}) with n >= 1; got {array.shape}."
         raise ValueError(msg)
-    if array.dtype.kind == "f" and np.all(np.isfinite(array)) and np.all(array == np.round(array)):
-        array = array.astype(np.int64)  # text files are often read as floats
-    if array.dtype.kind not in "iu":
+    whole = array.dtype.kind == "f" and bool(np.all(array == np.round(array)))  # text files are often read as floats
+    if array.dtype.kind not in "iu" and not whole:
         msg = f"{name} must hold whole item numbers; got dtype {array.dtype}."
         raise TypeError(msg)
+    _check_bounds(name, array, minimum)
     array = array.astype(np.int64)
-    if array.min() < minimum:
-        msg = f"{name} holds the item number {array.min()}, below {minimum}; check whether the file counts from 0 or 1."
-        raise ValueError(msg)
     a, b, c = array.T
     repeated = (a == b) | (a == c) | (b == c)
     if repeated.any():
@@ -256,6 +276,16 @@ def _as_items(name: str, items: object, width: int, minimum: int = 0) -> IntArra
         msg = f"{name}: row {row} shows the same item twice ({array[row].tolist()}); drop such rows."
         raise ValueError(msg)
     return array
+
+
+def _check_bounds(name: str, array: AnyArray, minimum: int) -> None:
+    low, high = array.min().item(), array.max().item()
+    if low < minimum:
+        msg = f"{name} holds the item number {low}, below {minimum}; check whether the file counts from 0 or 1."
+        raise ValueError(msg)
+    if high >= _MAX_ITEMS:
+        msg = f"{name} holds the item number {high}, which no list of items reaches; check which columns hold items."
+        raise ValueError(msg)
 
 
 def _check_range(name: str, array: IntArray, labels: tuple[str, ...] | None) -> None:
@@ -267,28 +297,50 @@ def _check_range(name: str, array: IntArray, labels: tuple[str, ...] | None) -> 
         raise ValueError(msg)
 
 
-def _column(name: str, values: object, n: int, dtype: Any = None) -> AnyArray | None:
-    if values is None:
-        return None
-    array = np.asarray(values, dtype=dtype)
-    if array.shape != (n,) or array.dtype.hasobject:
+def _per_answer(name: str, array: AnyArray, n: int) -> AnyArray:
+    if array.shape != (n,):
         msg = f"{name} must hold {n} texts or numbers, one per answer; got shape {array.shape}, {array.dtype}."
         raise ValueError(msg)
     return array
 
 
+def _as_participant(values: object, n: int) -> AnyArray | None:
+    if values is None:
+        return None
+    array = _per_answer("participant", as_text_or_numbers("participant", values), n)
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        where = int(np.argmax(np.isnan(array)))
+        msg = f"participant is missing (NaN) at position {where}; drop such answers, or name everybody."
+        raise ValueError(msg)
+    return array
+
+
+def _as_time(values: object, n: int) -> FloatArray | None:
+    return None if values is None else _per_answer("response_time", as_float_array("response_time", values), n)
+
+
+def _as_repeat(values: object, n: int) -> IntArray | None:
+    if values is None:
+        return None
+    array = _per_answer("repeat", as_float_array("repeat", values), n)
+    if not np.all(np.isfinite(array)) or np.any(array != np.round(array)):
+        msg = "repeat must hold whole numbers, one per answer."
+        raise ValueError(msg)
+    return array.astype(np.int64)
+
+
 def _as_soft(soft: object, n: int) -> FloatArray | None:
     if soft is None:
         return None
-    array = np.asarray(soft, dtype=np.float64)
+    array = as_float_array("soft", soft)
     if array.shape != (n, 3) or not np.all(array >= 0) or not np.allclose(array.sum(axis=1), 1, atol=1e-6):
         msg = f"soft must hold {n} rows of three probabilities that sum to 1; got shape {array.shape}."
         raise ValueError(msg)
     return array
 
 
-def _as_positions(odd: object, n: int) -> IntArray:
-    position = np.asarray(odd)
+def _as_odd(odd: object, n: int) -> IntArray:
+    position = as_array("odd", odd)
     if position.shape != (n,) or position.dtype.kind not in "iu" or position.min() < 1 or position.max() > 3:
         msg = f"odd must be 'first', 'second', 'third' or {n} positions from 1 to 3, one per row."
         raise ValueError(msg)

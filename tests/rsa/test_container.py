@@ -271,3 +271,31 @@ def test_condensed_rdm_checks_what_files_may_break():
         condensed_rdm(np.ones(1))
     with pytest.raises(ValueError, match="is empty"):
         condensed_rdm(np.array(1.0))
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"metric": 5}, "metric must be a text that says what the dissimilarities are; got 5"),
+        ({"provenance": [1]}, r"provenance must be a mapping of names to values; got \[1\]"),
+        ({"provenance": np.ones(3)}, "provenance must be a mapping"),
+        ({"dims": 1}, "dims must be a list of names"),
+        ({"dims": [1]}, "dims must be a list of names"),
+        ({"dims": {"a"}}, "dims must be a list of names"),
+        ({"coords": ["a"]}, "coords must be a mapping of axis names"),
+        ({"labels": {"a", "b", "c"}}, "labels must be a sequence of labels"),
+    ],
+)
+def test_fields_of_the_wrong_kind(fields, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        RDM([[1.0, 2.0, 3.0]], **fields)
+
+
+def test_small_integers_select_many_items(rng):
+    square = np.abs(rng.random(200)[:, None] - rng.random(200))
+    square = square + square.T
+    np.fill_diagonal(square, 0.0)
+    rdm = RDM(square)
+    for dtype in (np.int8, np.uint8):
+        part = rdm.take(np.array([127, 0, 100], dtype=dtype))
+        np.testing.assert_array_equal(part.squareform(), square[np.ix_([127, 0, 100], [127, 0, 100])])

@@ -219,3 +219,13 @@ def test_rsatoolbox_descriptors_that_are_no_grid(rng, rsatoolbox):
 def test_a_round_trip_compares_as_identical(stack):
     back = RDM.from_dataframe(stack.isel(subject=0, time=0).to_dataframe().sample(frac=1, random_state=1))
     assert float(compare(stack.isel(subject=0, time=0), back)) == pytest.approx(1, abs=1e-15)
+
+
+@pytest.mark.parametrize("bad", [None, "a.csv", [[1, 2]], np.ones((3, 3))])
+def test_something_else_than_a_table(bad):
+    with pytest.raises(TypeError, match="xarray's DataArray is needed; got"):
+        RDM.from_xarray(bad)
+    with pytest.raises(TypeError, match="pandas's DataFrame is needed; got"):
+        RDM.from_dataframe(bad)
+    with pytest.raises(TypeError, match="rsatoolbox's RDMs is needed; got"):
+        RDM.from_rsatoolbox(bad)
