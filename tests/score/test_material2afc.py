@@ -100,3 +100,15 @@ def test_constant_features_matter_only_where_they_are_used(root, colours):
     x[3] = 7.0  # no correlation is defined, but the cosine is
     table = score(Features.from_array(x, colours.labels), "material2afc", root=root, n_bootstrap=0, n_shuffles=1)
     assert np.isfinite(table.value("features", "test trials", ACCURACY).value)
+
+
+def test_an_item_without_a_similarity_makes_scores_undefined_and_spoils_no_pairs(root, colours):
+    x = np.array(colours.array())
+    x[7] = 0.0
+    dead = Features.from_array(x, colours.labels, name="dead")
+    with pytest.warns(RuntimeWarning, match="'dead' are constant or all zero for"):
+        table = score([dead, colours], "material2afc", root=root, n_bootstrap=50, n_shuffles=2)
+    assert np.isnan(table.value("dead", "test trials", ACCURACY).value)
+    assert np.isfinite(table.value("colours", "test trials", ACCURACY).value)
+    assert [(d.better, d.other) for d in table.differences] == [("colours", "dead")] * 2
+    assert np.isnan([d.difference for d in table.differences]).all()

@@ -168,6 +168,26 @@ def test_the_same_seed_gives_the_same_table(lab, make, quick):
     assert lines(quick(make(), lab, seed=1)) != lines(quick(make(), lab))
 
 
+@pytest.mark.parametrize(
+    ("kernel", "metric", "method", "ties"),
+    [
+        ("cosine", "cosine", "pearson", "share"),
+        ("dot", "euclidean", "cosine", "random"),
+        ("euclidean", "sqeuclidean", "rho-a", "wrong"),
+        ("dot", "correlation", "kendall-tau-a", "share"),
+        ("euclidean", "correlation", "kendall-tau-b", "random"),
+    ],
+)
+def test_every_option_scores_people_like_features_above_chance(lab, make, quick, kernel, metric, method, ties):
+    table = quick(make(noise=0.2), lab, kernel=kernel, metric=metric, method=method, ties=ties)
+    for part in ("repeats", "answers"):
+        row = table.value("model", part, "odd-one-out accuracy")
+        assert row.value > table.value("shuffled items", part, "odd-one-out accuracy").high
+    fmri = table.value("model", "fMRI", f"{method} with people's RDMs")
+    assert fmri.value > table.value("shuffled items", "fMRI", method).high
+    assert fmri.value <= fmri.ceiling_high + 1e-9
+
+
 # --- what is refused
 
 
