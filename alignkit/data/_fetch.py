@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alignkit._typing import PathLike
 from alignkit.data._registry import DataFile, data_root, dataset, dataset_path
+from alignkit.data._resuming_download import ResumingDownload
 from alignkit.data._verify import Verification, file_state, known_hash, read_record, record, verify
 
 
@@ -13,7 +14,7 @@ def fetch(name: str, /, *, root: PathLike | None = None, progress: bool = True, 
     """Download the files of a data set that have a direct address.
 
     Files that are there and match their checksum are left alone; the others are downloaded beside their place and
-    moved there only when complete and verified, so that an interrupted run leaves no half file and can be repeated.
+    moved there only when complete and verified. An interrupted download goes on where it stopped, if the server can.
     The checksum of a file without a pinned one is recorded on first use (``alignkit-checksums.json`` under the root).
 
     Parameters
@@ -63,7 +64,7 @@ def _download(part: DataFile, path: Path, expected: str | None, *, progress: boo
     import pooch
 
     make_folder(path.parent)
-    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=timeout)
+    downloader = ResumingDownload(path, progress=progress, timeout=timeout)
     try:
         pooch.retrieve(part.url, known_hash=expected, fname=path.name, path=path.parent, downloader=downloader)
     except PermissionError as error:
