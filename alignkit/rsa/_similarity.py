@@ -11,7 +11,7 @@ from alignkit._check import NanPolicy, as_float_array, as_labels, check_choice, 
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.rsa._container import RDM
 from alignkit.rsa._kernels import _triplets_numpy
-from alignkit.rsa._nan import name_items, report_undefined
+from alignkit.rsa._nan import items_of_pairs, name_items, report_undefined
 from alignkit.rsa._triplets import Triplets, TwoAFC
 
 Kernel = Literal["dot", "cosine", "euclidean", "precomputed"]
@@ -19,9 +19,16 @@ Kernel = Literal["dot", "cosine", "euclidean", "precomputed"]
 #: Up to this many items their square matrix (200 MB) is cheaper than gathering rows triplet by triplet.
 MATRIX_LIMIT = 5000
 _CLOSE = 1e-6
+#: What makes items undefined.
+_WHY = {
+    "dot": "that are NaN or infinite",
+    "cosine": "that are NaN, infinite or all zero",
+    "euclidean": "that are NaN or infinite",
+    "precomputed": "that are without a similarity",
+}
 
 
-def similarity_matrix(x: object, /, *, kernel: Kernel = "dot") -> FloatArray:
+def similarity_matrix(x: object, /, *, kernel: Kernel = "dot", nan_policy: NanPolicy = "propagate") -> FloatArray:
     """Return the similarities of all pairs of items.
 
     Parameters
@@ -32,16 +39,19 @@ def similarity_matrix(x: object, /, *, kernel: Kernel = "dot") -> FloatArray:
     kernel : {"dot", "cosine", "euclidean", "precomputed"}
         ``dot``: x_i · x_j. ``cosine``: the same after scaling rows to unit length. ``euclidean``: the negative
         distance -||x_i - x_j|| (rooted).
+    nan_policy : {"propagate", "omit", "raise"}
+        Items with NaN or infinite values, and zero vectors under ``cosine``, have NaN rows and columns, with one
+        warning that names them (``propagate``) or none (``omit``), or raise an error.
 
     Returns
     -------
     ndarray, shape (items, items)
-        Items with NaN or infinite values, and zero vectors under ``cosine``, have NaN rows and columns.
 
     Raises
     ------
     ValueError
-        Not two axes, or a precomputed matrix that is not square, is asymmetric or holds dissimilarities.
+        Not two axes, no rows, numbers whose products leave the range of float64, a precomputed matrix that is not
+        square, is asymmetric or holds dissimilarities, or undefined items under ``"raise"``.
     TypeError
         Not real numbers of one dtype.
 
@@ -51,20 +61,51 @@ def similarity_matrix(x: object, /, *, kernel: Kernel = "dot") -> FloatArray:
     array([[1., 1.],
            [1., 2.]])
     """
+    check_nan_policy(nan_policy)
+    matrix = all_similarities(x, kernel)
+    if nan_policy != "omit":
+        labels = x.labels if isinstance(x, RDM) else None
+        report_undefined(f"items {_WHY[kernel]}", name_items(labels, _undefined_items(matrix, kernel)), nan_policy)
+    return matrix
+
+
+def all_similarities(x: object, kernel: Kernel) -> FloatArray:
+    """Return the matrix of similarities; undefined items have NaN rows and columns, without a word."""
     check_choice("kernel", kernel, get_args(Kernel))
     if kernel == "precomputed":
         return _precomputed(x)
     if isinstance(x, RDM):
         msg = f"an RDM holds pairs already; pass kernel='precomputed' instead of {kernel!r}."
         raise ValueError(msg)
-    array = as_float_array("x", x, ndim=2)
-    bad = _undefined_rows(array, kernel)
-    if not bad.any():
-        return _matrix(array, kernel)
+    array = _filled(as_float_array("x", x, ndim=2))
+    good = np.flatnonzero(~_undefined_rows(array, kernel))
     full = np.full((len(array), len(array)), np.nan)
-    good = np.flatnonzero(~bad)
-    full[np.ix_(good, good)] = _matrix(array[good], kernel)
+    if len(good):
+        check_range(array[good], kernel)
+        full[np.ix_(good, good)] = _matrix(array[good], kernel)
     return full
+
+
+def _undefined_items(matrix: FloatArray, kernel: Kernel) -> list[int]:
+    if kernel != "precomputed":
+        return [int(i) for i in np.flatnonzero(np.isnan(np.diagonal(matrix)))]
+    # the diagonal of a ready matrix is never used
+    missing = np.isnan(matrix[np.triu_indices(len(matrix), k=1)])
+    return items_of_pairs(missing, len(matrix)) if missing.any() else []
+
+
+def check_range(x: AnyArray, kernel: Kernel) -> None:
+    """Raise when products of the finite rows of ``x`` overflow, or all of them vanish, in float64."""
+    if kernel == "cosine" or not x.size:
+        return
+    largest = max(float(x.max()), -float(x.min()))
+    limits = np.finfo(np.float64)
+    if largest > np.sqrt(limits.max / (8.0 * x.shape[1])):
+        msg = f"x holds values as large as {largest:.3g}, whose products overflow; divide x by a constant first."
+        raise ValueError(msg)
+    if 0.0 < largest < np.sqrt(limits.tiny / limits.eps):
+        msg = f"x holds no value above {largest:.3g}, so that all products vanish; multiply x by a constant first."
+        raise ValueError(msg)
 
 
 def triplet_similarities(
@@ -89,7 +130,8 @@ def triplet_similarities(
     labels : sequence of str, optional
         Names of the rows of ``x``. With labelled triplets, rows are then found by name, whatever their order.
     nan_policy : {"propagate", "omit", "raise"}
-        Triplets with an undefined similarity are NaN, with one warning (``propagate``) or none (``omit``), or an error.
+        Triplets with an undefined similarity are NaN, with one warning (``propagate``), with none unless nothing is
+        left (``omit``), or an error.
 
     Returns
     -------
@@ -126,7 +168,8 @@ def pair_similarities(
     else:
         bad = _undefined_rows(array, kernel)
         as_float_array("x", array[bad])  # infinities of float16 have their own sentence
-        safe = np.where(bad[:, None], 1.0, array) if bad.any() else array
+        safe = np.where(bad[:, None], 0.0 if kernel != "cosine" else 1.0, array) if bad.any() else array
+        check_range(safe, kernel)
         if len(safe) <= MATRIX_LIMIT:
             values = _triplets_numpy.gather_pairs(_matrix(as_float_array("x", safe), kernel), items)
         else:
@@ -145,11 +188,18 @@ def as_triplets(triplets: object) -> Triplets:
 
 def _as_rows(x: object, kernel: Kernel) -> AnyArray:
     if kernel == "precomputed" or isinstance(x, RDM):
-        return similarity_matrix(x, kernel=kernel)
+        return all_similarities(x, kernel)
     if not isinstance(x, np.ndarray) or x.ndim != 2 or len(x) <= MATRIX_LIMIT:
-        return as_float_array("x", x, ndim=2)
+        return _filled(as_float_array("x", x, ndim=2))
     as_float_array("x", x[:1])  # long embeddings keep their dtype until their rows are used
     return x
+
+
+def _filled(array: FloatArray) -> FloatArray:
+    if array.size == 0:
+        msg = f"x must hold at least one item and one channel; got shape {array.shape}."
+        raise ValueError(msg)
+    return array
 
 
 def _as_row_numbers(triplets: Triplets | TwoAFC, n_rows: int, labels: Iterable[Any] | None) -> IntArray:
@@ -209,8 +259,7 @@ def _matrix(x: FloatArray, kernel: Kernel) -> FloatArray:
     if kernel == "dot":
         return x @ x.T
     if kernel == "cosine":
-        unit = x / np.abs(x).max(axis=1, keepdims=True)  # so that squares neither overflow nor vanish
-        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        unit = _triplets_numpy.unit_rows(x)
         return unit @ unit.T
     return _negative_distances(x)
 
@@ -240,7 +289,10 @@ def _precomputed(x: object) -> FloatArray:
     if matrix.shape[0] != matrix.shape[1]:
         msg = f"kernel='precomputed' needs a square (items, items) similarity matrix; got shape {matrix.shape}."
         raise ValueError(msg)
-    finite = np.abs(matrix[np.isfinite(matrix)])
+    if np.isinf(matrix).any():
+        msg = "the similarity matrix x holds infinities; a similarity is finite, or NaN where it is missing."
+        raise ValueError(msg)
+    finite = np.abs(matrix[~np.isnan(matrix)])
     tolerance = 1e-6 * (finite.max() if finite.size else 0.0)
     with np.errstate(invalid="ignore"):
         differs = np.abs(matrix - matrix.T) > tolerance
@@ -269,15 +321,14 @@ def _report(
     kernel: Kernel,
     nan_policy: NanPolicy,
 ) -> None:
-    if nan_policy == "omit" or (bad is not None and not bad.any()):
+    if bad is not None and not bad.any():
         return
     needed = values[1:] if isinstance(triplets, TwoAFC) else values  # left and right are never compared
     undefined = np.isnan(needed).any(axis=0)
-    if not undefined.any():
+    if not undefined.any() or (nan_policy == "omit" and not undefined.all()):
         return
     rows = triplets.items[undefined]
     named = np.unique(rows if bad is None else rows[bad[items[undefined]]])
-    why = {"cosine": "NaN, infinite or all zero", "precomputed": "without a similarity"}
     what = "trials" if isinstance(triplets, TwoAFC) else "triplets"
-    reason = f"{undefined.sum()} {what} are undefined, because of items that are {why.get(kernel, 'NaN or infinite')}"
+    reason = f"{undefined.sum()} {what} are undefined, because of items {_WHY[kernel]}"
     report_undefined(reason, name_items(triplets.labels, named), nan_policy, stacklevel=4)

@@ -130,7 +130,8 @@ def triplet_accuracy(
     labels : sequence of str, optional
         Names of the rows of ``x``; labelled triplets then find their rows by name.
     nan_policy : {"propagate", "omit", "raise"}
-        Undefined answers make the accuracy NaN with one warning, are left out and counted, or raise.
+        Undefined answers make the accuracy NaN with one warning (under ``omit`` only if there is no other answer), are
+        left out and counted, or raise.
     n_bootstrap : int
         Resamples; 0 for no intervals.
     confidence : float

@@ -135,7 +135,8 @@ def two_afc_accuracy(
     labels : sequence of str, optional
         Names of the rows of ``x``; labelled trials then find their rows by name.
     nan_policy : {"propagate", "omit", "raise"}
-        Undefined trials make the model's measures NaN with one warning, are left out and counted, or raise.
+        Undefined trials make the model's measures NaN with one warning (under ``omit`` only if there is no other
+        trial), are left out and counted, or raise.
     n_bootstrap : int
         Resamples of trials; 0 for no intervals.
     confidence : float
@@ -180,7 +181,7 @@ def two_afc_accuracy(
     undefined = np.isnan(left)
     per_trial = np.full(len(trials), np.nan)
     per_trial[kept] = np.where(used.choice == 0, left, 1.0 - left)
-    if nan_policy == "omit":
+    if nan_policy == "omit" and not undefined.all():
         used, left = used.take(~undefined), left[~undefined]
     totals, sizes = _sums(used, left)
     low, high = cluster_intervals(totals, sizes, n_bootstrap=n_bootstrap, confidence=confidence, rng=as_rng(rng))

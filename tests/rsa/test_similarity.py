@@ -55,9 +55,11 @@ def test_distances_of_duplicates_are_exactly_zero(rng):
     assert similarity_matrix(x[[0, 1, 0, 2, 1]], kernel="euclidean")[0, 2] == 0.0
 
 
-def test_cosine_of_huge_and_tiny_rows_neither_overflows_nor_vanishes():
+def test_cosine_of_huge_and_tiny_rows_neither_overflows_nor_vanishes(monkeypatch):
     x = np.array([[1e200, 1e200], [1e-200, 1e-200], [1e-200, -1e-200]])
     np.testing.assert_allclose(similarity_matrix(x, kernel="cosine"), [[1, 1, 0], [1, 1, 0], [0, 0, 1]], atol=1e-15)
+    monkeypatch.setattr(module, "MATRIX_LIMIT", 2)
+    np.testing.assert_allclose(triplet_similarities(x, [[0, 1, 2]], kernel="cosine"), [[0, 0, 1]], atol=1e-15)
 
 
 @given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 1000))
@@ -114,6 +116,7 @@ def test_labels_that_do_not_fit_name_the_items(rng):
         ([[1, 2, 3], [2, 1, 4], [3, 5, 1]], r"not symmetric: entries \(1, 2\) and \(2, 1\)"),
         ([[0, 1, 2], [1, 0, 3], [2, 3, 0]], "looks like dissimilarities"),
         (np.ones(3), "must have 2 axes"),
+        ([[1, np.inf, 2], [np.inf, 1, 3], [2, 3, 1]], "the similarity matrix x holds infinities"),
     ],
 )
 def test_bad_matrices_are_refused(matrix, sentence):
@@ -158,7 +161,8 @@ def test_a_zero_vector_has_no_cosine():
     with pytest.warns(RuntimeWarning, match="all zero: 'item 0'"):
         values = triplet_similarities(x, [[0, 1, 2], [1, 2, 3]], kernel="cosine")
     np.testing.assert_array_equal(np.isnan(values[:, 0]), [True, False])
-    assert np.isnan(similarity_matrix(x, kernel="cosine")[0]).all()
+    with pytest.warns(RuntimeWarning, match="items that are NaN, infinite or all zero: 'item 0'"):
+        assert np.isnan(similarity_matrix(x, kernel="cosine")[0]).all()
 
 
 def test_an_undefined_item_nobody_was_asked_about_does_not_matter(rng):
@@ -172,3 +176,51 @@ def test_two_afc_does_not_need_the_similarity_of_left_and_right():
     trials = TwoAFC([[0, 1, 2]], [[3, 1]])
     values = module.pair_similarities(matrix, trials, "precomputed", None, "raise")
     np.testing.assert_array_equal(values[1:, 0], [0.2, 0.5])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("which", [[0], [1, 3], [0, 1, 2, 3]])
+def test_undefined_rows_of_a_matrix_are_named_once(kernel, which, rng):
+    x = rng.standard_normal((4, 3))
+    x[which, 1] = np.nan
+    with pytest.warns(RuntimeWarning, match=f"'item {which[-1]}'. The values") as record:
+        matrix = similarity_matrix(x, kernel=kernel)
+    assert len(record) == 1
+    np.testing.assert_array_equal(np.isnan(np.diagonal(matrix)), np.isin(np.arange(4), which))
+    np.testing.assert_array_equal(similarity_matrix(x, kernel=kernel, nan_policy="omit"), matrix)
+    with pytest.raises(ValueError, match=f"'item {which[-1]}'"):
+        similarity_matrix(x, kernel=kernel, nan_policy="raise")
+
+
+def test_a_missing_pair_of_a_ready_matrix_is_named():
+    rdm = RDM([1.0, np.nan, 3.0], labels=["a", "b", "c"])
+    with pytest.warns(RuntimeWarning, match="items that are without a similarity: 'a', 'c'"):
+        similarity_matrix(rdm, kernel="precomputed")
+    ready = [[np.nan, 0.5], [0.5, np.nan]]  # nobody uses the diagonal
+    np.testing.assert_array_equal(similarity_matrix(ready, kernel="precomputed"), ready)
+    assert similarity_matrix([[3.0, 4.0]]) == 25.0
+
+
+@pytest.mark.parametrize("limit", [5000, 3])
+@pytest.mark.parametrize("kernel", ["dot", "euclidean"])
+def test_products_beyond_the_range_of_float64_are_refused(kernel, limit, rng, monkeypatch):
+    monkeypatch.setattr(module, "MATRIX_LIMIT", limit)
+    x = rng.standard_normal((5, 3))
+    for scale, sentence in ((1e160, "products overflow; divide x"), (1e-160, "products vanish; multiply x")):
+        with pytest.raises(ValueError, match=sentence):
+            triplet_similarities(scale * x, [[0, 1, 2], [1, 2, 3]], kernel=kernel)
+        with pytest.raises(ValueError, match=sentence):
+            similarity_matrix(scale * x, kernel=kernel)
+    for scale in (1e140, 1e-140):  # far from usual, yet exact
+        large = triplet_similarities(scale * x, [[0, 1, 2], [1, 2, 3], [2, 3, 4]], kernel=kernel)
+        unit = scale if kernel == "euclidean" else scale**2
+        expected = triplet_similarities(x, [[0, 1, 2], [1, 2, 3], [2, 3, 4]], kernel=kernel)
+        np.testing.assert_allclose(large / unit, expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_a_matrix_of_nothing(shape):
+    with pytest.raises(ValueError, match="x must hold at least one item and one channel"):
+        similarity_matrix(np.empty(shape))
+    with pytest.raises(ValueError, match="x must hold at least one item and one channel"):
+        triplet_similarities(np.empty(shape), [[0, 1, 2]])

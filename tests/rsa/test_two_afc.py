@@ -85,6 +85,28 @@ def test_undefined_trials_follow_the_policy(rng):
         two_afc_accuracy(x, data, nan_policy="raise")
 
 
+def test_all_undefined_is_nan_in_few_words():
+    data = TwoAFC([[0, 1, 2], [0, 2, 1]], [[2, 1], [1, 3]])
+    for policy in ("propagate", "omit"):
+        with pytest.warns(RuntimeWarning, match="2 trials are undefined") as record:
+            result = two_afc_accuracy(np.zeros((3, 2)), data, nan_policy=policy, n_bootstrap=20, rng=0)
+        assert len(record) == 1
+        assert np.isnan([result.accuracy, result.accuracy_low, result.accuracy_high]).all()
+        assert result.n_undefined == 2
+        assert np.isfinite(result.majority_share)
+
+
+@pytest.mark.timeout(30)
+def test_many_undefined_trials_do_not_take_for_ever(rng):
+    trials = TwoAFC(np.array([rng.permutation(9)[:3] for _ in range(3000)]), rng.permuted([[3, 1]] * 3000, axis=1))
+    x = rng.standard_normal((9, 4))
+    x[2] = np.nan
+    with pytest.warns(RuntimeWarning, match="'item 2'"):
+        result = two_afc_accuracy(x, trials, n_bootstrap=20, rng=0)
+    assert np.isnan([result.accuracy, result.accuracy_low]).all()
+    assert result.majority_share == 0.75
+
+
 def test_rows_are_found_by_name(rng):
     x = rng.random((3, 4))
     data = TwoAFC([[0, 1, 2]], [[2, 1]], labels=["a", "b", "c"])

@@ -36,7 +36,7 @@ def gather_rows(x: AnyArray, items: IntArray, kernel: str) -> FloatArray:
     for start in range(0, len(items), block):
         a, b, c = (x[column].astype(np.float64) for column in items[start : start + block].T)
         if kernel == "cosine":
-            a, b, c = (row / np.linalg.norm(row, axis=1, keepdims=True) for row in (a, b, c))
+            a, b, c = map(unit_rows, (a, b, c))
         for k, (left, right) in enumerate(((b, c), (a, c), (a, b))):
             stop = start + len(a)
             if kernel == "euclidean":
@@ -44,6 +44,13 @@ def gather_rows(x: AnyArray, items: IntArray, kernel: str) -> FloatArray:
             else:
                 np.einsum("ij,ij->i", left, right, out=out[k, start:stop])
     return out
+
+
+def unit_rows(x: FloatArray) -> FloatArray:
+    """Return rows of unit length, by way of rows whose squares neither overflow nor vanish."""
+    unit = x / np.abs(x).max(axis=1, keepdims=True)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    return unit
 
 
 def add_context_sums(weights: FloatArray, start: int, stop: int, total: FloatArray) -> None:
