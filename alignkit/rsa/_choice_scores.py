@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alignkit._check import as_float_array, check_count
+from alignkit._check import as_array, as_float_array, check_count
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._human_distribution import HumanDistribution
 
@@ -41,7 +41,7 @@ def cross_entropy(probabilities: object, /, target: object = None) -> float:
     p = as_probabilities("probabilities", probabilities)
     if target is None:
         return float(_negative_log(p[:, 2]).mean())
-    wanted = np.asarray(target)
+    wanted = as_array("target", target)
     if wanted.ndim == 1:
         return float(_negative_log(p[np.arange(len(p)), _as_positions(wanted, len(p))]).mean())
     return float(_weighted(as_probabilities("target", target, len(p)), _negative_log(p)).mean())
@@ -137,7 +137,7 @@ def expected_calibration_error(probabilities: object, chosen: object = None, /, 
     0.3
     """
     p = as_probabilities("probabilities", probabilities)
-    positions = np.full(len(p), 2) if chosen is None else _as_positions(np.asarray(chosen), len(p))
+    positions = np.full(len(p), 2) if chosen is None else _as_positions(as_array("chosen", chosen), len(p))
     confidence, accuracy, share = reliability_bins(p, positions, check_count("n_bins", n_bins, 1))
     used = share > 0
     return float((share[used] * np.abs(confidence[used] - accuracy[used])).sum()) if used.any() else float("nan")
@@ -164,10 +164,11 @@ def as_probabilities(name: str, values: object, n: int | None = None) -> FloatAr
     if isinstance(values, HumanDistribution):
         values = values.probabilities
     array = as_float_array(name, values, ndim=2)
-    if array.shape[1] != 3 or (n is not None and len(array) != n):
+    if array.shape[1] != 3 or not len(array) or (n is not None and len(array) != n):
         msg = f"{name} must have shape ({'n' if n is None else n}, 3), one probability per position; got {array.shape}."
         raise ValueError(msg)
-    if (array < 0).any() or (np.abs(array.sum(axis=1) - 1.0) > 1e-6).any():
+    undefined = np.isnan(array).all(axis=1)  # as choice_probabilities gives them
+    if not np.all((array >= 0) | undefined[:, None]) or (np.abs(array.sum(axis=1) - 1.0) > 1e-6).any():
         msg = f"{name} must hold rows of probabilities: none negative, each row summing to 1."
         raise ValueError(msg)
     return array

@@ -21,7 +21,7 @@ _MAX_ELEMENTS = 2**22
 #: Digits kept: fewer than the matrix products get right, far more than any data carry. Pairs of discrete patterns
 #: (one-hot, counts, ratings) that are equally far apart would else be told apart by rounding, and their ranks with them.
 _ANGULAR_STEP = 2.0**-46
-_SIGNIFICANT_BITS = 42
+_SIGNIFICANT_BITS = 44
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

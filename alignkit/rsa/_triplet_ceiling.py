@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: Random splits shared by the people resamples, and how many each averages: more changes no digit shown.
 _N_SPLITS = 64
 _SPLITS_PER_SAMPLE = 2
+_ROUNDING = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -217,7 +218,7 @@ def percent_of_ceiling(accuracy: float, ceiling: float, /, *, chance: float = 1 
     Parameters
     ----------
     accuracy, ceiling : float
-        Between 0 and 1, by the same measure. Above the ceiling the result exceeds 100: a leave-one-out ceiling is
+        Between 0 and 1 (a correlation may be negative), by the same measure. Above the ceiling the result exceeds 100: a leave-one-out ceiling is
         what a person reaches, not what is possible.
     chance : float
         What guessing reaches: 1/3 for triplets, 1/2 for 2AFC.
@@ -232,7 +233,7 @@ def percent_of_ceiling(accuracy: float, ceiling: float, /, *, chance: float = 1 
     TypeError
         Not real numbers.
     ValueError
-        Arrays in place of single numbers.
+        Arrays in place of single numbers, or shares above 1 (per cent, say).
 
     Examples
     --------
@@ -243,6 +244,10 @@ def percent_of_ceiling(accuracy: float, ceiling: float, /, *, chance: float = 1 
         float(as_float_array(name, value, ndim=0))
         for name, value in (("accuracy", accuracy), ("ceiling", ceiling), ("chance", chance))
     )
+    for name, value in (("accuracy", accuracy), ("ceiling", ceiling), ("chance", chance)):
+        if abs(value) > 1.0 + _ROUNDING:
+            msg = f"{name} must be a share between 0 and 1 (or a correlation); got {value:g}; divide per cent by 100."
+            raise ValueError(msg)
     if not ceiling > chance:
         return float("nan")
     return 100.0 * (accuracy - chance) / (ceiling - chance)

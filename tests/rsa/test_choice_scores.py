@@ -82,13 +82,24 @@ def test_nan_rows_give_nan():
     np.testing.assert_array_equal(np.isnan(choice_entropy(p)), [True, False])
 
 
-@pytest.mark.parametrize("bad", [[[0.5, 0.5]], [[0.5, 0.6, 0.2]], [[-0.5, 1.0, 0.5]], [0.2, 0.3, 0.5]])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        [[0.5, 0.5]],
+        [[0.5, 0.6, 0.2]],
+        [[-0.5, 1.0, 0.5]],
+        [0.2, 0.3, 0.5],
+        [[np.nan, 0.5, 2.0]],  # NaN hides no row that is wrong
+        [[np.inf, 0.0, 0.0]],
+        np.empty((0, 3)),
+    ],
+)
 def test_refuses_what_is_no_probability(bad):
     with pytest.raises(ValueError, match=r"probabilit|axes"):
         cross_entropy(bad)
 
 
-@pytest.mark.parametrize("target", [[0, 3], [0.0, 1.0], [1], [[0.2, 0.3, 0.5]]])
+@pytest.mark.parametrize("target", [[0, 3], [0.0, 1.0], [1], [[0.2, 0.3, 0.5]], ["a", "b"], [0, -1]])
 def test_refuses_bad_targets(target):
     with pytest.raises(ValueError, match=r"chosen positions|target must have shape"):
         cross_entropy([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]], target)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from reference.rsa import correlation_distance, cosine_distance, euclidean, pairwise, sqeuclidean
@@ -117,3 +119,32 @@ def test_opposite_rows_have_dissimilarity_two(rng):
     assert np.allclose(values, [2, 0, 2], atol=1e-15)
     assert values.min() >= 0
     assert values.max() <= 2
+
+
+@pytest.mark.parametrize("metric", PDIST)
+@pytest.mark.parametrize("kind", ["one-hot", "counts", "ratings in tenths"])
+def test_equal_dissimilarities_of_discrete_patterns_are_equal(metric, kind, rng):
+    # small whole numbers: what is equal in exact arithmetic must tie, or rank correlations see order in rounding
+    if kind == "one-hot":
+        whole = np.eye(10, dtype=int)[rng.integers(10, size=40)]
+    else:
+        whole = rng.integers(1, 5 if kind == "counts" else 11, size=(40, 6))
+        whole[:, 0], whole[:, 1] = 0, 12  # no constant rows
+    x = whole / 10 if kind == "ratings in tenths" else whole
+    values = rdm(x, metric=metric).values
+    exact = [_exact_key(a, b, metric) for i, a in enumerate(whole.tolist()) for b in whole.tolist()[i + 1 :]]
+    assert len(set(exact)) < len(exact) / 2
+    for key in set(exact):
+        same = values[[other == key for other in exact]]
+        assert len(np.unique(same)) == 1
+
+
+def _exact_key(a: list[int], b: list[int], metric: str) -> object:
+    """Return whole numbers that are equal just when the exact dissimilarities are."""
+    if metric in ("euclidean", "sqeuclidean"):
+        return sum((p - q) ** 2 for p, q in zip(a, b, strict=True))
+    if metric == "correlation":
+        a, b = ([len(v) * p - sum(v) for p in v] for v in (a, b))
+    product, norms = sum(p * q for p, q in zip(a, b, strict=True)), sum(p * p for p in a) * sum(q * q for q in b)
+    # r = product / sqrt(norms): compare sign and square as a reduced fraction
+    return (product > 0) - (product < 0), Fraction(product**2, norms)

@@ -130,3 +130,7 @@ def test_percent_of_ceiling():
     assert percent_of_ceiling(0.5, 0.9, chance=0.5) == 0
     assert np.isnan(percent_of_ceiling(0.5, 0.3))
     assert np.isnan(percent_of_ceiling(0.5, np.nan))
+    assert percent_of_ceiling(-0.2, 0.4, chance=0.0) == pytest.approx(-50)
+    for bad in ((64.6, 0.67), (0.646, 67.2), (0.6, np.inf)):
+        with pytest.raises(ValueError, match="divide per cent by 100"):
+            percent_of_ceiling(*bad)
