@@ -6,7 +6,7 @@ import numpy as np
 
 from alignkit._check import as_float_array, check_finite
 from alignkit._typing import FloatArray
-from alignkit.rsa import Triplets
+from alignkit.rsa import Triplets, similarity_matrix
 
 _COLUMNS = ("first", "second", "third")
 #: From so many answers on, the last column must stand out by three standard errors.
@@ -58,7 +58,7 @@ def check_convention(triplets: object, embedding: object, /) -> FloatArray:
             "check whether the file counts from 0 or 1."
         )
         raise ValueError(msg)
-    shares = _odd_shares(x @ x.T, items)
+    shares = _odd_shares(similarity_matrix(x), items)
     best = int(shares.argmax())
     if best == 2 and len(items) >= _MANY and shares[2] - shares[:2].max() < 3 * _margin_error(shares, len(items)):
         msg = (

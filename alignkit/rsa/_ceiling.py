@@ -16,6 +16,7 @@ from alignkit.rsa._compare import as_list, name_rdms
 from alignkit.rsa._container import RDM, condensed_rdm
 from alignkit.rsa._nan import items_of_pairs, name_items, report_all
 from alignkit.rsa._rank import midranks
+from alignkit.rsa._rescale import rescale
 from alignkit.rsa._similarity_methods import METHODS, RANK_METHODS, SENTENCE, Method, standardise, undefined_rows
 
 if TYPE_CHECKING:
@@ -331,7 +332,7 @@ def _ceiling(
 
 def _to_scale(rows: FloatArray, method: str, pooling: str) -> FloatArray:
     if pooling == "raw":
-        return rows
+        return rescale(rows, (-2, -1))[0]  # sums over subjects then stay within range
     return midranks(rows) if method in RANK_METHODS else standardise(rows, centred=method == "pearson")
 
 

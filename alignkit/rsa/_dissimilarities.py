@@ -14,14 +14,11 @@ import numpy as np
 
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.rsa._rescale import centre, rescale
+from alignkit.rsa._ties import restore_ties
 
 #: Squared distances below this part of the squared norms are computed again from the difference.
 _CLOSE = 1e-3
 _MAX_ELEMENTS = 2**22
-#: Digits kept: fewer than the matrix products get right, far more than any data carry. Pairs of discrete patterns
-#: (one-hot, counts, ratings) that are equally far apart would else be told apart by rounding, and their ranks with them.
-_ANGULAR_STEP = 2.0**-46
-_SIGNIFICANT_BITS = 44
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,7 +99,7 @@ def _angular(x: FloatArray) -> FloatArray:
     unit = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
     values = 1.0 - upper(unit @ np.swapaxes(unit, -1, -2))
     # rounding alone can leave [0, 2]
-    return np.clip(np.rint(values / _ANGULAR_STEP) * _ANGULAR_STEP, 0.0, 2.0)
+    return restore_ties(np.clip(values, 0.0, 2.0), absolute=1e-14)
 
 
 def _squares(x: FloatArray) -> tuple[FloatArray, AnyArray]:
@@ -121,12 +118,7 @@ def _squares(x: FloatArray) -> tuple[FloatArray, AnyArray]:
         *leading, pair = where = tuple(index[start : start + step] for index in close)
         difference = x[(*leading, rows[pair])] - x[(*leading, columns[pair])]
         values[where] = np.einsum("ik,ik->i", difference, difference)
-    return _keep_significant(values), exponent
-
-
-def _keep_significant(values: FloatArray) -> FloatArray:
-    mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.rint(np.ldexp(mantissa, _SIGNIFICANT_BITS)), exponent - _SIGNIFICANT_BITS)
+    return restore_ties(values, relative=1e-13), exponent
 
 
 def _sum_of_others(x: FloatArray) -> FloatArray:

@@ -422,3 +422,11 @@ def test_nobody_beats_the_pooled_rdm(x, method):
             warnings.simplefilter("ignore", RuntimeWarning)
             scores = compare(candidates, x, method=method).values.mean(axis=1)
         assert np.isnan(upper) or np.nanmax(scores) <= upper + 1e-12
+
+
+@pytest.mark.parametrize("method", sorted(KINDS))
+@pytest.mark.parametrize("unit", [2.0**-1060, 2.0**1010])
+def test_the_unit_of_all_does_not_matter_however_small_or_large(method, unit, rng):
+    people = rng.integers(1, 2**12, (4, 15)).astype(float)
+    expected = bounds(people, method=method, pooling="raw")
+    assert np.allclose(bounds(unit * people, method=method, pooling="raw"), expected, rtol=0, atol=1e-12)
