@@ -167,7 +167,7 @@ def as_probabilities(name: str, values: object, n: int | None = None) -> FloatAr
     if array.shape[1] != 3 or not len(array) or (n is not None and len(array) != n):
         msg = f"{name} must have shape ({'n' if n is None else n}, 3), one probability per position; got {array.shape}."
         raise ValueError(msg)
-    undefined = np.isnan(array).all(axis=1)  # as choice_probabilities gives them
+    undefined = np.asarray(np.isnan(array).all(axis=1))  # as choice_probabilities gives them
     if not np.all((array >= 0) | undefined[:, None]) or (np.abs(array.sum(axis=1) - 1.0) > 1e-6).any():
         msg = f"{name} must hold rows of probabilities: none negative, each row summing to 1."
         raise ValueError(msg)

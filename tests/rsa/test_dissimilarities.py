@@ -128,7 +128,7 @@ def test_equal_dissimilarities_of_discrete_patterns_are_equal(metric, kind, rng)
     if kind == "one-hot":
         whole = np.eye(10, dtype=int)[rng.integers(10, size=40)]
     else:
-        whole = rng.integers(1, 5 if kind == "counts" else 11, size=(40, 6))
+        whole = rng.integers(1, 5 if kind == "counts" else 6, size=(40, 5))
         whole[:, 0], whole[:, 1] = 0, 12  # no constant rows
     x = whole / 10 if kind == "ratings in tenths" else whole
     values = rdm(x, metric=metric).values
