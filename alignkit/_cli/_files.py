@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def check_out(out: Path | None, suffixes: Collection[str], inputs: Sequence[Path
         Another suffix, or a file that is also read.
     FileNotFoundError
         A folder that does not exist.
+    PermissionError
+        A folder that cannot be written to.
     IsADirectoryError
         A folder where a file is meant.
     """
@@ -31,6 +34,9 @@ def check_out(out: Path | None, suffixes: Collection[str], inputs: Sequence[Path
     if not out.parent.is_dir():
         msg = f"the folder {out.parent} of --out does not exist; create it first."
         raise FileNotFoundError(msg)
+    if not os.access(out.parent, os.W_OK):
+        msg = f"the folder {out.parent} of --out cannot be written to; choose another one."
+        raise PermissionError(msg)
     if out.is_dir() and out.suffix != ".zarr":
         msg = f"--out {out} is a directory; give a file name."
         raise IsADirectoryError(msg)

@@ -76,7 +76,8 @@ def _part(table: ScoreTable, part: str, rows: list[ScoreRow]) -> Section:
     figures = [_figure(table, part, m) for m in dict.fromkeys(row.measure for row in rows if row.primary)]
     letters = _letters(row.split for row in rows if row.split)
     notes = [f"{letter}: {split}." for split, letter in letters.items()]
-    ceilings = dict.fromkeys(f"{_limit(row).capitalize()} of {row.measure}: {row.ceiling}." for row in rows if row.ceiling)
+    bounded = [row for row in rows if row.ceiling]
+    ceilings = dict.fromkeys(f"{_limit(row).capitalize()} of {row.measure}: {row.ceiling}." for row in bounded)
     title = f"{table.dataset}: {part}"
     return Section(title, tables=[_table(rows, letters)], figures=figures, notes=[*ceilings, *notes])
 

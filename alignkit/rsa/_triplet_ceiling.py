@@ -218,8 +218,8 @@ def percent_of_ceiling(accuracy: float, ceiling: float, /, *, chance: float = 1 
     Parameters
     ----------
     accuracy, ceiling : float
-        Between 0 and 1 (a correlation may be negative), by the same measure. Above the ceiling the result exceeds 100: a leave-one-out ceiling is
-        what a person reaches, not what is possible.
+        Between 0 and 1 (a correlation may be negative), by the same measure. Above the ceiling the result exceeds
+        100: a leave-one-out ceiling is what a person reaches, not what is possible.
     chance : float
         What guessing reaches: 1/3 for triplets, 1/2 for 2AFC.
 
