@@ -22,6 +22,9 @@ from alignkit._typing import AnyArray, PathLike
 #: Largest uncompressed member of an archive we expand; a zip bomb stops here.
 MAX_BYTES = 8 * 2**30
 _META = "alignkit.json"
+_BLOCK = 1 << 20
+#: What a MATLAB file calls an element that is compressed.
+_COMPRESSED = 15
 #: One encoding and one line ending, whatever the system.
 _TEXT: dict[str, Any] = {"encoding": "utf-8", "newline": ""}
 #: What reading a damaged archive or array may raise besides ValueError.
@@ -224,14 +227,43 @@ def load_mat(path: PathLike) -> dict[str, Any]:
 
     path = check_file(path)
     try:
-        content = loadmat(path)
+        too_large = _expanded_bytes(path) > MAX_BYTES
+        content = {} if too_large else loadmat(path)
     except NotImplementedError as error:
         msg = f"{path} is a MATLAB v7.3 file; read it with h5py, or save it with -v7."
         raise ValueError(msg) from error
     except Exception as error:  # scipy raises a dozen kinds on damaged files
         msg = f"{path} is not a readable MATLAB file ({error}); it is truncated or damaged."
         raise ValueError(msg) from error
+    if too_large:
+        msg = f"{path} expands to more than the {MAX_BYTES / 2**30:g} GiB allowed."
+        raise ValueError(msg)
     return {name: value for name, value in content.items() if not name.startswith("__")}
+
+
+def _expanded_bytes(path: Path) -> int:
+    """Return how many bytes the compressed elements of a MATLAB v5 file unpack to, counting no further than allowed."""
+    total = 0
+    with open(path, "rb") as file:
+        header = file.read(128)
+        order = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}.get(header[124:])
+        while order and len(tag := file.read(8)) == 8 and total <= MAX_BYTES:
+            kind, size = struct.unpack(f"{order}II", tag)
+            stop = file.tell() + size
+            if kind == _COMPRESSED:
+                total += _unpacked_bytes(file, size, MAX_BYTES - total)
+            file.seek(stop)
+    return total
+
+
+def _unpacked_bytes(file: IO[bytes], size: int, limit: int) -> int:
+    unpacker, total = zlib.decompressobj(), 0
+    while size > 0 and total <= limit and (part := file.read(min(size, _BLOCK))):
+        size -= len(part)
+        while part and total <= limit:
+            total += len(unpacker.decompress(part, _BLOCK))
+            part = unpacker.unconsumed_tail
+    return total
 
 
 def load_array(path: PathLike) -> AnyArray:

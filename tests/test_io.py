@@ -435,3 +435,19 @@ def test_real_files_of_the_92_images_load(shared_data):
 
 def test_nothing_here_touches_the_working_folder():
     assert not any(name.endswith(".tmp") for name in os.listdir("."))
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_mat_file_that_expands_too_far(compressed, tmp_path, monkeypatch):
+    from scipy.io import savemat
+
+    path = tmp_path / "a.mat"
+    savemat(path, {"x": np.zeros((300, 1000)), "y": np.eye(3)}, do_compression=compressed)
+    monkeypatch.setattr(_io, "MAX_BYTES", 2_500_000)
+    np.testing.assert_array_equal(_io.load_mat(path)["y"], np.eye(3))
+    monkeypatch.setattr(_io, "MAX_BYTES", 2_000_000)
+    if compressed:
+        with pytest.raises(ValueError, match=r"a\.mat expands to more than the 0\.00186265 GiB allowed"):
+            _io.load_mat(path)
+    else:
+        _io.load_mat(path)  # what it claims is there

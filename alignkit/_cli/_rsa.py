@@ -59,19 +59,32 @@ def run_rdm(config: RdmConfig) -> None:
     """Compute one RDM, print its summary and save it."""
     check_out(config.out, (".npz", ".zarr"), (config.source, config.labels, config.folds, config.noise))
     patterns, labels = _read_patterns(config.source, config.layer)
-    result = compute_rdm(
-        patterns,
-        metric=config.metric,
-        labels=labels if config.labels is None else read_lines(config.labels),
-        folds=None if config.folds is None else read_lines(config.folds),
-        noise=None if config.noise is None else load_array(config.noise),
-        normalize=config.normalize,
-        nan_policy=config.nan_policy,
-    )
+    result = _compute(config, patterns, labels)
     print(_summary(result))
+    n_rows = patterns.shape[-2]
+    if n_rows > result.n_items:
+        print(f"{n_rows} rows were averaged into {result.n_items} items, by label")
     if config.out is not None:
         result.save(config.out)
         print(f"saved to {config.out}")
+
+
+def _compute(config: RdmConfig, patterns: AnyArray, labels: Sequence[str] | None) -> RDM:
+    try:
+        return compute_rdm(
+            patterns,
+            metric=config.metric,
+            labels=labels if config.labels is None else read_lines(config.labels),
+            folds=None if config.folds is None else read_lines(config.folds),
+            noise=None if config.noise is None else load_array(config.noise),
+            normalize=config.normalize,
+            nan_policy=config.nan_policy,
+        )
+    except (ValueError, TypeError) as error:
+        text = str(error)
+        # the array has no other name here than its file's
+        msg = f"{config.source}{text[1:]}" if text.startswith("x ") else text
+        raise type(error)(msg) from error
 
 
 def _read_patterns(source: Path, layer: str | None) -> tuple[AnyArray, tuple[str, ...] | None]:

@@ -68,6 +68,30 @@ def test_rdm_takes_its_options_from_a_file(run, here, patterns):
     assert RDM.load("r.npz").metric == "euclidean"
 
 
+def test_rdm_says_that_rows_of_one_name_were_averaged(run, here, patterns):
+    x = patterns()
+    np.save("x.npy", x)
+    Path("labels.txt").write_text("a\nb\na\nc\nd\n")
+    _, out, _ = run("rdm", "x.npy", "--labels", "labels.txt", "--out", "r.npz")
+    assert "5 rows were averaged into 4 items, by label" in out
+    np.testing.assert_array_equal(RDM.load("r.npz").values, rdm(x, labels=list("abacd")).values)
+    assert "averaged" not in run("rdm", "x.npy")[1]
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (np.ones((2, 3)), "bad.npy has 2 item(s); at least 3 are needed."),
+        (np.ones((3, 3), dtype="M8[s]"), "bad.npy must hold real numbers of one dtype"),
+        (np.full((3, 3), np.inf, dtype=np.float16), "bad.npy is float16 and holds infinities"),
+        (np.ones(3), "bad.npy must have shape (..., items, channels)"),
+    ],
+)
+def test_rdm_names_the_file_at_fault(fails, here, array, sentence):
+    np.save("bad.npy", array)
+    assert fails("rdm", "bad.npy", "--out", "r.npz").startswith(sentence)
+
+
 @pytest.mark.filterwarnings("always")
 def test_a_warning_is_one_line_and_the_result_is_kept(run, here, patterns):
     x = patterns()
