@@ -54,7 +54,10 @@ def score_algonauts78(candidates: Sequence[Candidate], root: Path | None, settin
     data = load_algonauts78(root)
     targets = {"fMRI IT": data.fmri_it, "fMRI EVC": data.fmri_evc}
     result = _score(candidates, "algonauts78", data.labels, targets, [], settings)
-    note = "These 15 people's RDMs are very noisy (see the ceilings), and that row i is image i is an assumption."
+    note = (
+        "These 15 people's RDMs are very noisy: where the lower ceiling cannot be told from zero, no per cent of it "
+        "is given. That row i is image i is an assumption."
+    )
     return dataclasses.replace(result, notes=(*result.notes, note))
 
 

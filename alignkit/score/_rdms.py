@@ -87,6 +87,13 @@ def _row(name: str, value: float, low: float, high: float, target: Target, setti
         ceiling_low=float(ceiling.lower),
         ceiling_high=float(ceiling.upper),
         ceiling=f"{ceiling.n_subjects} subjects, {ceiling.pooling} pooling: others' mean (low), everyone's mean (high)",
-        percent_of_ceiling=percent_of_ceiling(value, float(ceiling.lower), chance=0.0),
+        percent_of_ceiling=_percent(value, ceiling),
         primary=True,
     )
+
+
+def _percent(value: float, ceiling: NoiseCeiling) -> float:
+    # a share of a ceiling that cannot be told from zero would be noise: 500 % of nothing
+    if ceiling.lower_interval[0] <= 0:
+        return float("nan")
+    return percent_of_ceiling(value, float(ceiling.lower), chance=0.0)
