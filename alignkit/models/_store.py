@@ -13,6 +13,7 @@ import numpy as np
 from alignkit._io import read_json, write_json
 from alignkit._typing import AnyArray
 from alignkit.models._features import Features, open_features
+from alignkit.models._lock import FolderLock
 from alignkit.models._manifest import NAME, differences, read_manifest
 from alignkit.models._shards import PARTIAL, SafetensorsWriter, Writer, ZarrWriter
 
@@ -99,6 +100,8 @@ class FolderStore:
     ------
     FileExistsError
         A folder with something else in it, or with the features of another run.
+    BlockingIOError
+        Another process is writing to the folder.
     ValueError
         A damaged manifest or record.
     """
@@ -110,22 +113,30 @@ class FolderStore:
         self._n_shards = 0  # with a record
         self._n_files = 0  # with rows: a last shard of unreadable inputs has none
         self._pending = Record()
+        if folder.is_file():
+            msg = f"{folder} is a file; out must be a folder."
+            raise FileExistsError(msg)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FolderLock(folder)
+        try:
+            self._data = self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self) -> Writer:
         if self._is_new():
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / NAME, self._manifest)
+            self._tidy()
+            write_json(self._folder / NAME, self._manifest)
         else:
             self._continue()
         self._complete = self._manifest["state"] == "complete"
         kind = ZarrWriter if self._manifest["format"] == "zarr" else SafetensorsWriter
-        self._data: Writer = kind(folder, self._manifest, len(self.done.labels))
+        return kind(self._folder, self._manifest, len(self.done.labels))
 
     def _is_new(self) -> bool:
-        if self._folder.is_file():
-            msg = f"{self._folder} is a file; out must be a folder."
-            raise FileExistsError(msg)
-        content = list(self._folder.iterdir()) if self._folder.is_dir() else []
         # a run killed before its first manifest leaves at most temporary files
-        real = [path for path in content if not path.name.startswith(f".{NAME}.")]
+        real = [path for path in self._folder.iterdir() if not path.name.startswith(f".{NAME}.")]
         if real and not (self._folder / NAME).exists():
             msg = f"{self._folder} is not empty and holds no features; choose another out."
             raise FileExistsError(msg)
@@ -141,13 +152,20 @@ class FolderStore:
             )
             raise FileExistsError(msg)
         self._manifest = there
-        for leftover in self._folder.glob(f"{PARTIAL}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        self._tidy()
         if there["state"] == "complete":
             self.done = Record(there["labels"], there["item_sha256"], there["skipped"], there["n_inputs"])
             return
         while (path := self._record_path(self._n_shards)).is_file():
             self._count(_read_record(path))
+
+    def _tidy(self) -> None:
+        """Remove what a killed run was about to write."""
+        for leftover in self._folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for name in (NAME, "shard-"):
+            for leftover in self._folder.glob(f".{name}*.tmp"):
+                leftover.unlink(missing_ok=True)
 
     def _record_path(self, number: int) -> Path:
         return self._folder / f"shard-{number:05d}.json"
@@ -179,18 +197,20 @@ class FolderStore:
 
     def finish(self) -> Features:
         """Move the records into the manifest and open what was written."""
-        self.abandon()
+        self._data.close()
         if not self._complete:
             entries = finished(self.done)
             self._data.finish(len(self.done.labels))
             write_json(self._folder / NAME, {**self._manifest, **entries, "n_shards": self._n_files})
         for path in self._folder.glob("shard-*.json"):
             path.unlink()
+        self._lock.release()
         return open_features(self._folder)
 
     def abandon(self) -> None:
         """Drop what no shard's record covers."""
         self._data.close()
+        self._lock.release()
 
 
 def finished(done: Record) -> dict[str, Any]:

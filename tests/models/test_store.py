@@ -15,6 +15,7 @@ import pytest
 
 from alignkit._io import sha256
 from alignkit.models import Model, Preprocess, extract, load, open_features
+from alignkit.models._lock import FolderLock
 
 from .conftest import picture
 
@@ -223,3 +224,53 @@ def test_a_damaged_record_is_named(make_model: Maker, folder: Path, tmp_path: Pa
     (out / "shard-00000.json").write_text('{"labels": ["a"], "stop": 1}')
     with pytest.raises(ValueError, match=r"shard-00000\.json is not a shard's record"):
         extract(make_model(), folder, out=out, batch_size=2, shard_size=2, progress=False)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_second_process_is_told_to_wait(make_model: Maker, folder: Path, tmp_path: Path, format: Any) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    held = FolderLock(out)
+    options: dict[str, Any] = {"out": out, "format": format, "progress": False}
+    with pytest.raises(BlockingIOError, match=r"another process is writing to .*out; wait until it is done"):
+        extract(make_model(), folder, **options)
+    assert not list(out.iterdir())
+    held.release()
+    first = extract(make_model(), folder, **options)
+    before = files_of(out)
+    np.testing.assert_array_equal(extract(make_model(), folder, **options).array(), first.array())  # let go of
+    assert files_of(out) == before
+
+
+def test_a_refused_run_lets_go_of_the_folder(make_model: Maker, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    extract(make_model(), folder, out=out, progress=False)
+    with pytest.raises(FileExistsError, match="holds the features of another run"):
+        extract(make_model(), folder, out=out, pool="flatten", layers=["0"], progress=False)
+    broken = folder / "class_1" / "07.png"
+    content = broken.read_bytes()
+    broken.write_bytes(content[:40])
+    with pytest.raises(ValueError, match="changed since"):
+        extract(make_model(), folder, out=out, progress=False)
+    broken.write_bytes(content)
+    extract(make_model(), folder, out=out, progress=False)
+
+
+@pytest.mark.parametrize(
+    "left", [".shard-00001.safetensors.0f0f0f0f.tmp", ".shard-00000.json.ab.tmp", ".manifest.json.1.tmp"]
+)
+def test_what_a_kill_leaves_is_swept_up(make_model: Maker, folder: Path, tmp_path: Path, left: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    if left.startswith(".manifest"):  # killed before there was any manifest
+        (out / left).write_text("{")
+    else:
+        model, broken = make_model(), folder / "class_1" / "07.png"
+        content = broken.read_bytes()
+        broken.write_bytes(content[:40])
+        with pytest.raises(ValueError, match="cannot be read"):
+            extract(model, folder, out=out, batch_size=2, shard_size=2, progress=False)
+        broken.write_bytes(content)
+        (out / left).write_bytes(b"half")
+    extract(make_model(), folder, out=out, batch_size=2, shard_size=2, progress=False)
+    assert not [path.name for path in out.iterdir() if path.name.startswith(".")]

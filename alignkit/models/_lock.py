@@ -1,0 +1,40 @@
+"""One process at a time in a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class FolderLock:
+    """A folder held by this process until it lets go or ends, however it ends; nothing is written.
+
+    Where the system or the disk knows no such locks, everybody gets in.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._handle: int | None = None
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            return
+        self._handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.release()
+            msg = f"another process is writing to {folder}; wait until it is done, or choose another out."
+            raise BlockingIOError(msg) from error
+        except OSError:  # some network disks
+            self.release()
+
+    def release(self) -> None:
+        """Let others in."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
