@@ -8,6 +8,7 @@ import math
 import os
 import secrets
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -81,6 +82,23 @@ def _open_beside(target: Path, shown: Path) -> tuple[int, Path]:
     if target.exists():
         temporary.chmod(mode)  # the umask has no say over a file that is there
     return handle, temporary
+
+
+def exchange(first: PathLike, second: PathLike) -> bool:
+    """Swap two files or folders in one step, so that both names are there at any time; False where that is not known.
+
+    Linux alone can (``renameat2``, from kernel 3.15 on and on its usual disks).
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    import ctypes
+
+    try:
+        swap = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):  # an old or another C library
+        return False
+    here, exchanging = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(swap(here, os.fsencode(first), here, os.fsencode(second), exchanging) == 0)
 
 
 def check_file(path: PathLike) -> Path:

@@ -451,3 +451,14 @@ def test_a_mat_file_that_expands_too_far(compressed, tmp_path, monkeypatch):
             _io.load_mat(path)
     else:
         _io.load_mat(path)  # what it claims is there
+
+
+def test_exchange(tmp_path):
+    first, second = tmp_path / "é", tmp_path / "b"
+    first.mkdir()
+    (first / "x").write_text("1")
+    second.write_text("2")
+    assert _io.exchange(first, second) == sys.platform.startswith("linux")
+    if sys.platform.startswith("linux"):
+        assert (first.read_text(), (second / "x").read_text()) == ("2", "1")
+    assert not _io.exchange(first, tmp_path / "nothing")

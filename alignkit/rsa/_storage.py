@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._check import as_float_array
-from alignkit._io import MAX_BYTES, check_file, load_array, load_npz, save_npz
+from alignkit._io import MAX_BYTES, check_file, exchange, load_array, load_npz, save_npz
 from alignkit._typing import AnyArray, PathLike
 from alignkit.rsa._container import RDM, condensed_rdm
 
@@ -110,7 +110,10 @@ def _save_zarr(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) ->
 
 
 def _swap(workshop: Path, path: Path) -> None:
-    # a folder cannot be replaced in one step: the old one steps aside first and comes back on failure
+    # a folder cannot be replaced in one step, only exchanged, and not everywhere: else the old one steps aside
+    # first and comes back on failure
+    if path.exists() and exchange(workshop / "new", path):
+        return
     if path.exists():
         path.rename(workshop / "old")
     try:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 from scipy.io import savemat
 
-from alignkit.rsa import RDM, squareform
+from alignkit.rsa import RDM, _storage, squareform
 
 LABELS = ("zebra", "café", "日本", "ant")
 SUFFIXES = (".npz", ".zarr")
@@ -56,7 +57,7 @@ def test_a_save_that_fails_leaves_the_old_file(stack, suffix, tmp_path, monkeypa
         raise OSError(28, "no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("os.replace" if suffix == ".npz" else "pathlib.Path.rename", fail)
+        patch.setattr("os.replace" if suffix == ".npz" else "alignkit.rsa._storage.exchange", fail)
         with pytest.raises(OSError, match="no space left"):
             RDM([1, 2, 3]).save(path)
     assert_same(RDM.load(path), stack)
@@ -76,11 +77,40 @@ def test_a_zarr_swap_that_fails_halfway_puts_the_old_folder_back(stack, tmp_path
         return rename(self, target)
 
     with monkeypatch.context() as patch:
+        patch.setattr(_storage, "exchange", lambda *_: False)  # a system that cannot
         patch.setattr(Path, "rename", fail_for_new)
         with pytest.raises(OSError, match="interrupted"):
             RDM([1, 2, 3]).save(path)
     assert_same(RDM.load(path), stack)
     assert [p.name for p in tmp_path.iterdir()] == ["rdm.zarr"]
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_a_zarr_folder_is_replaced_by_another(stack, tmp_path, monkeypatch, can):
+    if not can:
+        monkeypatch.setattr(_storage, "exchange", lambda *_: False)
+    path = tmp_path / "rdm.zarr"
+    RDM(np.ones((2, 300))).save(path)
+    stack.save(path)
+    assert_same(RDM.load(path), stack)
+    assert [p.name for p in tmp_path.iterdir()] == ["rdm.zarr"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux exchanges folders")
+def test_the_old_zarr_folder_is_never_away(stack, tmp_path, monkeypatch):
+    from pathlib import Path
+
+    path = tmp_path / "rdm.zarr"
+    stack.save(path)
+    rename = Path.rename
+
+    def watch(self: Path, target: Path) -> Path:
+        assert self != path, "the old folder steps aside: a kill now would leave none"
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", watch)
+    stack.save(path)
+    assert_same(RDM.load(path), stack)
 
 
 def test_zarr_folder_is_readable_by_others(stack, tmp_path):
