@@ -178,6 +178,9 @@ def _as_label(name: str, position: int, label: object) -> str:
         raise TypeError(msg)
     # HDF5 and MATLAB readers give bytes
     text = label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
+    if not text.isascii() and any("\ud800" <= mark <= "\udfff" for mark in text):
+        msg = f"{name} holds {text!r} at position {position}, a name that is not valid UTF-8; rename it."
+        raise ValueError(msg)
     return unicodedata.normalize("NFC", text)
 
 

@@ -157,6 +157,11 @@ def test_labels_are_texts_in_one_normal_form():
     assert _check.as_labels("labels", ["a", "a"], unique=False) == ("a", "a")
 
 
+def test_names_of_files_that_are_no_text():
+    with pytest.raises(ValueError, match=r"labels holds 'a\\udcff\.png' at position 1, .* not valid UTF-8; rename it"):
+        _check.as_labels("labels", ["b.png", b"a\xff.png".decode("utf-8", "surrogateescape")])
+
+
 def test_two_spellings_of_one_label_are_duplicates():
     with pytest.raises(ValueError, match="labels must be unique; repeated: 'café'"):
         _check.as_labels("labels", ["cafe\u0301", "café", "x"])

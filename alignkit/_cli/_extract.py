@@ -85,6 +85,8 @@ class ExtractConfig:
             raise ValueError(msg)
         for name in ("batch_size", "shard_size"):
             check_count(f"--{name.replace('_', '-')}", getattr(self, name), 1)
+        if self.n_workers is not None:
+            check_count("--n-workers", self.n_workers, 1)
 
 
 def run_extract(config: ExtractConfig) -> None:

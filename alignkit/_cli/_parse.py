@@ -102,7 +102,8 @@ def _sentence(printed: str) -> str:
         text, found = pattern.subn(words, text)
         if found:
             break
-    return text
+    # leaving an option out is no value one can write
+    return re.sub(r"'None', |, 'None'", "", text)
 
 
 def _missing(rows: Sequence[str]) -> str:

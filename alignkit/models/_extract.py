@@ -140,7 +140,7 @@ def extract(
     ):
         check_choice(name, value, allowed)
     batch_size = check_count("batch_size", batch_size, 1)
-    n_workers = check_count("n_workers", n_workers or min(8, os.cpu_count() or 1), 1)
+    n_workers = check_count("n_workers", min(8, os.cpu_count() or 1) if n_workers is None else n_workers, 1)
     shard_size = -(-check_count("shard_size", shard_size, 1) // batch_size) * batch_size
     items = as_items(model.kind, inputs, labels)
     if device is not None:

@@ -23,15 +23,19 @@ def load_factory(module: str, function: str, options: Options) -> Model:
     Raises
     ------
     ValueError
-        No such module or function.
+        No such module or function, one that fails, or a size for a preprocessing that has its own.
     TypeError
         Something else is returned.
     """
     options.refuse("weights", "architecture")
-    made = _function(module, function)()
+    made = _call(module, function)
     if isinstance(made, Model):
+        options.refuse("img_size", "preprocess")
         return made
     network, preprocess = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    _check_network(options.name, network)
+    if preprocess is not None and options.preprocess is None:
+        options.refuse("img_size")
     size = options.img_size or 224
     return Model.from_module(
         network,
@@ -56,6 +60,23 @@ def _own(name: str, network: Any, preprocess: Any, size: int) -> Any:
     return Preprocess.imagenet(size)
 
 
+def _call(module: str, function: str) -> Any:
+    factory = _function(module, function)
+    try:
+        return factory()
+    except Exception as error:  # whatever a user's function raises, said as theirs
+        msg = f"{module}:{function} failed with {type(error).__name__}: {error}"
+        raise ValueError(msg) from error
+
+
+def _check_network(name: str, network: Any) -> None:
+    from torch import nn
+
+    if not isinstance(network, nn.Module):
+        msg = f"{name} must give a torch.nn.Module; got {type(network).__name__}."
+        raise TypeError(msg)
+
+
 def _function(module: str, function: str) -> Callable[[], Any]:
     here = str(Path.cwd())
     try:
@@ -65,8 +86,10 @@ def _function(module: str, function: str) -> Callable[[], Any]:
         loaded = import_module(module) if found is not None else None
     except ModuleNotFoundError as error:
         if error.name is None or not module.startswith(error.name):
-            raise
+            raise _broken(module, error) from error
         loaded = None
+    except Exception as error:  # a module that cannot be read, or fails when it runs
+        raise _broken(module, error) from error
     finally:
         sys.path.remove(here)
     if loaded is None:
@@ -77,3 +100,7 @@ def _function(module: str, function: str) -> Callable[[], Any]:
         msg = f"the module {module!r} has no function {function!r}."
         raise ValueError(msg)
     return factory
+
+
+def _broken(module: str, error: Exception) -> ValueError:
+    return ValueError(f"the module {module!r} cannot be imported ({type(error).__name__}: {error}).")

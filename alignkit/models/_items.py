@@ -62,6 +62,9 @@ class Item:
 
     def _bytes(self) -> bytes:
         try:
+            if self.source.exists() and not self.source.is_file():  # a pipe would be waited for
+                reason = "not a file"
+                raise UnreadableError(reason)
             content: bytes = self.source.read_bytes()
         except OSError as error:
             reason = error.strerror or str(error)

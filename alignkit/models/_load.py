@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alignkit._check import require
+from alignkit._check import check_count, require
 from alignkit._typing import PathLike
 from alignkit.models._factory import load_factory
 from alignkit.models._model import Model
@@ -86,7 +86,8 @@ def load(
     FileNotFoundError
         A file that does not exist, or weights that are neither cached nor downloadable: the message names them.
     ValueError
-        An unknown name, weights that do not fit, a damaged file, a device this machine does not have.
+        An unknown name, weights that do not fit, a damaged file, a device this machine does not have, an option that
+        the model has no use for, or a factory that fails.
     TypeError
         A factory or a preprocessing of the wrong type.
 
@@ -101,6 +102,11 @@ def load(
 
     target = as_device(device)
     text = str(name)
+    if img_size is not None:
+        check_count("img_size", img_size, 1)
+    if check_count("seed", seed) and not text.startswith("random:"):
+        msg = f"{text} has no use for a seed (only random:NAME has); leave it out."
+        raise ValueError(msg)
     options = Options(
         name=text,
         weights=None if weights is None else Path(weights),

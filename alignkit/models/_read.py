@@ -10,7 +10,7 @@ import numpy as np
 
 from alignkit._io import check_file
 from alignkit._typing import AnyArray
-from alignkit.models._shards import shard_name
+from alignkit.models._shards import GROUP, shard_name
 
 
 def read_layer(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyArray:
@@ -69,7 +69,7 @@ def _read_shard(path: Path, layer: str) -> AnyArray:
 def _read_zarr(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyArray:
     import zarr
 
-    path = folder / "features.zarr"
+    path = folder / GROUP
     try:
         array = np.asarray(zarr.open_group(path, mode="r")[layer])
     except Exception as error:  # zarr and its codecs raise many kinds on damaged stores

@@ -16,6 +16,8 @@ from alignkit._typing import AnyArray
 
 #: Rows that no shard holds yet wait in a folder of this name.
 PARTIAL = ".partial-"
+#: The Zarr group's folder.
+GROUP = "features.zarr"
 
 
 class Writer(Protocol):
@@ -87,7 +89,7 @@ class ZarrWriter:
     def __init__(self, folder: Path, manifest: Mapping[str, Any], n_rows: int) -> None:
         import zarr
 
-        self._group: Any = zarr.open_group(folder / "features.zarr", mode="a")
+        self._group: Any = zarr.open_group(folder / GROUP, mode="a")
         self._layers = list(manifest["layers"])
         self._n_inputs = int(manifest["n_inputs"])
         self._chunk = int(manifest["chunk"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from alignkit._typing import AnyArray
 from alignkit.models._features import Features, open_features
 from alignkit.models._lock import FolderLock
 from alignkit.models._manifest import NAME, differences, read_manifest
-from alignkit.models._shards import PARTIAL, SafetensorsWriter, Writer, ZarrWriter
+from alignkit.models._shards import GROUP, PARTIAL, SafetensorsWriter, Writer, ZarrWriter
 
 
 @dataclasses.dataclass(slots=True)
@@ -116,6 +117,7 @@ class FolderStore:
         if folder.is_file():
             msg = f"{folder} is a file; out must be a folder."
             raise FileExistsError(msg)
+        self._made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(folder)
         try:
@@ -208,9 +210,20 @@ class FolderStore:
         return open_features(self._folder)
 
     def abandon(self) -> None:
-        """Drop what no shard's record covers."""
+        """Drop what no shard's record covers: everything, where no row is stored yet."""
         self._data.close()
+        if not self.done.labels:
+            self._remove()
         self._lock.release()
+
+    def _remove(self) -> None:
+        (self._folder / NAME).unlink(missing_ok=True)
+        for path in self._folder.glob("shard-*.json"):
+            path.unlink()
+        shutil.rmtree(self._folder / GROUP, ignore_errors=True)
+        if self._made:
+            with suppress(OSError):  # somebody put something there
+                self._folder.rmdir()
 
 
 def finished(done: Record) -> dict[str, Any]:

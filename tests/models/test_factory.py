@@ -67,7 +67,32 @@ def test_what_is_no_factory(module: str) -> None:
         load(f"{module}:pair", device="cpu", weights="x.safetensors")
 
 
-def test_an_error_inside_your_module_is_yours(module: str) -> None:
-    Path("my_nets.py").write_text("import nowhere_to_be_found\n")
-    with pytest.raises(ModuleNotFoundError, match="nowhere_to_be_found"):
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("import nowhere_to_be_found\n", r"'my_nets' cannot be imported \(ModuleNotFoundError: .*nowhere_to_be_found"),
+        ("def pair(:\n", r"the module 'my_nets' cannot be imported \(SyntaxError: "),
+        ("1 / 0\n", r"the module 'my_nets' cannot be imported \(ZeroDivisionError: division by zero\)"),
+        ("def pair(): return {}['x']\n", r"my_nets:pair failed with KeyError: 'x'"),
+        ("def pair(size): return size\n", r"my_nets:pair failed with TypeError: .*missing 1 required"),
+    ],
+)
+def test_an_error_inside_your_module_is_yours(module: str, source: str, sentence: str) -> None:
+    Path("my_nets.py").write_text(source)
+    with pytest.raises(ValueError, match=sentence):
         load(f"{module}:pair", device="cpu")
+
+
+def test_options_that_would_be_ignored_are_refused(module: str) -> None:
+    for function in ("pair", "own", "model"):
+        with pytest.raises(ValueError, match=f"my_nets:{function} does not take 'img_size'; leave it out"):
+            load(f"{module}:{function}", device="cpu", img_size=64)
+    with pytest.raises(ValueError, match="my_nets:model does not take 'preprocess'"):
+        load(f"{module}:model", device="cpu", preprocess="clip")
+    with pytest.raises(ValueError, match="my_nets:pair has no use for a seed"):
+        load(f"{module}:pair", device="cpu", seed=3)
+    for bad in (0, -1):
+        with pytest.raises(ValueError, match=f"img_size must be at least 1; got {bad}"):
+            load(f"{module}:bare", device="cpu", img_size=bad)
+    with pytest.raises(ValueError, match="seed must be at least 0; got -1"):
+        load("random:resnet10t", device="cpu", seed=-1)

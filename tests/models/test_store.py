@@ -274,3 +274,30 @@ def test_what_a_kill_leaves_is_swept_up(make_model: Maker, folder: Path, tmp_pat
         (out / left).write_bytes(b"half")
     extract(make_model(), folder, out=out, batch_size=2, shard_size=2, progress=False)
     assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_a_run_that_stored_nothing_leaves_nothing(
+    make_model: Maker, tmp_path: Path, format: Any, on_error: Any
+) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(b"broken")
+    options: dict[str, Any] = {"format": format, "on_error": on_error, "progress": False}
+    with pytest.raises(ValueError, match="not an image of a known format"):
+        extract(make_model(), tmp_path / "images", out=tmp_path / "new", **options)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ValueError, match="not an image of a known format"):
+        extract(make_model(), tmp_path / "images", out=tmp_path / "there", **options)
+    assert not list((tmp_path / "there").iterdir())
+
+
+def test_pipes_are_not_waited_for(make_model: Maker, folder: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes here")
+    os.mkfifo(folder / "pipe.png")
+    feats = extract(make_model(), folder, on_error="skip", progress=False)
+    assert feats.manifest["skipped"] == [{"label": "pipe.png", "reason": "not a file", "sha256": None}]
+    with pytest.raises(FileNotFoundError, match=r"pipe\.png does not exist"):
+        extract(make_model(), folder, progress=False)
