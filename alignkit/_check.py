@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from importlib import import_module, util
+from pathlib import PurePath
 from types import ModuleType
 from typing import Any, Literal, get_args
 
@@ -191,10 +192,10 @@ def check_same_labels(name_a: str, a: Sequence[str], name_b: str, b: Sequence[st
     only_b = [label for label in b if label not in in_a]
     if only_a or only_b:
         parts = [f"only in {name}: {join_names(only)}" for name, only in ((name_a, only_a), (name_b, only_b)) if only]
-        msg = (
-            f"{name_a} and {name_b} do not hold the same items ({'; '.join(parts)}). "
-            "Select the shared items, or pass on_mismatch='intersect'."
-        )
+        remedy = "Select the shared items, or pass on_mismatch='intersect'."
+        if {PurePath(label).stem for label in a} == {PurePath(label).stem for label in b}:
+            remedy = "They agree without folders and file endings: label both with Path(label).stem."
+        msg = f"{name_a} and {name_b} do not hold the same items ({'; '.join(parts)}). {remedy}"
         raise ValueError(msg)
 
 

@@ -256,3 +256,10 @@ def test_a_missing_package_names_the_extra():
     assert _check.require("json.decoder", "train").__name__ == "json.decoder"
     with pytest.raises(ImportError, match=r"needs the package 'no_such_package'.*pip install 'alignkit\[train\]'"):
         _check.require("no_such_package.module", "train")
+
+
+def test_labels_that_differ_by_file_endings_say_so():
+    with pytest.raises(ValueError, match=r"only in a: 'x/cat\.png'.* agree without folders and file endings"):
+        _check.check_same_labels("a", ["x/cat.png", "dog"], "b", ["dog", "cat"])
+    with pytest.raises(ValueError, match="on_mismatch='intersect'"):
+        _check.check_same_labels("a", ["cat.png"], "b", ["dog"])

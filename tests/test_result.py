@@ -160,7 +160,13 @@ def test_a_file_of_another_kind_or_version_is_refused(tmp_path):
     Other(score=1.0).save(tmp_path / "r.json")
     with pytest.raises(ValueError, match=r"r\.json does not hold a Everything"):
         Everything.load(tmp_path / "r.json")
-    for content in ('{"kind": "Other"}', '{"kind": "Other", "score": 1, "new": 2}'):
+    for content in (
+        '{"kind": "Other"}',
+        '{"kind": "Other", "score": 1, "new": 2}',
+        '{"kind": "Other", "score": "high"}',
+        '{"kind": "Other", "score": [0.5]}',
+        '{"kind": "Other", "score": true}',
+    ):
         (tmp_path / "r.json").write_text(content)
         with pytest.raises(ValueError, match=r"r\.json does not hold a Other of this version"):
             Other.load(tmp_path / "r.json")
@@ -168,6 +174,14 @@ def test_a_file_of_another_kind_or_version_is_refused(tmp_path):
         (tmp_path / "r.json").write_text(content)
         with pytest.raises(ValueError, match=r"r\.json does not hold a Other"):
             Other.load(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize("change", [{"note": 3}, {"pair": ["a", 0.5]}, {"pair": [None, 0.5]}, {"by_name": {"x": "y"}}])
+def test_a_field_of_another_kind_is_refused(tmp_path, change):
+    content = {**everything().to_dict(), **change}
+    (tmp_path / "r.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"r\.json does not hold a Everything of this version .* is expected where"):
+        Everything.load(tmp_path / "r.json")
 
 
 def test_jsonable_leaves_plain_values_alone():

@@ -48,7 +48,8 @@ def read_triplets(
     base : {0, 1}, optional
         What item numbers count from; required for numbers.
     labels : sequence of str, optional
-        Names of the items; for cells that are names, by default those that occur, sorted.
+        Names of the items in the order of your features' rows; required for cells that are names, so that a row number
+        never means another item.
     items : three str, optional
         Header of the three columns of items.
     position, participant, response_time : str, optional
@@ -64,7 +65,8 @@ def read_triplets(
     FileNotFoundError
         No such file.
     ValueError
-        A damaged file, missing columns, no ``base`` for numbers, or items that ``labels`` does not name.
+        A damaged file, missing columns, empty cells, no ``base`` for numbers, no ``labels`` for names, or items that
+        ``labels`` does not name.
     TypeError
         Item numbers that are not whole.
 
@@ -73,7 +75,8 @@ def read_triplets(
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "answers.csv")
     >>> _ = path.write_text("a,b,c,answer,who\ncat,dog,car,3,p1\ncar,cat,bus,2,p2\n")
-    >>> read_triplets(path, odd="position", items=("a", "b", "c"), position="answer", participant="who")
+    >>> columns = {"items": ("a", "b", "c"), "position": "answer", "participant": "who"}
+    >>> read_triplets(path, odd="position", labels=["cat", "dog", "car", "bus"], **columns)
     <Triplets 2 answers, 4 items, 2 participants>
     """
     check_choice("odd", odd, ("first", "second", "third", "position"))
@@ -122,12 +125,19 @@ def _from_table(
     if base is not None:
         numbers = np.column_stack([_numbers(path, table, name) for name in items])
         return _build(path, numbers, where, _known_base(base), labels, **extra)
-    names = as_labels("labels", sorted(set(cells.to_numpy().ravel())) if labels is None else labels)
+    if labels is None:
+        msg = f"the cells of {path} are names: pass labels= (the items in the order of your features' rows), or base=."
+        raise ValueError(msg)
+    names = as_labels("labels", labels)
     return _build(path, _number_names(path, cells, names), where, 0, names, **extra)
 
 
 def _number_names(path: Path, cells: pd.DataFrame, names: tuple[str, ...]) -> AnyArray:
     number = {name: i for i, name in enumerate(names)}
+    empty = (cells == "").any(axis=1).to_numpy()
+    if empty.any():
+        msg = f"{path} has an empty cell in row {int(np.argmax(empty)) + 1} below the header; drop or fill such rows."
+        raise ValueError(msg)
     texts = as_labels("the items", cells.to_numpy().ravel(), unique=False)
     unknown = list(dict.fromkeys(text for text in texts if text not in number))
     if unknown:

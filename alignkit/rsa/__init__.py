@@ -14,6 +14,7 @@ from alignkit.rsa._pair_probabilities import pair_probabilities
 from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
 from alignkit.rsa._similarity import similarity_matrix, triplet_similarities
+from alignkit.rsa._stack import stack
 from alignkit.rsa._temperature import TemperatureFit, fit_temperature
 from alignkit.rsa._triplet_accuracy import TripletAccuracy, triplet_accuracy
 from alignkit.rsa._triplet_ceiling import TripletCeiling, percent_of_ceiling, triplet_ceiling
@@ -52,6 +53,7 @@ __all__ = [
     "rdm",
     "similarity_matrix",
     "squareform",
+    "stack",
     "triplet_accuracy",
     "triplet_ceiling",
     "triplet_similarities",

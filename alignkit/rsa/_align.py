@@ -27,7 +27,9 @@ def as_rdm(name: str, x: Any) -> RDM:
             x.flags.writeable = False
         return RDM(x)
     except (ValueError, TypeError) as error:
-        raise type(error)(str(error).replace("values", name, 1)) from error
+        text = str(error)
+        msg = f"{name}{text.removeprefix('values')}" if text.startswith("values ") else text
+        raise type(error)(msg) from error
 
 
 def _is_from(package: str, x: object) -> bool:

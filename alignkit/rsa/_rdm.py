@@ -14,7 +14,7 @@ from alignkit.rsa._axes import as_dims
 from alignkit.rsa._container import RDM, condensed_rdm
 from alignkit.rsa._dissimilarities import METRICS, UNDEFINED, Patterns
 from alignkit.rsa._nan import name_items, report_all
-from alignkit.rsa._repeats import average_repeats, average_within_folds
+from alignkit.rsa._repeats import average_repeats, average_within_folds, row_names
 
 Metric = Literal["correlation", "cosine", "euclidean", "sqeuclidean", "crossnobis"]
 
@@ -54,8 +54,9 @@ def rdm(
         other folds (folds may have different numbers of rows). It is unbiased, so that it may be negative;
         nothing is clipped.
     labels : sequence of str, shape (rows,), optional
-        Name of each row's item. Rows with one name are averaged first; items keep the order of their first
-        appearance. Required for crossnobis.
+        Name of each row's item; by default the text index of a pandas table or the text coordinate of an xarray's
+        rows. Rows with one name are averaged first; items keep the order of their first appearance. Required for
+        crossnobis.
     folds : sequence, shape (rows,), optional
         Independent partition (run, session) of each row; crossnobis only.
     noise : array_like, shape (channels, channels), optional
@@ -94,6 +95,8 @@ def rdm(
     """
     check_choice("metric", metric, tuple(METRICS))
     check_choice("nan_policy", nan_policy, ("propagate", "raise"))
+    if labels is None:
+        labels = row_names(x)
     _check_options(metric, labels=labels, folds=folds, noise=noise, normalize=normalize)
     patterns, names = _as_patterns(x, metric, labels, folds, noise)
     leading = as_dims(dims, patterns.x.ndim - (2 if patterns.counts is None else 3))

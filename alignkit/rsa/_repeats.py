@@ -18,6 +18,20 @@ def number_by_name(names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
     return np.array([number[name] for name in names], dtype=np.int64), distinct
 
 
+def row_names(x: Any) -> list[str] | None:
+    """Return the names that a labelled table gives its rows: pandas' index, xarray's coordinate of the rows.
+
+    Numbers are no names: two tables put below each other repeat theirs, and different items would be averaged.
+    """
+    package = type(x).__module__.partition(".")[0]
+    names: list[Any] = []
+    if package == "pandas" and getattr(x, "ndim", 0) == 2:
+        names = list(x.index)
+    elif package == "xarray" and getattr(x, "ndim", 0) >= 2 and x.dims[-2] in x.coords:
+        names = x.coords[x.dims[-2]].values.tolist()
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
 def average_repeats(x: FloatArray, labels: Iterable[Any]) -> tuple[FloatArray, tuple[str, ...]]:
     """Return the mean over rows that share a label, in order of first appearance.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,11 @@ def _to_parts(rdm: RDM) -> tuple[dict[str, AnyArray], dict[str, Any]]:
 
 
 def _from_parts(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) -> RDM:
-    if meta.get("schema") != _SCHEMA or "values" not in arrays:
+    if meta.get("schema") != _SCHEMA:
         msg = f"{path} is not an RDM saved by alignkit (schema {_SCHEMA!r} expected, got {meta.get('schema')!r})."
+        raise ValueError(msg)
+    if "values" not in arrays:
+        msg = f"{path} is damaged: its values are missing."
         raise ValueError(msg)
     try:
         return condensed_rdm(
@@ -134,7 +138,9 @@ def _load_zarr(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     try:
         # version 3 only: version 2 has a filter that unpickles
         group = zarr.open_group(path, mode="r", zarr_format=3)
-        arrays = _read_arrays(group)
+        with warnings.catch_warnings():  # about members that have no metadata any more: they are missed below
+            warnings.simplefilter("ignore")
+            arrays = _read_arrays(group)
         attributes = dict(group.attrs)
     except Exception as error:  # zarr raises many kinds on damaged folders
         msg = f"{path} is not a readable zarr folder ({error}); it is incomplete or damaged."

@@ -21,7 +21,13 @@ def test_names_with_a_position_column(tmp_path):
     path = tmp_path / "answers.csv"
     path.write_text(HEADED)
     triplets = read_triplets(
-        path, odd="position", items=("a", "b", "c"), position="answer", participant="who", response_time="seconds"
+        path,
+        odd="position",
+        labels=NAMES,
+        items=("a", "b", "c"),
+        position="answer",
+        participant="who",
+        response_time="seconds",
     )
     assert triplets.labels == tuple(NAMES)
     assert odd_names(triplets) == ODD
@@ -90,6 +96,7 @@ def test_bad_options_are_named(tmp_path, options, sentence):
         ({"odd": "position", "items": ("a", "b", "c")}, "go together"),
         ({"odd": "third", "items": ("a", "b", "c"), "labels": ["cat", "dog"]}, "does not name: 'car', 'bus'"),
         ({"odd": "third", "items": ("a", "b", "c"), "base": 0}, "must hold numbers"),
+        ({"odd": "third", "items": ("a", "b", "c")}, "pass labels="),
     ],
 )
 def test_bad_tables_are_named(tmp_path, options, sentence):
@@ -104,3 +111,10 @@ def test_a_fraction_is_no_item(tmp_path):
     path.write_text("0 1 2.5\n")
     with pytest.raises(TypeError, match="whole item numbers"):
         read_triplets(path, odd="third", base=0)
+
+
+def test_an_empty_cell_is_named_by_its_row(tmp_path):
+    path = tmp_path / "answers.csv"
+    path.write_text("a,b,c\ncat,dog,car\ncat,,car\n")
+    with pytest.raises(ValueError, match="empty cell in row 2 below the header"):
+        read_triplets(path, odd="third", items=("a", "b", "c"), labels=NAMES)

@@ -399,3 +399,27 @@ def test_euclidean_is_a_metric(x):
     square = rdm(x, metric="euclidean").squareform()
     assert np.all(square >= 0)
     assert np.all(square[:, None, :] <= square[:, :, None] + square[None, :, :] + 1e-9 * square.max())
+
+
+def test_labelled_tables_keep_their_names(rng):
+    import pandas as pd
+    import xarray as xr
+
+    x = rng.normal(size=(4, 5))
+    expected = rdm(x, labels=list("abcd"))
+    for table in (
+        pd.DataFrame(x, index=list("abcd")),
+        xr.DataArray(x, dims=["item", "unit"], coords={"item": list("abcd")}),
+    ):
+        result = rdm(table)
+        assert result.labels == expected.labels
+        np.testing.assert_array_equal(result.values, expected.values)
+
+
+def test_row_numbers_of_a_table_are_no_names(rng):
+    import pandas as pd
+
+    half = pd.DataFrame(rng.normal(size=(3, 5)))
+    result = rdm(pd.concat([half, half + 1]))
+    assert result.labels is None
+    assert result.n_items == 6

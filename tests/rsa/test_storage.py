@@ -246,7 +246,7 @@ def test_an_archive_that_lacks_a_part(stack, part, tmp_path):
     if part == "labels":
         assert RDM.load(other).labels is None
     else:
-        with pytest.raises(ValueError, match="is not an RDM saved by alignkit"):
+        with pytest.raises(ValueError, match="is damaged: its values are missing"):
             RDM.load(other)
 
 
