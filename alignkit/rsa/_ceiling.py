@@ -42,8 +42,9 @@ class NoiseCeiling(Result):
     lower_per_subject, upper_per_subject : ndarray, shape (subject, ...)
         Similarity of each subject to the mean of the others (lower) and of all (upper).
     lower_interval, upper_interval : ndarray, shape (2, ...)
-        Percentile bootstrap over subjects; NaN where it was not computed. Copies of one subject leave together, and
-        count once in the mean over subjects.
+        Bootstrap over subjects: the percentiles of the resamples around their mean, moved to the bound (a resample
+        holds fewer different subjects, which shifts both bounds); NaN where it was not computed. Copies of one subject
+        leave together, and count once in the mean over subjects.
     dims : tuple of str
         Names of the axes of ``lower_per_subject``, subjects first.
     coords : dict
@@ -327,7 +328,9 @@ def _ceiling(
     if not np.isfinite(draws).any(axis=0).all():
         return bounds, unknown
     tail = (1 - confidence) / 2
-    return bounds, np.nanquantile(draws, [tail, 1 - tail], axis=0).T
+    # a resample holds fewer different subjects, which lowers one bound and raises the other: that shift is taken out
+    shift = bounds.mean(axis=1) - np.nanmean(draws, axis=0)
+    return bounds, (np.nanquantile(draws, [tail, 1 - tail], axis=0) + shift).T
 
 
 def _to_scale(rows: FloatArray, method: str, pooling: str) -> FloatArray:

@@ -178,6 +178,16 @@ def test_intervals_bracket_and_widen(rng):
         assert outer[0] < getattr(wide, bound) < outer[1]
 
 
+@pytest.mark.parametrize("method", ["spearman", "pearson", "cosine", "rho-a"])
+def test_the_bounds_lie_in_their_intervals_however_noisy_the_subjects(method, rng):
+    # resamples hold some 63 % different subjects: uncorrected, the lower bound would lie above its whole interval
+    x = rng.uniform(size=(12, 66)) + 0.4 * rng.uniform(size=66)
+    result = noise_ceiling(x, method=method, rng=0, n_bootstrap=400)
+    for bound in ("lower", "upper"):
+        low, high = getattr(result, f"{bound}_interval")
+        assert low < getattr(result, bound) < high
+
+
 def test_the_global_seed_is_left_alone(subjects):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     noise_ceiling(subjects, n_bootstrap=5)
