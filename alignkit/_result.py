@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Union, get_args, get_origi
 
 import numpy as np
 
+from alignkit._check import shown
 from alignkit._io import atomic_write, read_json
 from alignkit._typing import PathLike
 from alignkit._versions import versions
@@ -113,6 +114,8 @@ def _restore(hint: Any, value: Any) -> Any:
     kind, args = get_origin(hint) or hint, get_args(hint)
     if kind is np.ndarray:
         return np.array(value, dtype=_dtype(args))
+    if kind in (bool, int, float, str):
+        return _plain(kind, value)
     if value is None:  # JSON has no NaN
         return float("nan")
     if isinstance(value, dict):
@@ -120,6 +123,16 @@ def _restore(hint: Any, value: Any) -> Any:
     if isinstance(value, list):
         return _restore_sequence(kind, args, value)
     return Path(value) if kind is Path else value
+
+
+def _plain(kind: type, value: Any) -> Any:
+    """Return a number or text, or raise where another one stands; a float may stand as null (NaN) or as an int."""
+    if kind is float and (value is None or type(value) is int):
+        return float("nan") if value is None else float(value)
+    if type(value) is not kind:
+        msg = f"a {kind.__name__} is expected where it holds {shown(value)}"
+        raise TypeError(msg)
+    return value
 
 
 def _dtype(args: tuple[Any, ...]) -> Any:

@@ -175,7 +175,8 @@ def _load(path: Path) -> RDM:
     try:
         return RDM.load(path)
     except (ValueError, TypeError) as error:
-        text = str(error).removeprefix(f"{path}: ").replace("values", "the array", 1)
+        text = str(error).removeprefix(f"{path}: ")
+        text = f"the array{text.removeprefix('values')}" if text.startswith("values ") else text
         msg = text if str(path) in text else f"{path}: {text}"
         raise type(error)(msg) from error
 

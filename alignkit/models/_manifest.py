@@ -14,6 +14,12 @@ KIND = "alignkit.features"
 SCHEMA = 1
 #: The entries that decide the features: a run continues another only when all of them are equal.
 IDENTITY = ("model", "layers", "pool", "precision", "format", "inputs")
+#: The type of each entry, from the start on and in a complete store.
+_TYPES: dict[str, type] = dict.fromkeys(("model", "pool", "inputs"), dict)
+_TYPES |= dict.fromkeys(("precision", "format", "state"), str)
+_TYPES |= {"layers": list, "n_inputs": int, "shard_size": int, "chunk": int}
+_COMPLETE: dict[str, type] = dict.fromkeys(("labels", "item_sha256", "skipped"), list)
+_COMPLETE |= {"n_items": int, "n_shards": int}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -38,11 +44,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         schema = content.get("schema")
         msg = f"{path} has schema {schema!r} and this alignkit reads {SCHEMA}; update alignkit or extract anew."
         raise ValueError(msg)
-    missing = [name for name in (*IDENTITY, "state", "n_inputs") if name not in content]
+    _check_fields(path, content)
+    return content
+
+
+def _check_fields(path: Path, content: dict[str, Any]) -> None:
+    types = {**_TYPES, **(_COMPLETE if content.get("state") == "complete" else {})}
+    missing = [name for name in types if name not in content]
     if missing:
         msg = f"{path} lacks {', '.join(missing)}; it is damaged, so extract anew into another folder."
         raise ValueError(msg)
-    return content
+    wrong = [name for name, kind in types.items() if type(content[name]) is not kind]
+    if not wrong and content["format"] not in ("safetensors", "zarr"):
+        wrong = ["format"]
+    if not wrong and not (content["layers"] and all(isinstance(name, str) for name in content["layers"])):
+        wrong = ["layers"]
+    if wrong:
+        msg = f"{path} is damaged: it holds no usable {', '.join(wrong)}; extract anew into another folder."
+        raise ValueError(msg)
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

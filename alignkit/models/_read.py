@@ -71,11 +71,18 @@ def _read_zarr(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyArra
 
     path = folder / GROUP
     try:
-        array = np.asarray(zarr.open_group(path, mode="r")[layer])
+        # version 3 only: version 2 has a filter that unpickles
+        stored: Any = zarr.open_group(path, mode="r", zarr_format=3)[layer]
+        # a few bytes of metadata can claim any shape: only what is there is read
+        if stored.ndim != 2 or stored.shape[0] != manifest["n_items"] or stored.chunks[1] != stored.shape[1]:
+            msg = f"shape {stored.shape} in chunks of {stored.chunks} where {manifest['n_items']} items are counted"
+            raise ValueError(msg)
+        lost = stored.nchunks - stored.nchunks_initialized
+        array = np.asarray(stored) if not lost else np.empty(0)
     except Exception as error:  # zarr and its codecs raise many kinds on damaged stores
         msg = f"{path} is not a readable Zarr group with {layer!r} ({error}); it is incomplete or damaged."
         raise ValueError(msg) from error
-    if np.isnan(array).any():
-        msg = f"{path} has lost chunks of {layer!r} (they read as NaN, which is never stored); extract anew."
+    if lost or np.isnan(array).any():  # a lost chunk reads as NaN, which is never stored
+        msg = f"{path} has lost chunks of {layer!r}; extract anew."
         raise ValueError(msg)
     return array

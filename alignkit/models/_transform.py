@@ -59,6 +59,9 @@ class Transform:
 
     def __post_init__(self) -> None:
         weights = as_float_array("weights", self.weights, ndim=2)
+        if weights.size == 0:
+            msg = f"weights must have at least one row and one column; got shape {weights.shape}."
+            raise ValueError(msg)
         check_finite("weights", weights)
         put = object.__setattr__
         put(self, "weights", weights)

@@ -136,7 +136,7 @@ def test_damaged_stores_are_named(stored: Callable[[str], Path]) -> None:
     with pytest.raises(ValueError, match="schema 99 and this alignkit reads 1; update alignkit"):
         open_features(out)
     manifest.write_text(json.dumps({"kind": "alignkit.features", "schema": 1}))
-    with pytest.raises(ValueError, match=r"lacks model, layers, .*damaged"):
+    with pytest.raises(ValueError, match=r"lacks model, .*layers, .*damaged"):
         open_features(out)
     manifest.write_text(manifest.read_text()[:10])
     with pytest.raises(ValueError, match="not valid JSON"):
@@ -152,6 +152,63 @@ def test_a_damaged_zarr_store_is_named(stored: Callable[[str], Path]) -> None:
     chunk.unlink()
     with pytest.raises(ValueError, match="has lost chunks of 'output'"):
         open_features(out).array()
+
+
+def test_a_zarr_store_of_version_2_is_not_opened(stored: Callable[[str], Path]) -> None:
+    import zarr
+
+    out = stored("zarr")
+    rows = open_features(out).array()
+    group = zarr.open_group(out / "features.zarr", mode="w", zarr_format=2)  # its filters can unpickle
+    group.create_array("output", data=np.asarray(rows))
+    with pytest.raises(ValueError, match="is not a readable Zarr group"):
+        open_features(out).array()
+
+
+def test_a_zarr_store_that_claims_more_than_there_is(stored: Callable[[str], Path]) -> None:
+    out = stored("zarr")
+    path = out / "features.zarr" / "output" / "zarr.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "shape": [11, 10**12]}))
+    with pytest.raises(ValueError, match=r"shape \(11, 1000000000000\) in chunks of .*damaged"):
+        open_features(out).array()
+    path.write_text(json.dumps({**content, "shape": [10, content["shape"][1]]}))
+    with pytest.raises(ValueError, match=r"shape \(10, 7\) in chunks of .* where 11 items are counted"):
+        open_features(out).array()
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("labels", 5),
+        ("labels", {}),
+        ("n_items", "11"),
+        ("n_items", True),
+        ("n_shards", 1.0),
+        ("layers", []),
+        ("layers", "output"),
+        ("layers", [5]),
+        ("format", "pickle"),
+        ("model", None),
+        ("skipped", 5),
+        ("state", 5),
+    ],
+)
+def test_a_manifest_with_an_unusable_entry(stored: Callable[[str], Path], entry: str, value: Any) -> None:
+    path = stored("safetensors") / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), entry: value}))
+    with pytest.raises(ValueError, match=rf"manifest\.json is damaged: it holds no usable {entry}; extract anew"):
+        open_features(path.parent)
+
+
+@pytest.mark.parametrize("entry", ["labels", "n_items", "n_shards", "layers", "format", "chunk"])
+def test_a_manifest_that_lacks_an_entry(stored: Callable[[str], Path], entry: str) -> None:
+    path = stored("safetensors") / "manifest.json"
+    content = json.loads(path.read_text())
+    del content[entry]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"manifest\.json lacks {entry}; it is damaged"):
+        open_features(path.parent)
 
 
 def test_what_is_no_store(tmp_path: Path) -> None:

@@ -286,6 +286,13 @@ def test_a_foreign_zarr(tmp_path):
         RDM.load(tmp_path / "a.zarr")
 
 
+def test_a_zarr_folder_without_its_values(stack, tmp_path):
+    stack.save(tmp_path / "a.zarr")
+    (tmp_path / "a.zarr" / "values" / "zarr.json").unlink()
+    with pytest.raises(ValueError, match=r"a\.zarr is damaged: its values are missing"):  # and no warning
+        RDM.load(tmp_path / "a.zarr")
+
+
 # ---- plain files of others -------------------------------------------------------------------------------------------
 
 
