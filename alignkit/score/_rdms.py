@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -95,5 +96,5 @@ def _row(name: str, value: float, low: float, high: float, target: Target, setti
 def _percent(value: float, ceiling: NoiseCeiling) -> float:
     # a share of a ceiling that cannot be told from zero would be noise: 500 % of nothing
     if ceiling.lower_interval[0] <= 0:
-        return float("nan")
+        return math.nan
     return percent_of_ceiling(value, float(ceiling.lower), chance=0.0)

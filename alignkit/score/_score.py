@@ -156,6 +156,7 @@ def score(
         notes=result.notes,
         settings=dataclasses.asdict(settings),
         versions={"alignkit": __version__, **versions()},
+        models={candidate.name: dict(candidate.identity) for candidate in candidates},
     )
 
 
@@ -232,9 +233,21 @@ def _candidate(features: Features, layer: str | None) -> Candidate:
         named = join_names(features.labels[i] for i in bad)
         msg = f"the features of {name!r} hold NaN or infinity for {named}; leave these items out or extract them again."
         raise ValueError(msg)
-    return Candidate(f"{name} [{chosen}]" if len(features.layers) > 1 else name, x, features.labels)
+    shown = f"{name} [{chosen}]" if len(features.layers) > 1 else name
+    return Candidate(shown, x, features.labels, identity=_identity(features, chosen))
+
+
+def _identity(features: Features, layer: str) -> dict[str, Any]:
+    """Return what a reader needs to make the same features again, as far as it is known."""
+    manifest = features.manifest
+    known = {name: manifest[name] for name in ("model", "precision", "transform") if name in manifest}
+    if layer in manifest.get("pool", {}):
+        known["pool"] = manifest["pool"][layer]
+    return {"layer": layer, **known}
 
 
 def _transformed(candidate: Candidate, transform: Transform) -> Candidate:
     split = f"transform {transform.name} fitted elsewhere: in-sample wherever it saw these objects or answers"
-    return Candidate(f"{candidate.name} + {transform.name}", transform.apply(candidate.x), candidate.labels, split)
+    identity = {**candidate.identity, "transform": {"name": transform.name, "sha256": transform.sha256}}
+    name, x = f"{candidate.name} + {transform.name}", transform.apply(candidate.x)
+    return Candidate(name, x, candidate.labels, split, identity)

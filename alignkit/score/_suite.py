@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from alignkit._typing import FloatArray
 from alignkit.score._row import Scored, ScoreRow
@@ -17,6 +18,8 @@ class Candidate:
     x: FloatArray
     labels: tuple[str, ...]
     split: str | None = None
+    identity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What the features were made with: layer, model, weights, preprocessing, transform."""
     centre: bool = False
     """Whether :meth:`take` subtracts the mean over the items taken."""
 

@@ -30,6 +30,8 @@ class ScoreTable(Result):
         Paired differences of the best model to the others on the same data.
     notes : tuple of str
         What a reader must know: items that were matched or dropped, in-sample parts, simulated people.
+    models : dict
+        By model: the layer, and what the features were made with (model, weights, preprocessing, pooling, transform).
     settings, versions : dict
         How and with what it was computed.
     """
@@ -40,6 +42,7 @@ class ScoreTable(Result):
     notes: tuple[str, ...]
     settings: dict[str, Any]
     versions: dict[str, str]
+    models: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per model or baseline, part and measure, with every column of :class:`ScoreRow`."""

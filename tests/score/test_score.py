@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alignkit.models import Features, Transform
-from alignkit.score import score
+from alignkit.score import ScoreTable, score
 
 
 def lines(table):
@@ -313,3 +313,16 @@ def test_settings_and_versions_are_kept(lab, make):
         "seed": 4,
     }
     assert {"alignkit", "python", "numpy"} <= table.versions.keys()
+
+
+def test_the_table_says_what_the_features_were_made_with(lab, make, quick, tmp_path):
+    model = {"name": "toy", "weights_sha256": "ab", "preprocess": {"size": 32}}
+    made = Features.from_array(
+        make("m").array(), lab.labels, name="m", layer="fc", manifest={"model": model, "pool": {"fc": {"rule": "cls"}}}
+    )
+    swap = Transform(np.eye(made.array().shape[1]), name="same", sha256="cd")
+    table = quick(made, lab, transform=swap)
+    plain = {"layer": "fc", "model": model, "pool": {"rule": "cls"}}
+    assert table.models == {"m": plain, "m + same": {**plain, "transform": {"name": "same", "sha256": "cd"}}}
+    table.save(tmp_path / "t.json")
+    assert ScoreTable.load(tmp_path / "t.json").models == table.models
