@@ -9,7 +9,7 @@ from alignkit._typing import FloatArray
 from alignkit.rsa import Triplets, similarity_matrix
 
 _COLUMNS = ("first", "second", "third")
-#: From so many answers on, the last column must stand out by three standard errors.
+#: From so many answers on, one column must stand out by three standard errors.
 _MANY = 300
 
 
@@ -35,8 +35,8 @@ def check_convention(triplets: object, embedding: object, /) -> FloatArray:
     Raises
     ------
     ValueError
-        Another column than the last is predicted most often; with 300 answers or more, the last does not stand out by
-        three standard errors; or numbers beyond the embedding's rows.
+        Another column than the last is predicted most often; with 300 answers or more, no column stands out by three
+        standard errors; or numbers beyond the embedding's rows.
     TypeError
         Not numbers.
 
@@ -60,7 +60,8 @@ def check_convention(triplets: object, embedding: object, /) -> FloatArray:
         raise ValueError(msg)
     shares = _odd_shares(similarity_matrix(x), items)
     best = int(shares.argmax())
-    if best == 2 and len(items) >= _MANY and shares[2] - shares[:2].max() < 3 * _margin_error(shares, len(items)):
+    others = np.delete(shares, best)
+    if len(items) >= _MANY and shares[best] - others.max() < 3 * _margin_error(shares[best], others.max(), len(items)):
         msg = (
             f"the embedding finds no column to be the odd one out ({', '.join(f'{share:.0%}' for share in shares)} of "
             "the triplets): this file may keep the order shown and the answer apart; read it with "
@@ -85,7 +86,6 @@ def _odd_shares(similarity: FloatArray, items: np.ndarray) -> FloatArray:
     return (top / top.sum(axis=1, keepdims=True)).mean(axis=0)
 
 
-def _margin_error(shares: FloatArray, n: int) -> float:
-    """Return the standard error of the difference between the last share and the next largest one."""
-    last, other = shares[2], shares[:2].max()
-    return float(np.sqrt((last + other - (last - other) ** 2) / n))
+def _margin_error(first: float, second: float, n: int) -> float:
+    """Return the standard error of the difference between two of the shares."""
+    return float(np.sqrt((first + second - (first - second) ** 2) / n))

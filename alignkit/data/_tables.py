@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 
 #: Largest text table read; the largest one published for alignkit's data sets is a thousand times smaller.
 MAX_TEXT = 2**31
+
+
+@contextmanager
+def naming(path: PathLike) -> Iterator[None]:
+    """Put the name of the file before what is wrong with its content."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if str(path) in str(error):
+            raise
+        msg = f"{path}: {error}"
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(msg) from error
 
 
 def number_table(path: PathLike, shape: tuple[int, int], dtype: type = np.float64, sep: str | None = None) -> AnyArray:
@@ -35,6 +48,10 @@ def number_table(path: PathLike, shape: tuple[int, int], dtype: type = np.float6
             f"{path} has {table.shape[0]:,} rows and {table.shape[1]} columns, {shape[0]:,} and {shape[1]} are "
             "expected; it is truncated or another version."
         )
+        raise ValueError(msg)
+    if not np.isfinite(table).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(table))[0])
+        msg = f"{path} holds NaN or infinity in row {row + 1}, column {column + 1}; it is damaged or another version."
         raise ValueError(msg)
     table.flags.writeable = False
     return table

@@ -211,7 +211,24 @@ def test_truncated_files(copied: Path, file: str, message: str) -> None:
 def test_swapped_columns_are_detected_at_loading(copied: Path) -> None:
     path = copied / "things/triplets_test10.txt"
     np.savetxt(path, np.loadtxt(path, dtype=int)[:, [2, 0, 1]], fmt="%d")
-    with pytest.raises(ValueError, match="picks the first column as the odd one out"):
+    with pytest.raises(ValueError, match=r"triplets_test10\.txt: the embedding picks the first column as the odd one"):
+        load_things(copied)
+
+
+def test_items_one_place_off_are_detected(copied: Path) -> None:
+    path = copied / "things/triplets_test10.txt"
+    np.savetxt(path, (np.loadtxt(path, dtype=int) + 1) % 1854, fmt="%d")
+    with pytest.raises(ValueError, match=r"triplets_test10\.txt: SPoSE-66 predicts 3\d\.\d% of the answers"):
+        load_things(copied)
+
+
+@pytest.mark.parametrize("name", ["spose_embedding_66d_sorted.txt", "spose_embedding_49d_sorted.txt"])
+def test_nan_in_an_embedding_is_located(copied: Path, name: str) -> None:
+    path = copied / "things" / name
+    table = np.loadtxt(path)
+    table[4, 2] = np.nan
+    np.savetxt(path, table)
+    with pytest.raises(ValueError, match=rf"{name} holds NaN or infinity in row 5, column 3"):
         load_things(copied)
 
 
