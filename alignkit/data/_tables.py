@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Largest text table read; the largest one published for alignkit's data sets is a thousand times smaller.
 MAX_TEXT = 2**31
+_TAIL = 1 << 16
 
 
 @contextmanager
@@ -64,15 +66,36 @@ def text_table(path: PathLike, *, sep: str, columns: Sequence[str], as_text: boo
     path = _bounded(path)
     options: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_text else {}
     try:
-        table = pd.read_csv(path, sep=sep, encoding="utf-8", **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # index_col: of rows one cell longer than the header, pandas would make the first cell a name and shift all
+            table = pd.read_csv(path, sep=sep, encoding="utf-8", index_col=False, **options)
+    except pd.errors.ParserWarning as error:
+        msg = f"{path} has rows with more cells than its header names; name every column, or drop what ends the rows."
+        raise ValueError(msg) from error
     except ValueError as error:  # pandas' parser errors and undecodable bytes are ValueErrors
         msg = f"{path} is not a readable table ({error}); it is truncated or damaged."
         raise ValueError(msg) from error
+    _check_last_row(path, sep, len(table.columns))
     missing = [name for name in columns if name not in table.columns]
     if missing:
         msg = f"{path} lacks the column(s) {join_names(missing)}; it has {join_names(table.columns, 8)}."
         raise ValueError(msg)
     return table
+
+
+def _check_last_row(path: Path, sep: str, n_columns: int) -> None:
+    """Raise when the file breaks off within its last row, which pandas would fill up."""
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        tail = file.read().decode("utf-8", "replace").rstrip("\r\n")
+    line = tail.splitlines()[-1] if tail else ""
+    if line.count('"') % 2:  # the end of a cell of several lines: nothing can be told
+        return
+    n_cells = len(next(csv.reader([line], delimiter=sep), []))
+    if n_cells < n_columns:
+        msg = f"{path} breaks off: its last row has {n_cells} cells where its header has {n_columns}; it is truncated."
+        raise ValueError(msg)
 
 
 def text_lines(path: PathLike, n: int) -> tuple[str, ...]:

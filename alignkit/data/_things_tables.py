@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alignkit._check import check_choice, check_same_labels
+from alignkit._check import check_choice, join_names
 from alignkit._typing import PathLike
 from alignkit.data._registry import locate
 from alignkit.data._tables import text_table
@@ -62,7 +62,11 @@ def _plain(text: object) -> str:
 
 def _by_label(table: pd.DataFrame, ids: Iterable[str], labels: Sequence[str], file: str) -> pd.DataFrame:
     ids = list(ids)
-    check_same_labels(file, ids, "the concept table", labels)
+    if set(ids) != set(labels):
+        parts = {"lacks": set(labels) - set(ids), "names unknown": set(ids) - set(labels)}
+        found = "; ".join(f"{what} {join_names(sorted(names))}" for what, names in parts.items() if names)
+        msg = f"{file} does not list the 1,854 concepts ({found}); it is truncated or another version."
+        raise ValueError(msg)
     if len(ids) != len(labels):
         msg = f"{file} has {len(ids):,} rows for {len(labels):,} concepts; some concepts are listed twice."
         raise ValueError(msg)

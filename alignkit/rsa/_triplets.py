@@ -308,9 +308,9 @@ def _as_participant(values: object, n: int) -> AnyArray | None:
     if values is None:
         return None
     array = _per_answer("participant", as_text_or_numbers("participant", values), n)
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        where = int(np.argmax(np.isnan(array)))
-        msg = f"participant is missing (NaN) at position {where}; drop such answers, or name everybody."
+    missing = np.isnan(array) if array.dtype.kind == "f" else array == "" if array.dtype.kind == "U" else np.zeros(n)
+    if missing.any():
+        msg = f"participant is missing at position {int(np.argmax(missing))}; drop such answers, or name everybody."
         raise ValueError(msg)
     return array
 

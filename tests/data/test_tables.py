@@ -45,6 +45,28 @@ def test_damaged_tables(tmp_path: Path, content: bytes) -> None:
         text_table(tmp_path / "t.csv", sep=",", columns=("a",))
 
 
+@pytest.mark.parametrize("rows", ["1,2,\n3,4,\n", "1,2,9\n3,4,9\n", "1,2,9\n3,4\n"])
+def test_rows_longer_than_the_header_shift_nothing(tmp_path: Path, rows: str) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + rows)
+    with pytest.raises(ValueError, match=r"t\.csv has rows with more cells than its header names"):
+        text_table(tmp_path / "t.csv", sep=",", columns=("a", "b"), as_text=True)
+
+
+@pytest.mark.parametrize("end", ["3", "3\n", '3,4,"x"\n\n', '3,"4,5"\n'])
+def test_a_table_that_breaks_off(tmp_path: Path, end: str) -> None:
+    (tmp_path / "t.csv").write_text('a,b,c\n1,2,"0\n0"\n' + end)
+    if end.startswith("3,4"):
+        assert len(text_table(tmp_path / "t.csv", sep=",", columns=("a",))) == 2
+        return
+    with pytest.raises(ValueError, match=r"t\.csv breaks off: its last row has [12] cells where its header has 3"):
+        text_table(tmp_path / "t.csv", sep=",", columns=("a",))
+
+
+def test_a_last_cell_of_several_lines_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('a,b,c\n1,2,"0\n0"\n')
+    assert text_table(tmp_path / "t.csv", sep=",", columns=("c",))["c"].tolist() == ["0\n0"]
+
+
 def test_text_lines(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a\nb\n")
     assert text_lines(tmp_path / "t.txt", 2) == ("a", "b")

@@ -190,7 +190,7 @@ def copied(things: Things, tmp_path: Path) -> Path:
         ("RDM48_triplet.mat", "not a readable MATLAB file"),
         ("words48.mat", "not a readable MATLAB file"),
         ("labels66.txt", "66 are expected"),
-        ("things_concepts.tsv", "1,854 are expected|is not a readable table"),
+        ("things_concepts.tsv", "1,854 are expected|is not a readable table|breaks off"),
     ],
 )
 def test_truncated_files(copied: Path, file: str, message: str) -> None:

@@ -64,7 +64,8 @@ def test_bad_columns_are_refused():
     for bad, sentence in (
         ({"labels": ["a", "b"]}, "there are 2 labels"),
         ({"participant": [1, 2]}, "one per answer"),
-        ({"participant": [np.nan]}, r"participant is missing \(NaN\) at position 0"),
+        ({"participant": [np.nan]}, "participant is missing at position 0"),
+        ({"participant": [""]}, "participant is missing at position 0"),
         ({"response_time": [[1.0]]}, "one per answer"),
         ({"repeat": [np.inf]}, "repeat must hold whole numbers"),
         ({"repeat": [0.5]}, "repeat must hold whole numbers"),
