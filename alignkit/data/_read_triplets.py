@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from alignkit._check import as_labels, check_choice, join_names
+from alignkit._check import as_float_array, as_labels, check_choice, join_names
 from alignkit._io import load_array
 from alignkit._typing import AnyArray, PathLike
 from alignkit.data._tables import text_table
@@ -156,8 +156,10 @@ def _numbers(path: Path, table: pd.DataFrame, column: str, *, whole: bool = True
 
 
 def _whole(path: Path, values: AnyArray) -> AnyArray:
-    if not np.all(values == np.round(values)):
-        msg = f"{path} must hold whole numbers; got {values[values != np.round(values)][0]}."
+    values = as_float_array(str(path), values)
+    wrong = ~np.isfinite(values) | (values != np.round(values)) | (np.abs(values) > 2.0**53)
+    if wrong.any():
+        msg = f"{path} must hold whole numbers; got {values[wrong][0]}."
         raise ValueError(msg)
     return values.astype(np.int64)
 

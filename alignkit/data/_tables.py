@@ -76,6 +76,10 @@ def text_table(path: PathLike, *, sep: str, columns: Sequence[str], as_text: boo
     except ValueError as error:  # pandas' parser errors and undecodable bytes are ValueErrors
         msg = f"{path} is not a readable table ({error}); it is truncated or damaged."
         raise ValueError(msg) from error
+    twice = [name for name in columns if f"{name}.1" in table.columns]  # pandas numbers headers that repeat
+    if twice:
+        msg = f"{path} has more than one column {join_names(twice)}; give each its own name."
+        raise ValueError(msg)
     _check_last_row(path, sep, len(table.columns))
     missing = [name for name in columns if name not in table.columns]
     if missing:

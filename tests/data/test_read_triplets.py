@@ -118,3 +118,22 @@ def test_an_empty_cell_is_named_by_its_row(tmp_path):
     path.write_text("a,b,c\ncat,dog,car\ncat,,car\n")
     with pytest.raises(ValueError, match="empty cell in row 2 below the header"):
         read_triplets(path, odd="third", items=("a", "b", "c"), labels=NAMES)
+
+
+@pytest.mark.parametrize("row", ["cat,dog,car,", "cat,dog,car,3"])
+def test_a_cell_too_many_moves_no_item(tmp_path, row):
+    path = tmp_path / "answers.csv"
+    path.write_text(f"a,b,c\n{row}\n{row}\n")
+    with pytest.raises(ValueError, match=r"answers\.csv has rows with more cells than its header names"):
+        read_triplets(path, odd="third", items=("a", "b", "c"), labels=NAMES)
+
+
+@pytest.mark.parametrize("position", ["inf", "nan", "1e300", "2.5"])
+def test_a_position_that_is_no_whole_number(tmp_path, position):
+    path = tmp_path / "answers.csv"
+    path.write_text(f"a,b,c,odd\n1,2,3,{position}\n")
+    with pytest.raises(ValueError, match=r"answers\.csv must hold whole numbers; got"):
+        read_triplets(path, odd="position", items=("a", "b", "c"), position="odd", base=1)
+    np.save(tmp_path / "a.npy", np.array([[1, 2, 3, float(position)]]))
+    with pytest.raises(ValueError, match=r"a\.npy must hold whole numbers; got"):
+        read_triplets(tmp_path / "a.npy", odd="position", base=1)

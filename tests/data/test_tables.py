@@ -38,6 +38,13 @@ def test_text_table_names_missing_columns(tmp_path: Path) -> None:
         text_table(tmp_path / "t.csv", sep=",", columns=("a", "c"))
 
 
+def test_columns_of_one_name_are_not_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,a\n1,2,3\n")
+    with pytest.raises(ValueError, match=r"t\.csv has more than one column 'a'"):
+        text_table(tmp_path / "t.csv", sep=",", columns=("a",))
+    assert text_table(tmp_path / "t.csv", sep=",", columns=("b",))["b"].tolist() == [2]
+
+
 @pytest.mark.parametrize("content", [b'a,b\n"1,2\n', b"a,b\n1,2\n1,2,3,4\n", b"\xff\xfe\x00a,b\n"])
 def test_damaged_tables(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t.csv").write_bytes(content)
