@@ -110,8 +110,11 @@ def _restore(hint: Any, value: Any) -> Any:
     choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if value is None and (NoneType in choices or Any in choices):
         return None
-    hint = next(choice for choice in choices if choice is not NoneType)
-    kind, args = get_origin(hint) or hint, get_args(hint)
+    kinds = [(get_origin(choice) or choice, choice) for choice in choices if choice is not NoneType]
+    # one number or an array of them: the value says which of the two it is
+    fitting = [pair for pair in kinds if (pair[0] in (np.ndarray, list, tuple)) == isinstance(value, list)]
+    kind, hint = (fitting or kinds)[0]
+    args = get_args(hint)
     if kind is np.ndarray:
         return np.array(value, dtype=_dtype(args))
     if kind in (bool, int, float, str):
