@@ -108,7 +108,8 @@ def check_file(path: PathLike) -> Path:
         msg = f"{path} is a directory; a file is expected."
         raise IsADirectoryError(msg)
     if not path.is_file():
-        msg = f"{path} does not exist."
+        what = "is a device or a pipe; a file is expected" if path.exists() else "does not exist"
+        msg = f"{path} {what}."
         raise FileNotFoundError(msg)
     if path.stat().st_size == 0:
         msg = f"{path} is empty (0 bytes); the download or export did not finish."

@@ -453,6 +453,13 @@ def test_a_mat_file_that_expands_too_far(compressed, tmp_path, monkeypatch):
         _io.load_mat(path)  # what it claims is there
 
 
+def test_a_device_is_no_file():
+    if not Path("/dev/null").exists():
+        pytest.skip("no such device here")
+    with pytest.raises(FileNotFoundError, match="/dev/null is a device or a pipe; a file is expected"):
+        _io.check_file("/dev/null")
+
+
 def test_exchange(tmp_path):
     first, second = tmp_path / "é", tmp_path / "b"
     first.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from alignkit._check import check_positive
 from alignkit._typing import PathLike
 from alignkit.data._registry import DataFile, data_root, dataset, dataset_path
 from alignkit.data._resuming_download import ResumingDownload
@@ -39,7 +40,7 @@ def fetch(name: str, /, *, root: PathLike | None = None, progress: bool = True, 
     ConnectionError
         No connection: the sentence names the file, its URL and the path where to put it.
     ValueError
-        An unknown data set, or a download that does not match its checksum (nothing is kept).
+        An unknown data set, a timeout that is not positive, or a download that does not match its checksum (nothing is kept).
     PermissionError
         The root cannot be written.
 
@@ -49,6 +50,7 @@ def fetch(name: str, /, *, root: PathLike | None = None, progress: bool = True, 
     True
     """
     entry = dataset(name)
+    timeout = check_positive("timeout", timeout)
     recorded = read_record(root)
     for part in entry.files.values():
         path = dataset_path(name, part.path, root=root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from alignkit._check import join_names
+from alignkit._check import check_positive, join_names
 from alignkit._typing import PathLike
 from alignkit.data._fetch import make_folder
 from alignkit.data._registry import DataFile, DataFolder, Dataset, dataset, dataset_path
@@ -66,7 +66,7 @@ def import_dataset(
     from tqdm import tqdm
 
     entry = dataset(name)
-    limit = entry.max_gib if max_gib is None else float(max_gib)
+    limit = entry.max_gib if max_gib is None else check_positive("max_gib", max_gib)
     with open_source(source, int(limit * 2**30)) as opened:
         plan = _plan(entry, opened, source)
         copies = [(member, dataset_path(name, target, root=root)) for target, member in plan.items()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alignkit.data import Dataset, import_dataset, verify
+from alignkit.data import Dataset, fetch, import_dataset, verify
 
 CONTENT = {"a.txt": b"alpha\n", "sub/b.bin": bytes(range(256)) * 40, "c.txt": b"no checksum is known\n"}
 
@@ -153,3 +153,12 @@ def test_an_import_by_hand_renews_the_record(made_up: Callable[..., Dataset], tm
         (tmp_path / "new").mkdir(exist_ok=True)
         (tmp_path / "new/c.txt").write_text(text)
         assert import_dataset("toy", tmp_path / "new", root=tmp_path / "root", progress=False).states[2] == "ok"
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
+def test_a_limit_that_is_none(tmp_path: Path, limit: float) -> None:
+    with pytest.raises(ValueError, match="max_gib must be a finite number above 0"):
+        import_dataset("nights", tmp_path, root=tmp_path / "root", max_gib=limit)
+    with pytest.raises(ValueError, match="timeout must be a finite number above 0"):
+        fetch("cifar10h", root=tmp_path / "root", timeout=limit)
+    assert not list(tmp_path.iterdir())
