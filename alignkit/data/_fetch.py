@@ -40,7 +40,8 @@ def fetch(name: str, /, *, root: PathLike | None = None, progress: bool = True, 
     ConnectionError
         No connection: the sentence names the file, its URL and the path where to put it.
     ValueError
-        An unknown data set, a timeout that is not positive, or a download that does not match its checksum (nothing is kept).
+        An unknown data set, a timeout that is not positive, or a download that does not match its checksum (nothing is
+        kept).
     PermissionError
         The root cannot be written.
 
