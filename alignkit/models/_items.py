@@ -93,10 +93,16 @@ def as_items(kind: Kind, inputs: object, labels: Iterable[Any] | None) -> list[I
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return every image below ``folder``, sorted by its relative POSIX path; hidden files are left out."""
+    """Return every image below ``folder``, sorted by its relative POSIX path; hidden files are left out.
+
+    Raises
+    ------
+    PermissionError
+        A folder that cannot be read: its images must not go missing without a word.
+    """
     seen: set[str] = set()
     found: list[Path] = []
-    for root, folders, files in os.walk(folder, followlinks=True):
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         # a link back to a parent would walk for ever: each real folder is visited once
         seen.add(os.path.realpath(root))
         folders[:] = [
@@ -108,6 +114,10 @@ def list_images(folder: Path) -> list[Path]:
             Path(root, name) for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
         ]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _image_sources(inputs: object) -> tuple[list[str], list[Any]]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,3 +106,19 @@ def test_unreadable_images_say_why(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="No such file"):
         as_items("image", [tmp_path / "gone.png"], None)[0].read()
     assert as_items("image", [tmp_path / "gone.png"], None)[0].sha256() is None
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open").mkdir()
+    picture(0).save(tmp_path / "open" / "a.png")
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root may read everything
+    with pytest.raises(PermissionError, match="closed"):
+        as_items("image", tmp_path, None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import sys
 
 import numpy as np
 import pytest
@@ -64,3 +66,61 @@ def test_rows_that_are_not_contiguous(module, rng):
     x = rng.integers(5, size=(40, 4)).astype(float).T
     assert np.array_equal(module.midranks(x), module.midranks(np.ascontiguousarray(x)))
     assert np.array_equal(module.kendall_balance(x, x), module.kendall_balance(x.copy("C"), x.copy("C")))
+
+
+# --- the place where compiled code is kept
+
+
+@pytest.fixture
+def double(tmp_path, monkeypatch):
+    """A function in a file of its own, whose compiled code goes to ``tmp_path / "cache"``."""
+    import numba
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "doubling.py").write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("doubling").double
+    sys.modules.pop("doubling", None)
+
+
+def test_compiled_code_is_kept_and_found_again(double, tmp_path):
+    from alignkit.rsa._kernels._numba import compiled
+
+    assert compiled(double)(4) == 8
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert {path.suffix for path in kept} == {".nbi", ".nbc"}
+    again = compiled(double)
+    assert again(5) == 10
+    assert sum(again.stats.cache_hits.values()) == 1
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize("left", [0, 20])
+def test_damaged_compiled_code_is_compiled_again(double, tmp_path, suffix, left):
+    from alignkit.rsa._kernels._numba import compiled
+
+    assert compiled(double)(4) == 8
+    for path in (tmp_path / "cache").rglob(f"*{suffix}"):
+        path.write_bytes(path.read_bytes()[:left])
+    assert compiled(double)(5) == 10
+
+
+def test_a_full_disk_keeps_nobody_from_counting(double, monkeypatch):
+    from numba.core import caching
+
+    from alignkit.rsa._kernels._numba import compiled
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "save", full)
+    assert compiled(double)(4) == 8
+
+
+def test_no_place_to_write_to_keeps_nobody_from_counting(double, monkeypatch):
+    from numba.core import caching
+
+    from alignkit.rsa._kernels._numba import compiled
+
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])  # a read-only installation, a read-only home
+    assert compiled(double)(4) == 8

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from alignkit._typing import FloatArray, IntArray
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` compiled, and kept on disk where that works: no disk is needed to count ranks."""
+    kernel: Any = njit(function)
+    try:
+        kernel.enable_caching()
+    except RuntimeError:  # an installation and a home that are both read-only
+        return kernel
+    cache = kernel._cache
+    for name in ("load_overload", "save_overload"):
+        setattr(cache, name, _forgiving(getattr(cache, name)))
+    return kernel
+
+
+def _forgiving(method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        with suppress(Exception):  # a full disk, a damaged file: anything there can be is compiled again
+            return method(*args)
+        return None
+
+    return call
 
 
 def midranks(values: FloatArray) -> FloatArray:
@@ -17,7 +43,7 @@ def midranks(values: FloatArray) -> FloatArray:
     return ranks
 
 
-@njit(cache=True)
+@compiled
 def _assign_midranks(row, order, out):  # type: ignore[no-untyped-def]
     start = 0
     n = row.size
@@ -45,7 +71,7 @@ def kendall_balance(x: FloatArray, y: FloatArray) -> IntArray:
     return balance
 
 
-@njit(cache=True)
+@compiled
 def _tied_pairs(ordered):  # type: ignore[no-untyped-def]
     total, run = 0, 1
     for k in range(1, ordered.size):
@@ -57,7 +83,7 @@ def _tied_pairs(ordered):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True)
+@compiled
 def _inversions(values):  # type: ignore[no-untyped-def]
     # bottom-up merge sort; sorts its own copy and returns how many pairs stood in the wrong order
     n = values.size
@@ -80,7 +106,7 @@ def _inversions(values):  # type: ignore[no-untyped-def]
     return swaps, source
 
 
-@njit(cache=True)
+@compiled
 def _balance(x, y):  # type: ignore[no-untyped-def]
     # x ascending, y ascending within ties of x: pairs tied in x are never inverted
     n = x.size
