@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -24,6 +25,8 @@ from alignkit._typing import AnyArray, PathLike
 MAX_BYTES = 8 * 2**30
 _META = "alignkit.json"
 _BLOCK = 1 << 20
+#: What a disk says that takes no more.
+_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 #: What a MATLAB file calls an element that is compressed.
 _COMPRESSED = 15
 #: One encoding and one line ending, whatever the system.
@@ -65,8 +68,10 @@ def atomic_write(path: PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            raise OSError(error.errno, os.strerror(error.errno), os.fspath(path)) from error
         raise
 
 

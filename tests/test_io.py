@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -57,6 +58,21 @@ def test_an_interrupted_block_leaves_no_trace(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_and_raise(tmp_path / "a.txt", KeyboardInterrupt())
     assert names_in(tmp_path) == []
+
+
+def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def fill() -> None:
+        with _io.atomic_write(path) as file:
+            file.write(b"new")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.bin'"):
+        fill()
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
 
 
 def test_a_killed_writer_leaves_the_old_file(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -66,6 +67,8 @@ def _say(sentence: str) -> None:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{os.fspath(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "there is no space left on the disk that is written to; free some, or choose another place."
     if isinstance(error, UnicodeDecodeError):
         return f"a text file is not UTF-8 (byte {error.start}: {error.reason}); save it as UTF-8."
     if isinstance(error, OSError) and error.strerror:

@@ -60,12 +60,13 @@ def run_rdm(config: RdmConfig) -> None:
     check_out(config.out, (".npz", ".zarr"), (config.source, config.labels, config.folds, config.noise))
     patterns, labels = _read_patterns(config.source, config.layer)
     result = _compute(config, patterns, labels)
+    if config.out is not None:
+        result.save(config.out)  # before anything is printed that looks like success
     print(_summary(result))
     n_rows = patterns.shape[-2]
     if n_rows > result.n_items:
         print(f"{n_rows} rows were averaged into {result.n_items} items, by label")
     if config.out is not None:
-        result.save(config.out)
         print(f"saved to {config.out}")
 
 
@@ -163,11 +164,12 @@ def run_compare(config: CompareConfig) -> None:
     else:
         first = second = _stack(config.files, rdms, config.on_mismatch)
     result = compare_rdms(first, second, method=config.method, nan_policy=config.nan_policy)
+    if config.out is not None:
+        result.save(config.out)
     print(result)
     if result.values.size > 1:
         print(_table(result))
     if config.out is not None:
-        result.save(config.out)
         print(f"saved to {config.out}")
 
 

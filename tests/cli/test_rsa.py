@@ -249,3 +249,18 @@ def test_an_overwritten_output_survives_a_failure(fails, run, here, patterns):
     Path("labels.txt").write_text("a\n")
     fails("rdm", "x.npy", "--labels", "labels.txt", "--out", "r.npz")
     assert RDM.load("r.npz").n_items == 5
+
+
+@pytest.mark.parametrize("out", ["r.npz", "r.zarr"])
+def test_a_result_that_cannot_be_kept_is_not_shown_as_if_it_were(run, here, patterns, out, monkeypatch):
+    np.save("x.npy", patterns())
+    monkeypatch.setattr(RDM, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device", out)))
+    assert run("rdm", "x.npy", "--out", out) == (2, "", f"error: {out}: no space left on device.\n")
+
+
+def test_a_comparison_that_cannot_be_kept_is_not_shown_as_if_it_were(run, here, save_labelled, monkeypatch):
+    save_labelled(here / "a.npz", "abcde")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    for out in ("r.json", "r.csv"):
+        assert run("compare", "a.npz", "a.npz", "--out", out) == (2, "", f"error: {out}: no space left on device.\n")
+    assert sorted(path.name for path in here.iterdir()) == ["a.npz"]
