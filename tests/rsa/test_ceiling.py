@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
@@ -146,6 +147,29 @@ def test_a_resample_equals_the_plain_loop(method, pooling, rng):
     lower = [similarity(reference.pool(copies[owner != s], method, pooling), drawn[s]) for s in range(3)]
     bounds = _bounds(_to_scale(drawn, method, pooling), KINDS[method].prepare(drawn, "auto"), multiplicity, method)
     assert np.allclose(bounds, [lower, upper], rtol=0, atol=1e-13)
+
+
+def resampled_bounds(x, method):
+    """Return the (lower, upper) of all 27 resamples of three subjects but the three that hold one alone."""
+    similarity, values = reference.METHODS[method], []
+    for owners in itertools.product(range(3), repeat=3):
+        if len(set(owners)) > 1:
+            pooled = reference.pool(x[list(owners)], method, "raw")
+            rest = {s: reference.pool(x[[o for o in owners if o != s]], method, "raw") for s in set(owners)}
+            lower = np.mean([similarity(rest[s], x[s]) for s in rest])
+            values.append([lower, np.mean([similarity(pooled, x[s]) for s in rest])])
+    return np.array(values)
+
+
+def test_intervals_are_those_of_all_resamples_of_more_than_one_subject(rng):
+    x = rng.random((3, 28))
+    exact = resampled_bounds(x, "pearson")
+    result = noise_ceiling(x, method="pearson", pooling="raw", n_bootstrap=4000, confidence=0.9, rng=0)
+    centre = np.array([result.lower, result.upper])
+    # each of the seven different resamples has an eighth or a quarter of the mass: these quantiles fall within one
+    low, high = np.quantile(exact, [0.05, 0.95], axis=0) + centre - exact.mean(axis=0)
+    found = np.stack([result.lower_interval, result.upper_interval])
+    assert np.allclose(found, np.stack([low, high], axis=1), rtol=0, atol=0.01)
 
 
 def test_seeds(subjects):

@@ -71,3 +71,11 @@ def test_undefined_triplets_are_minus_one(rng):
 def test_refuses_unknown_options(rng):
     with pytest.raises(ValueError, match="ties must be one of"):
         odd_one_out(rng.random((3, 2)), [[0, 1, 2]], ties="first")
+
+
+def test_cosines_of_zero_tie_whatever_their_rounding(rng):
+    rotation = np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    cosines = rotation @ rotation.T
+    assert len(np.unique(np.abs(cosines[np.triu_indices(40, k=1)]))) > 100, "all should be 0 but for their rounding"
+    triplets = np.array([rng.permutation(40)[:3] for _ in range(200)])
+    assert (odd_one_out(rotation, triplets, kernel="cosine") == -1).all()

@@ -183,6 +183,15 @@ def test_crossnobis_equals_the_plain_loop(unequal, n_folds, with_precision, rng)
     assert np.allclose(result.values, crossnobis(x, labels, folds, precision), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("offset", [2.0**30, -(2.0**36)])
+def test_crossnobis_far_from_the_origin_keeps_its_digits(offset, rng):
+    labels, folds = list("abcd") * 5, [0] * 4 + [1] * 8 + [2] * 8  # so that folds weigh differently
+    x = rng.integers(-500, 500, (20, 6)) / 64.0  # exact, also with the offset
+    expected = rdm(x, metric="crossnobis", labels=labels, folds=folds).values
+    moved = rdm(x + offset, metric="crossnobis", labels=labels, folds=folds).values
+    assert np.allclose(moved, expected, rtol=1e-12, atol=1e-12)
+
+
 def test_crossnobis_of_noise_is_negative_as_often_as_not(rng):
     x, labels, folds = trials(rng, n_items=20, n_channels=40)
     values = rdm(x, metric="crossnobis", labels=labels, folds=folds).values

@@ -33,6 +33,13 @@ def test_random_ties_average_to_shared_ones(rng):
     assert drawn.accuracy == pytest.approx(shared.accuracy, abs=4 * 0.5 / np.sqrt(4000))
 
 
+def test_three_tied_answers_are_right_a_third_of_the_time():
+    triplets = np.tile([[0, 1, 2]], (6000, 1))
+    result = triplet_accuracy(np.ones((3, 2)), triplets, ties="random", n_bootstrap=0, rng=3)
+    assert result.n_ties == 6000
+    assert result.accuracy == pytest.approx(1 / 3, abs=4 * np.sqrt(2 / 9 / 6000))
+
+
 @given(seed=st.integers(0, 500), kernel=st.sampled_from(["dot", "cosine", "euclidean"]))
 def test_item_order_and_duplicated_rows_change_nothing(seed, kernel):
     rng = np.random.default_rng(seed)
