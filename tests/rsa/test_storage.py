@@ -58,7 +58,7 @@ def test_a_save_that_fails_leaves_the_old_file(stack, suffix, tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr("os.replace" if suffix == ".npz" else "alignkit.rsa._storage.exchange", fail)
-        with pytest.raises(OSError, match="(?i)no space left"):
+        with pytest.raises(OSError, match=r"(?i)no space left"):
             RDM([1, 2, 3]).save(path)
     assert_same(RDM.load(path), stack)
     assert [p.name for p in tmp_path.iterdir()] == [f"rdm{suffix}"]
