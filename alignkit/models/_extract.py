@@ -19,7 +19,7 @@ from alignkit._check import check_choice, check_count, join_names, shown
 from alignkit._typing import AnyArray, PathLike
 from alignkit._versions import versions
 from alignkit.models._features import Features
-from alignkit.models._items import Item, UnreadableError, as_items
+from alignkit.models._items import Item, as_items
 from alignkit.models._manifest import KIND, SCHEMA
 from alignkit.models._model import Model
 from alignkit.models._pool import Pool, Pooling, pooling
@@ -257,15 +257,17 @@ class _Run:
         return values, record
 
     def _read_one(self, item: Item) -> tuple[Any, Any, str | None]:
+        sha256: str | None = None
         try:
             value, sha256 = item.read()
-        except UnreadableError as error:
+            return prepare(self.model, value), sha256, None
+        except (ValueError, MemoryError) as error:  # an UnreadableError, or an image that no preprocessing can take
+            reason = getattr(error, "reason", str(error).rstrip("."))
             if self.on_error == "skip":
-                return None, error.sha256, error.reason
+                return None, getattr(error, "sha256", sha256), reason
             where = item.source if isinstance(item.source, Path) else item.label
-            msg = f"{where} cannot be read ({error.reason}); repair it, or pass on_error='skip' to leave it out."
+            msg = f"{where} cannot be read ({reason}); repair it, or pass on_error='skip' to leave it out."
             raise ValueError(msg) from error
-        return prepare(self.model, value), sha256, None
 
     def _compute(self, values: list[Any], labels: list[str]) -> dict[str, AnyArray]:
         found: dict[str, AnyArray] = {}

@@ -19,6 +19,8 @@ Resize = Literal["shortest-crop", "squash"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Triple = tuple[float, float, float]
 
+#: Pixels of the longer side after scaling: a line of pixels blown up would fill the memory.
+_LONGEST = 1 << 15
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 _HBA = ((0.52997664, 0.48070561, 0.41943838), (0.27608301, 0.26593025, 0.28238822))
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -72,7 +74,7 @@ class Preprocess:
         check_count("size", self.size, 1)
         check_choice("resize", self.resize, get_args(Resize))
         check_choice("interpolation", self.interpolation, get_args(Interpolation))
-        if not 0.0 < self.crop <= 1.0:
+        if not isinstance(self.crop, int | float) or not 0.0 < self.crop <= 1.0:
             msg = f"crop must lie above 0 and up to 1; got {self.crop!r}."
             raise ValueError(msg)
         for name in ("mean", "std"):
@@ -102,6 +104,9 @@ class Preprocess:
             new = (target, int(target * height / width))
         else:
             new = (int(target * width / height), target)
+        if max(new) > _LONGEST:
+            msg = f"{width} x {height} pixels are too elongated to be scaled to {target}; crop the image"
+            raise ValueError(msg)
         if new != image.size:
             image = image.resize(new, filter_)
         left, top = (round((side - self.size) / 2) for side in new)
@@ -199,7 +204,10 @@ def as_rgb(image: Image, background: tuple[int, int, int] | None) -> Image:
 
 
 def _as_triple(name: str, values: Any) -> Triple:
-    triple = tuple(float(value) for value in values)
+    try:
+        triple = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        triple = ()
     if len(triple) != 3 or not all(math.isfinite(value) for value in triple):
         msg = f"{name} must be three finite numbers (red, green, blue); got {values!r}."
         raise ValueError(msg)

@@ -13,7 +13,7 @@ from alignkit.rsa._odd_one_out import odd_one_out
 from alignkit.rsa._pair_probabilities import pair_probabilities
 from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
-from alignkit.rsa._similarity import similarity_matrix, triplet_similarities
+from alignkit.rsa._similarity_matrix import similarity_matrix, triplet_similarities
 from alignkit.rsa._stack import stack
 from alignkit.rsa._temperature import TemperatureFit, fit_temperature
 from alignkit.rsa._triplet_accuracy import TripletAccuracy, triplet_accuracy

@@ -15,7 +15,7 @@ from alignkit._typing import FloatArray, RNGLike
 from alignkit.rsa._calibration_measures import answer_measures, entropy_measures, kl_measures, score
 from alignkit.rsa._human_distribution import HumanDistribution, human_distribution
 from alignkit.rsa._intervals import check_bootstrap
-from alignkit.rsa._similarity import Kernel, as_triplets
+from alignkit.rsa._similarity_matrix import Kernel, as_triplets
 from alignkit.rsa._triplets import Triplets
 
 if TYPE_CHECKING:

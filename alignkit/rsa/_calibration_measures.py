@@ -16,7 +16,7 @@ from alignkit.rsa._entropy_agreement import entropy_agreement
 from alignkit.rsa._grouping import sum_groups, triplet_codes
 from alignkit.rsa._human_distribution import HumanDistribution
 from alignkit.rsa._intervals import cluster_intervals
-from alignkit.rsa._similarity import Kernel, pair_similarities
+from alignkit.rsa._similarity_matrix import Kernel, pair_similarities
 from alignkit.rsa._temperature import assign_folds, best_temperature
 from alignkit.rsa._triplets import Triplets
 

@@ -10,7 +10,7 @@ import numpy as np
 from alignkit._check import NanPolicy, check_choice, check_positive
 from alignkit._typing import FloatArray
 from alignkit.rsa._human_distribution import HumanDistribution
-from alignkit.rsa._similarity import Kernel, as_triplets, pair_similarities
+from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
 from alignkit.rsa._triplets import Triplets
 
 

@@ -11,7 +11,7 @@ from alignkit._check import check_count
 from alignkit._result import Result
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._grouping import group_triplets
-from alignkit.rsa._similarity import as_triplets
+from alignkit.rsa._similarity_matrix import as_triplets
 from alignkit.rsa._triplets import Triplets
 
 if TYPE_CHECKING:

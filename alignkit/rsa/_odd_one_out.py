@@ -10,7 +10,7 @@ import numpy as np
 from alignkit._check import NanPolicy, check_choice
 from alignkit._random import as_rng
 from alignkit._typing import BoolArray, FloatArray, IntArray, RNGLike
-from alignkit.rsa._similarity import Kernel, as_triplets, pair_similarities
+from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
 
 #: Similarities closer than this, relative to the largest of the three, differ by rounding only.
 TIE_TOLERANCE = 1e-12

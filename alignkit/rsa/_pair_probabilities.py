@@ -11,7 +11,7 @@ from alignkit._check import NanPolicy, check_n_items, check_nan_policy, check_po
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._kernels import _triplets_numpy
 from alignkit.rsa._nan import name_items, report_undefined
-from alignkit.rsa._similarity import Kernel, all_similarities
+from alignkit.rsa._similarity_matrix import Kernel, all_similarities
 
 #: exp of logits within ±600 leaves room for sums of three and for products of an exponential and a reciprocal.
 _SAFE_RANGE = 1200.0

@@ -14,7 +14,7 @@ from alignkit._result import Result
 from alignkit._typing import FloatArray, IntArray, RNGLike
 from alignkit.rsa._choice_probabilities import log_softmax
 from alignkit.rsa._grouping import triplet_codes
-from alignkit.rsa._similarity import Kernel, as_triplets, pair_similarities
+from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from alignkit._typing import FloatArray, IntArray, RNGLike
 from alignkit.rsa._grouping import group_codes, sum_groups, triplet_codes
 from alignkit.rsa._intervals import check_bootstrap, cluster_intervals
 from alignkit.rsa._odd_one_out import winners
-from alignkit.rsa._similarity import Kernel, as_triplets, pair_similarities
+from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
 
 if TYPE_CHECKING:
     import pandas as pd

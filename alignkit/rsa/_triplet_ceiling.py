@@ -15,7 +15,7 @@ from alignkit.rsa._agreement import DEFINITIONS, NEEDS_PEOPLE, Answers, agreemen
 from alignkit.rsa._grouping import group_triplets
 from alignkit.rsa._human_distribution import odd_position
 from alignkit.rsa._intervals import check_bootstrap, cluster_intervals, percentile_bounds
-from alignkit.rsa._similarity import as_triplets
+from alignkit.rsa._similarity_matrix import as_triplets
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from alignkit._result import Result
 from alignkit._typing import FloatArray, RNGLike
 from alignkit.rsa._intervals import check_bootstrap, cluster_intervals
 from alignkit.rsa._odd_one_out import TIE_TOLERANCE
-from alignkit.rsa._similarity import Kernel, pair_similarities
+from alignkit.rsa._similarity_matrix import Kernel, pair_similarities
 from alignkit.rsa._triplets import TwoAFC
 
 if TYPE_CHECKING:

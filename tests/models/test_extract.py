@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image
 from reference.layer_features import layer_outputs
 from torch import nn
 
-from alignkit.models import Model, extract, load
+from alignkit.models import Model, Preprocess, extract, load
 from alignkit.models._store import FolderStore
 
 from .conftest import PLAIN, picture
@@ -213,3 +214,16 @@ def test_progress_goes_to_standard_error(make_model: Maker, folder: Path, capsys
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "11/11" in captured.err
+
+
+def test_an_image_that_no_preprocessing_takes_is_left_out_by_name(
+    make_model: Callable[..., Model], tmp_path: Path
+) -> None:
+    model = make_model(preprocess=Preprocess.clip(size=32))
+    picture(0).save(tmp_path / "a.png")
+    Image.new("RGB", (1, 60_000)).save(tmp_path / "line.png")
+    with pytest.raises(ValueError, match=r"line\.png cannot be read \(1 x 60000 pixels are too elongated"):
+        extract(model, tmp_path, progress=False)
+    feats = extract(model, tmp_path, on_error="skip", progress=False)
+    assert feats.labels == ("a.png",)
+    assert feats.manifest["skipped"][0]["sha256"] == hashlib.sha256((tmp_path / "line.png").read_bytes()).hexdigest()

@@ -122,3 +122,10 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "scandir", refuse)  # root may read everything
     with pytest.raises(PermissionError, match="closed"):
         as_items("image", tmp_path, None)
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
+    for name in ("a.png", ".hidden.png", ".thumbnails/b.png", "__MACOSX/c.png", "deep/.git/d.png", "deep/e.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(0).save(tmp_path / name)
+    assert [item.label for item in as_items("image", tmp_path, None)] == ["a.png", "deep/e.png"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -75,3 +77,14 @@ def test_maps_in_either_layout_and_what_is_no_map() -> None:
         pooling(model, "5", "auto")
     with pytest.raises(ValueError, match="pool must be one of 'auto', 'cls', 'mean', 'flatten'; got 'max'"):
         pooling(model, "0", "max")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("rule", ["mean-tokens", "mean-map-channels-first", "mean-map-channels-last"])
+def test_means_of_half_precision_are_rounded_once(dtype: torch.dtype, rule: Any) -> None:
+    output = (torch.rand(2, 24, 24, generator=torch.Generator().manual_seed(0)) + 100).to(dtype)
+    output = output if rule == "mean-tokens" else output[:, :, None].expand(2, 24, 24, 24)
+    exact = {"mean-tokens": (1,), "mean-map-channels-first": (2, 3), "mean-map-channels-last": (1, 2)}[rule]
+    pooled = Pooling(rule)(output)
+    assert pooled.dtype == torch.float32
+    torch.testing.assert_close(pooled.double(), output.double().mean(exact), rtol=1e-6, atol=0)

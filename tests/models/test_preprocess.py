@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,3 +119,18 @@ def test_missing_settings_and_what_is_not_supported_are_named() -> None:
         Preprocess.from_timm(config)
     with pytest.raises(ValueError, match="timm's crop_mode"):
         Preprocess.from_timm({**config, "crop_mode": "border"})
+
+
+@pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1)])
+def test_a_line_of_pixels_is_not_blown_up(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=rf"{size[0]} x {size[1]} pixels are too elongated to be scaled to 224"):
+        Preprocess.clip()(Image.new("RGB", size))
+    assert Preprocess.hba()(Image.new("RGB", size)).shape == (3, 224, 224)
+
+
+@pytest.mark.parametrize(
+    "change", [{"mean": None}, {"std": "abc"}, {"mean": [1, 2, "x"]}, {"crop": "half"}, {"crop": None}]
+)
+def test_constants_of_the_wrong_kind(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(change))} must"):
+        Preprocess.from_dict({**Preprocess.clip().to_dict(), **change})

@@ -29,11 +29,12 @@ def test_same_order_costs_nothing(labelled):
 
 
 def test_items_that_one_side_lacks_are_named(labelled, rng):
-    other = RDM(rng.random(10), ["elk", "ant", "bee", "cat", "fox"])
+    other = RDM(rng.random(10), ["elk", "cat", "bee", "ant", "fox"])
     with pytest.raises(ValueError, match=r"only in the first RDM: 'dog'; only in the second RDM: 'elk', 'fox'.*inter"):
         align(labelled, other)
     a, b = align(labelled, other, on_mismatch="intersect")
     assert a.labels == b.labels == ("ant", "bee", "cat")
+    assert np.array_equal(a.values, labelled.select(["ant", "bee", "cat"]).values)
     assert np.array_equal(b.values, other.select(["ant", "bee", "cat"]).values)
 
 

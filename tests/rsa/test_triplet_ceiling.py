@@ -61,6 +61,20 @@ def test_known_answers_on_things(things_repeats):
     assert (result.plug_in, result.leave_one_out) == (result["plug-in"], result["leave-one-out"])
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_people_intervals_are_centred_on_the_estimate(seed):
+    # people drawn twice agree with themselves: the plain bootstrap of the plug-in ceiling lies above it
+    rng = np.random.default_rng(seed)
+    people = np.repeat(np.arange(6), 40)
+    items = np.array([rng.permutation([0, 1, 2]) + 3 * (k % 40) for k in range(240)])
+    result = triplet_ceiling(Triplets(items, participant=people), n_bootstrap=200, rng=seed)
+    for k, name in enumerate(result.definition):
+        if not result.reason[k]:
+            low, high = result.interval(name, over="people")
+            assert low < result[name] < high
+            assert abs((low + high) / 2 - result[name]) < 0.35 * (high - low)
+
+
 def test_people_interval_has_the_right_width():
     """Of 40 people each answers everything; half always take one item, half another: sd of the mean is known."""
     people = np.repeat(np.arange(40), 30)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reference.triplets import left_over, similarity
 
 from alignkit.rsa import RDM, Triplets, TwoAFC, similarity_matrix, triplet_similarities
-from alignkit.rsa import _similarity as module
+from alignkit.rsa import _similarity_matrix as module
 
 KERNELS = ("dot", "cosine", "euclidean")
 
