@@ -33,7 +33,7 @@ SHARED = {
     "_condensed": {"condense", "squareform"},
     "_match_things": {"things_label"},
     "_registry": {"dataset_path", "datasets"},
-    "_similarity": {"similarity_matrix", "triplet_similarities"},
+    "_similarity_matrix": {"similarity_matrix", "triplet_similarities"},
     "_triplet_ceiling": {"percent_of_ceiling"},
     "_two_afc": {"two_afc_accuracy"},
 }
