@@ -79,6 +79,29 @@ def _as_number(name: str, value: object) -> float:
     return float(value)
 
 
+def is_tensor(x: object) -> bool:
+    """Return whether ``x`` is a torch tensor, without importing torch."""
+    return any(base.__module__ == "torch" and base.__name__ == "Tensor" for base in type(x).__mro__)
+
+
+def as_floats(name: str, x: Any) -> Any:
+    """Return ``x`` as float64, or as float32 where it is that already; a torch tensor stays one.
+
+    Raises
+    ------
+    TypeError
+        As :func:`as_float_array`, and tensors that are neither float32 nor float64.
+    """
+    if is_tensor(x):
+        if str(x.dtype) not in ("torch.float32", "torch.float64"):
+            msg = f"{name} must be a float32 or float64 tensor; got {x.dtype} (convert it with .float())."
+            raise TypeError(msg)
+        return x
+    if isinstance(x, np.ndarray) and x.dtype == np.float32 and not isinstance(x, np.ma.MaskedArray):
+        return x
+    return as_float_array(name, x)
+
+
 def as_float_array(name: str, x: object, *, ndim: int | None = None) -> FloatArray:
     """Return ``x`` as float64 without copying float64 input; refuse what is not numeric.
 

@@ -7,13 +7,27 @@ from typing import Any, Literal
 import numpy as np
 
 from alignkit._check import check_choice, check_n_items, check_same_labels
-from alignkit.rsa._container import RDM
+from alignkit.rsa._container import RDM, condensed_rdm
 
 OnMismatch = Literal["raise", "intersect"]
 
 
-def as_rdm(name: str, x: Any) -> RDM:
-    """Return ``x`` as an RDM, whether it is one already, a labelled table or a bare condensed or square array."""
+def as_rdm(name: str, x: Any, *, keep: bool = False) -> RDM:
+    """Return ``x`` as an RDM, whether it is one already, a labelled table or a bare condensed or square array.
+
+    Its values are a float64 array unless ``keep``: then float32 and tensors stay what they are.
+    """
+    rdm = _as_rdm(name, x)
+    if keep:
+        return rdm
+    rdm = rdm.numpy()
+    if rdm.values.dtype == np.float64:
+        return rdm
+    context = {field: getattr(rdm, field) for field in ("labels", "dims", "coords", "metric", "provenance")}
+    return condensed_rdm(rdm.values.astype(np.float64), **context)
+
+
+def _as_rdm(name: str, x: Any) -> RDM:
     if isinstance(x, RDM):
         return x
     try:

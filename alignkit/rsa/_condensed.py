@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from alignkit._check import as_float_array, check_n_items, check_square
-from alignkit._typing import FloatArray
+from alignkit._check import as_floats, check_n_items, check_square, is_tensor
+from alignkit._typing import AnyArray
 
 
 def n_items_of(n_pairs: int, name: str = "the RDM") -> int:
@@ -20,17 +22,17 @@ def n_items_of(n_pairs: int, name: str = "the RDM") -> int:
     return n
 
 
-def condense(square: object, /) -> FloatArray:
+def condense(square: object, /) -> Any:
     """Return the upper triangle, row-major, of square dissimilarity matrices.
 
     Parameters
     ----------
-    square : array_like, shape (..., items, items)
+    square : array_like or tensor, shape (..., items, items)
         Symmetric, with a zero or NaN diagonal.
 
     Returns
     -------
-    ndarray, shape (..., items * (items - 1) / 2)
+    ndarray or tensor, shape (..., items * (items - 1) / 2)
         In scipy's ``squareform`` order.
 
     Raises
@@ -45,23 +47,22 @@ def condense(square: object, /) -> FloatArray:
     >>> condense([[0, 1, 2], [1, 0, 3], [2, 3, 0]])
     array([1., 2., 3.])
     """
-    array = as_float_array("the RDM", square)
+    array = as_floats("the RDM", square)
     _check_square("the RDM", array)
-    rows, columns = np.triu_indices(array.shape[-1], k=1)
-    return array[..., rows, columns]
+    return upper_triangle(array)
 
 
-def squareform(condensed: object, /) -> FloatArray:
+def squareform(condensed: object, /) -> Any:
     """Return square symmetric matrices with a zero diagonal from condensed dissimilarities.
 
     Parameters
     ----------
-    condensed : array_like, shape (..., pairs)
+    condensed : array_like or tensor, shape (..., pairs)
         Upper triangles, row-major.
 
     Returns
     -------
-    ndarray, shape (..., items, items)
+    ndarray or tensor, shape (..., items, items)
 
     Raises
     ------
@@ -77,25 +78,32 @@ def squareform(condensed: object, /) -> FloatArray:
            [1., 0., 3.],
            [2., 3., 0.]])
     """
-    array = as_float_array("the RDM", condensed)
+    array = as_floats("the RDM", condensed)
     n = n_items_of(array.shape[-1] if array.ndim else 0)
     rows, columns = np.triu_indices(n, k=1)
-    square = np.zeros((*array.shape[:-1], n, n))
+    shape = (*array.shape[:-1], n, n)
+    square = array.new_zeros(shape) if is_tensor(array) else np.zeros(shape, dtype=array.dtype)
     square[..., rows, columns] = array
     square[..., columns, rows] = array
     return square
 
 
-def as_condensed(name: str, x: object, n_leading: int | None = None) -> FloatArray:
-    """Return ``x`` condensed, whether it came condensed or square.
+def upper_triangle(square: Any) -> Any:
+    """Return the upper triangle, row-major, of the last two axes of an array or tensor, without any check."""
+    rows, columns = np.triu_indices(square.shape[-1], k=1)
+    return square[..., rows, columns]
+
+
+def as_condensed(name: str, x: object, n_leading: int | None = None) -> Any:
+    """Return ``x`` condensed, whether it came condensed or square; float32 and tensors stay what they are.
 
     ``n_leading``, the number of leading axes, settles which of the two it is. Without it, an array whose last
     two axes are equal is square: a stack that could be either (6 RDMs of 4 items have shape (6, 6)) and is no
     valid square is refused rather than guessed.
     """
-    array = as_float_array(name, x)
-    if array.ndim == 0 or array.size == 0:
-        msg = f"{name} is empty; got shape {array.shape}."
+    array = as_floats(name, x)
+    if array.ndim == 0 or 0 in array.shape:
+        msg = f"{name} is empty; got shape {tuple(array.shape)}."
         raise ValueError(msg)
     square = array.ndim >= 2 and array.shape[-1] == array.shape[-2]
     if n_leading is None:
@@ -106,15 +114,14 @@ def as_condensed(name: str, x: object, n_leading: int | None = None) -> FloatArr
     if square:
         _check_square(name, array, ambiguous=n_leading is None)
         check_n_items(name, array.shape[-1])
-        rows, columns = np.triu_indices(array.shape[-1], k=1)
-        return array[..., rows, columns]
+        return upper_triangle(array)
     check_n_items(name, n_items_of(array.shape[-1], name))
     return array
 
 
-def _check_square(name: str, array: FloatArray, *, ambiguous: bool = False) -> None:
+def _check_square(name: str, array: Any, *, ambiguous: bool = False) -> None:
     try:
-        check_square(name, array)
+        check_square(name, as_host(array))
     except ValueError as error:
         n = array.shape[-1] if array.ndim >= 2 else 0
         if not ambiguous or n < 3 or not _is_triangular(n):
@@ -124,9 +131,15 @@ def _check_square(name: str, array: FloatArray, *, ambiguous: bool = False) -> N
         raise ValueError(msg) from error
 
 
-def _refuse_lone_square(name: str, array: FloatArray, n_leading: int) -> None:
+def as_host(x: Any) -> AnyArray:
+    """Return the numbers of an array or of a tensor, wherever it lies, as an array."""
+    array: AnyArray = x.detach().cpu().numpy() if is_tensor(x) else x
+    return array
+
+
+def _refuse_lone_square(name: str, array: Any, n_leading: int) -> None:
     # 78 x 78 could be 78 condensed RDMs of 13 items, but symmetric and with a zero diagonal it is one RDM
-    if array.ndim < 2 or array.shape[-1] != array.shape[-2] or not np.nan_to_num(array).any():
+    if array.ndim < 2 or array.shape[-1] != array.shape[-2] or not np.nan_to_num(as_host(array)).any():
         return
     try:
         _check_square(name, array)
@@ -143,11 +156,12 @@ def _is_triangular(n: int) -> bool:
     return float((1 + np.sqrt(1 + 8 * n)) / 2).is_integer()
 
 
-def _is_damaged_square(array: FloatArray) -> bool:
+def _is_damaged_square(values: Any) -> bool:
     # A 92 x 91 table with zeros along a diagonal is a square that lost a column, not 92 RDMs of 14 items;
     # a 92 x 93 one cannot be anything else. Say so in those words.
-    if array.ndim != 2 or array.shape[0] <= 3 or not 0 < abs(array.shape[0] - array.shape[1]) <= 2:
+    if values.ndim != 2 or values.shape[0] <= 3 or not 0 < abs(values.shape[0] - values.shape[1]) <= 2:
         return False
+    array = as_host(values)
     if not _is_triangular(array.shape[1]):
         return True
     diagonals = (np.diagonal(array, offset) for offset in (-1, 0, 1))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from alignkit._check import as_labels, check_n_items, join_names, shown
+from alignkit._check import as_labels, check_n_items, is_tensor, join_names, shown
 from alignkit._result import jsonable
 from alignkit._typing import AnyArray, FloatArray, PathLike
 from alignkit.rsa._axes import as_coords, as_dims, as_names, check_axis, find
-from alignkit.rsa._condensed import as_condensed, n_items_of, squareform
+from alignkit.rsa._condensed import as_condensed, as_host, n_items_of, squareform
 from alignkit.rsa._positions import as_many_positions, as_positions
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ class RDM:
     Parameters
     ----------
     values : array_like, shape (..., pairs) or (..., items, items)
-        Dissimilarities; stored condensed (upper triangle, row-major) as read-only float64. A writeable array is
-        copied, so that later changes to it do not reach the RDM.
+        Dissimilarities; stored condensed (upper triangle, row-major) as read-only float64. float32 stays float32: a
+        choice of storage, statistics are computed in float64. A writeable array is copied, so that later changes to
+        it do not reach the RDM. A torch tensor stays the tensor it is, with its device and its gradient.
     labels : sequence of str, shape (items,), optional
         One unique name per item. Two labelled RDMs are aligned by label before any comparison.
     dims : sequence of str, optional
@@ -82,7 +83,7 @@ class RDM:
     ) -> None:
         names = None if dims is None else as_names(dims)
         array = as_condensed("values", values, None if names is None else len(names))
-        if array.flags.writeable and (array is values or not array.flags.owndata):
+        if not is_tensor(array) and array.flags.writeable and (array is values or not array.flags.owndata):
             array = array.copy()
         _fill(self, array, labels, names, {} if coords is None else coords, metric, provenance)
 
@@ -99,7 +100,7 @@ class RDM:
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes of the leading axes."""
-        return self.values.shape[:-1]
+        return tuple(self.values.shape[:-1])
 
     def __len__(self) -> int:
         """Return the size of the first leading axis."""
@@ -111,13 +112,18 @@ class RDM:
     def __repr__(self) -> str:
         axes = ", ".join(f"{name}: {size}" for name, size in zip(self.dims, self.shape, strict=True))
         shown = "unlabelled" if self.labels is None else ", ".join([*self.labels[:3], "..."][: len(self.labels)])
-        n_nan = int(np.isnan(self.values).sum())
+        n_nan = int((self.values != self.values).sum())
         nan = f", {n_nan} NaN" if n_nan else ""
         return f"<RDM {self.n_items} items ({shown}){', ' + axes if axes else ''}, metric: {self.metric}{nan}>"
 
     def squareform(self) -> FloatArray:
         """Return the RDMs as square matrices, shape (..., items, items)."""
-        return squareform(self.values)
+        square: FloatArray = squareform(self.values)
+        return square
+
+    def numpy(self) -> RDM:
+        """Return the same RDM with its values in a numpy array: detached, on the CPU, of the same precision."""
+        return self._part(as_host(self.values)) if is_tensor(self.values) else self
 
     def replace(self, values: object, **changes: Any) -> RDM:
         """Return a copy with new values (and any other field), checked anew."""
@@ -196,17 +202,19 @@ class RDM:
         return self.isel(**positions)
 
     def mean(self, dim: str) -> RDM:
-        """Return the mean over one leading axis (raw values; NaN stays NaN)."""
+        """Return the mean over one leading axis (raw values, in float64 unless a tensor; NaN stays NaN)."""
         check_axis(dim, self.dims)
         dims = [name for name in self.dims if name != dim]
         coords = {name: value for name, value in self.coords.items() if name != dim}
-        return self._part(self.values.mean(axis=self.dims.index(dim)), dims=dims, coords=coords)
+        exact: dict[str, Any] = {} if is_tensor(self.values) else {"dtype": np.float64}
+        values: FloatArray = self.values.mean(axis=self.dims.index(dim), **exact)
+        return self._part(values, dims=dims, coords=coords)
 
     def to_xarray(self) -> xr.DataArray:
         """Return a DataArray with dims (..., item, item_2) holding the square matrices."""
         from alignkit.rsa._convert import to_xarray
 
-        return to_xarray(self)
+        return to_xarray(self.numpy())
 
     @classmethod
     def from_xarray(cls, array: xr.DataArray) -> Self:
@@ -219,7 +227,7 @@ class RDM:
         """Return one row per pair and leading index: the leading axes, item_a, item_b, dissimilarity."""
         from alignkit.rsa._convert import to_dataframe
 
-        return to_dataframe(self)
+        return to_dataframe(self.numpy())
 
     @classmethod
     def from_dataframe(cls, table: pd.DataFrame) -> Self:
@@ -232,7 +240,7 @@ class RDM:
         """Return an ``rsatoolbox.rdm.RDMs``; the leading axes become RDM descriptors."""
         from alignkit.rsa._convert import to_rsatoolbox
 
-        return to_rsatoolbox(self)
+        return to_rsatoolbox(self.numpy())
 
     @classmethod
     def from_rsatoolbox(cls, rdms: Any, *, labels: str | None = None) -> Self:
@@ -245,7 +253,7 @@ class RDM:
         """Write to ``.npz`` (one file, no pickle) or ``.zarr`` (a folder), atomically."""
         from alignkit.rsa._storage import save
 
-        save(self, path)
+        save(self.numpy(), path)
 
     @classmethod
     def load(cls, path: PathLike) -> RDM:
@@ -258,7 +266,7 @@ class RDM:
         """Draw one RDM as a heat map; select from a stack first, or its mean is drawn (and the title says so)."""
         from alignkit.rsa._draw import plot_rdm
 
-        return plot_rdm(self, ax, **options)
+        return plot_rdm(self.numpy(), ax, **options)
 
 
 def condensed_rdm(
@@ -285,17 +293,16 @@ def _fill(
     metric: str | None,
     provenance: Mapping[str, Any] | None,
 ) -> None:
-    if values.ndim == 0 or values.size == 0:
-        msg = f"values is empty; got shape {values.shape}."
+    if values.ndim == 0 or 0 in values.shape:
+        msg = f"values is empty; got shape {tuple(values.shape)}."
         raise ValueError(msg)
     n_items = n_items_of(values.shape[-1], "values")
     check_n_items("values", n_items)
-    if np.isinf(values).any():
+    if _has_infinity(values):
         msg = "values holds infinities; a dissimilarity is finite, or NaN where it is missing."
         raise ValueError(msg)
-    array = values.view()
-    array.flags.writeable = False
-    leading = array.shape[:-1]
+    array = values if is_tensor(values) else _read_only(values)
+    leading = tuple(array.shape[:-1])
     names = as_dims(dims, len(leading))
     fields = {
         "values": array,
@@ -307,6 +314,20 @@ def _fill(
     }
     for name, value in fields.items():
         object.__setattr__(rdm, name, value)
+
+
+def _has_infinity(values: Any) -> bool:
+    if is_tensor(values):
+        return bool(values.isinf().any())
+    # a sum is finite unless a value is not, and needs no mask as long as the values; it may overflow by itself
+    with np.errstate(over="ignore", invalid="ignore"):
+        return not np.isfinite(values.sum()) and bool(np.isinf(values).any())
+
+
+def _read_only(values: AnyArray) -> AnyArray:
+    array = values.view()
+    array.flags.writeable = False
+    return array
 
 
 def _as_metric(metric: object) -> str | None:

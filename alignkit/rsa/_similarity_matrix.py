@@ -9,6 +9,7 @@ import numpy as np
 
 from alignkit._check import NanPolicy, as_float_array, as_labels, check_choice, check_nan_policy, join_names
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
+from alignkit.rsa._align import as_rdm
 from alignkit.rsa._container import RDM
 from alignkit.rsa._kernels import _triplets_numpy
 from alignkit.rsa._nan import items_of_pairs, name_items, report_undefined
@@ -284,7 +285,7 @@ def _precomputed(x: object) -> FloatArray:
         if x.shape:
             msg = f"one RDM is needed, got a stack {dict(zip(x.dims, x.shape, strict=True))}; select or average first."
             raise ValueError(msg)
-        return -x.squareform()
+        return -as_rdm("x", x).squareform()
     matrix = as_float_array("x", x, ndim=2)
     if matrix.shape[0] != matrix.shape[1]:
         msg = f"kernel='precomputed' needs a square (items, items) similarity matrix; got shape {matrix.shape}."

@@ -38,7 +38,7 @@ def constant_rows(x: FloatArray) -> BoolArray:
 def standardise(x: FloatArray, *, centred: bool = True) -> FloatArray:
     """Return rows of unit norm, centred by default; rows without variance become NaN."""
     undefined = constant_rows(x) if centred else np.asarray(~x.any(axis=-1))
-    rows, _ = rescale(x, -1)
+    rows, _ = rescale(x.astype(np.float64, copy=False), -1)
     if centred:
         rows = centre(rows)
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import as_float_array
+from alignkit._check import as_floats
 from alignkit._io import MAX_BYTES, check_file, exchange, load_array, load_npz, save_npz
 from alignkit._typing import AnyArray, PathLike
 from alignkit.rsa._container import RDM, condensed_rdm
@@ -75,7 +75,7 @@ def _from_parts(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) -
         raise ValueError(msg)
     try:
         return condensed_rdm(
-            as_float_array("values", arrays["values"]),
+            as_floats("values", arrays["values"]),
             arrays["labels"].tolist() if "labels" in arrays else None,
             dims=meta["dims"],
             coords={name.removeprefix("coord_"): v for name, v in arrays.items() if name.startswith("coord_")},
