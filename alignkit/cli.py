@@ -17,8 +17,9 @@ if TYPE_CHECKING:
         DataPathConfig,
         DataVerifyConfig,
     )
+    from alignkit._cli._compare import CompareConfig
     from alignkit._cli._extract import ExtractConfig
-    from alignkit._cli._rsa import CompareConfig, RdmConfig
+    from alignkit._cli._rsa import RdmConfig
     from alignkit._cli._score import ScoreConfig
     from alignkit._demo import DemoConfig
 
@@ -61,7 +62,7 @@ def rdm() -> Entry[RdmConfig]:
 @verb("compare", RDMS)
 def compare() -> Entry[CompareConfig]:
     """Say how alike two or more RDMs are."""
-    from alignkit._cli._rsa import CompareConfig, run_compare
+    from alignkit._cli._compare import CompareConfig, run_compare
 
     return Entry(CompareConfig, run_compare)
 

@@ -1,4 +1,4 @@
-"""``alignkit rdm`` and ``alignkit compare``."""
+"""``alignkit rdm``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from alignkit._check import NanPolicy
 from alignkit._cli._files import check_out, read_lines
 from alignkit._config import Positional
 from alignkit._io import load_array, load_npz
 from alignkit._typing import AnyArray
-from alignkit.rsa import RDM, Comparison
-from alignkit.rsa import compare as compare_rdms
+from alignkit.rsa import RDM
 from alignkit.rsa import rdm as compute_rdm
-from alignkit.rsa._align import OnMismatch, align
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,107 +119,3 @@ def _pair(rdms: RDM, position: np.intp) -> str:
     rows, columns = np.triu_indices(rdms.n_items, k=1)
     names = rdms.labels or tuple(f"item {i}" for i in range(rdms.n_items))
     return f"{names[rows[position]]}, {names[columns[position]]} ({rdms.values[position]:.4g})"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CompareConfig:
-    """Say how alike two or more RDMs are.
-
-    Labelled RDMs are matched by label; files without labels must hold the same items in the same order. Two
-    files give the similarity of each RDM of the first with each of the second, more files that of all pairs.
-
-    Examples
-    --------
-    alignkit compare model.npz people.npz
-    alignkit compare a.npz b.npz c.npz --method pearson --out similarity.csv
-    """
-
-    files: Positional[tuple[Path, ...]]
-    """RDMs that `alignkit rdm` wrote, or arrays holding square or condensed dissimilarities."""
-    method: Literal["spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"] = "spearman"
-    """Similarity of two RDMs."""
-    nan_policy: NanPolicy = "propagate"
-    """NaN in an RDM: give NaN, leave those pairs of items out, or raise."""
-    on_mismatch: Literal["raise", "intersect"] = "raise"
-    """RDMs over different items: raise, or compare the items they share."""
-    out: Path | None = None
-    """Where to write the result (.json: everything; .csv: the table)."""
-
-    def __post_init__(self) -> None:
-        if len(self.files) < 2:
-            msg = f"at least two files are compared; got {len(self.files)}."
-            raise ValueError(msg)
-
-
-def run_compare(config: CompareConfig) -> None:
-    """Compare RDM files, print the similarities and save them."""
-    check_out(config.out, (".json", ".csv"), config.files)
-    rdms = [_load(path) for path in config.files]
-    if len(rdms) == 2:
-        names = _names(config.files)
-        first, second = _align(names[0], rdms[0], names[1], rdms[1], config.on_mismatch)
-    else:
-        first = second = _stack(config.files, rdms, config.on_mismatch)
-    result = compare_rdms(first, second, method=config.method, nan_policy=config.nan_policy)
-    if config.out is not None:
-        result.save(config.out)
-    print(result)
-    if result.values.size > 1:
-        print(_table(result))
-    if config.out is not None:
-        print(f"saved to {config.out}")
-
-
-def _load(path: Path) -> RDM:
-    try:
-        return RDM.load(path)
-    except (ValueError, TypeError) as error:
-        text = str(error).removeprefix(f"{path}: ")
-        text = f"the array{text.removeprefix('values')}" if text.startswith("values ") else text
-        msg = text if str(path) in text else f"{path}: {text}"
-        raise type(error)(msg) from error
-
-
-def _stack(paths: Sequence[Path], rdms: Sequence[RDM], on_mismatch: OnMismatch) -> RDM:
-    """Return all RDMs of several files as one stack over the same items, named by file."""
-    common, names = rdms[0], _names(paths)
-    for name, other in zip(names[1:], rdms[1:], strict=True):
-        common, _ = _align(names[0], common, name, other, on_mismatch)
-    rows, coords = [], []
-    for name, other in zip(names, rdms, strict=True):
-        _, aligned = _align(names[0], common, name, other, on_mismatch)
-        values = aligned.values.reshape(-1, aligned.n_pairs)
-        rows.append(values)
-        coords += [name] if len(values) == 1 else [f"{name}[{i}]" for i in range(len(values))]
-    return RDM(np.concatenate(rows), common.labels, dims=["rdm"], coords={"rdm": coords})
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Return the files' names, as long as it takes to tell them apart."""
-    names = [path.name for path in paths]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in paths]
-    return [f"{name} ({names[:i].count(name) + 1})" if name in names[:i] else name for i, name in enumerate(names)]
-
-
-def _align(name_a: str, a: RDM, name_b: str, b: RDM, on_mismatch: OnMismatch) -> tuple[RDM, RDM]:
-    try:
-        return align(a, b, on_mismatch=on_mismatch)
-    except ValueError as error:
-        text = str(error).replace("the first RDM", name_a).replace("the second RDM", name_b)
-        msg = text.replace("the RDMs", f"the RDMs of {name_a} and {name_b}")
-        raise ValueError(msg) from error
-
-
-def _table(result: Comparison, limit: int = 20) -> str:
-    """Return the similarities as text: a matrix when both axes are named and short, else the first rows."""
-    table = result.to_dataframe()
-    if len(result.dims) == 2 and max(result.values.shape) <= 10:
-        rows, columns = result.dims
-        # pivot sorts; the order of the files is the one to read in
-        order = {name: list(dict.fromkeys(table[name])) for name in result.dims}
-        table = table.pivot(index=rows, columns=columns, values="similarity").loc[order[rows], order[columns]]
-        return str(table.to_string(float_format="{:.4f}".format))
-    more = len(table) - limit
-    text = str(table.head(limit).to_string(index=False, float_format="{:.4f}".format))
-    return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text

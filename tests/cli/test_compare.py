@@ -1,0 +1,64 @@
+"""``alignkit compare``: what the function returns, and one sentence for each wrong input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alignkit.rsa import compare
+
+
+def test_compare_two_files(run, here, save_labelled):
+    a, b = save_labelled(here / "a.npz", "abcde"), save_labelled(here / "b.npz", "edcba", seed=1)
+    code, out, _ = run("compare", "a.npz", "b.npz", "--method", "pearson", "--out", "r.json")
+    assert code == 0
+    expected = float(compare(a, b, method="pearson"))
+    assert json.loads(Path("r.json").read_text())["values"] == pytest.approx(expected, abs=1e-15)
+    assert f"{expected:.4f}" in out
+
+
+def test_compare_many_files_gives_all_pairs(run, here, save_labelled):
+    rdms = [save_labelled(here / f"{name}.npz", "abcde", seed) for seed, name in enumerate("xyz")]
+    code, out, _ = run("compare", "x.npz", "y.npz", "z.npz", "--out", "r.csv")
+    assert code == 0
+    pd = pytest.importorskip("pandas")
+    table = pd.read_csv("r.csv").set_index(["rdm", "rdm_2"]).similarity
+    for i, a in enumerate("xyz"):
+        for j, b in enumerate("xyz"):
+            assert table[f"{a}.npz", f"{b}.npz"] == pytest.approx(float(compare(rdms[i], rdms[j])), abs=1e-12)
+    assert "x.npz" in out
+
+
+def test_compare_matches_rows_by_label_over_the_shared_items(run, here, fails, save_labelled):
+    a, b = save_labelled(here / "a.npz", "abcde"), save_labelled(here / "b.npz", "fedcb", seed=1)
+    assert fails("compare", "a.npz", "b.npz").startswith(
+        "a.npz and b.npz do not hold the same items (only in a.npz: 'a'; only in b.npz: 'f')."
+    )
+    code, out, _ = run("compare", "a.npz", "b.npz", "--on-mismatch", "intersect")
+    assert code == 0
+    expected = float(compare(a.select(list("bcde")), b.select(list("bcde"))))
+    assert f"{expected:.4f}" in out
+    code, out, _ = run("compare", "a.npz", "b.npz", "a.npz", "--on-mismatch", "intersect")
+    assert code == 0
+    assert "a.npz (2)" in out
+
+
+def test_arrays_that_are_no_rdms(fails, here, patterns):
+    np.save("asymmetric.npy", patterns(8))
+    sentence = fails("compare", "asymmetric.npy", "asymmetric.npy")
+    assert sentence.startswith("asymmetric.npy: the array is not symmetric: entries (0, 1) and (1, 0) differ")
+    np.save("oblong.npy", patterns(7))
+    assert fails("compare", "oblong.npy", "oblong.npy").startswith("oblong.npy: ")
+    np.save("similar.npy", np.eye(4))
+    assert "zero diagonal" in fails("compare", "similar.npy", "similar.npy")
+
+
+def test_a_comparison_that_cannot_be_kept_is_not_shown_as_if_it_were(run, here, save_labelled, monkeypatch):
+    save_labelled(here / "a.npz", "abcde")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    for out in ("r.json", "r.csv"):
+        assert run("compare", "a.npz", "a.npz", "--out", out) == (2, "", f"error: {out}: no space left on device.\n")
+    assert sorted(path.name for path in here.iterdir()) == ["a.npz"]
