@@ -10,6 +10,7 @@ from alignkit._cli._guard import guarded
 from alignkit._cli._registry import VERBS, Entry, find_verb, verb
 
 if TYPE_CHECKING:
+    from alignkit._cli._compare import CompareConfig
     from alignkit._cli._data import (
         DataFetchConfig,
         DataImportConfig,
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         DataPathConfig,
         DataVerifyConfig,
     )
-    from alignkit._cli._compare import CompareConfig
     from alignkit._cli._extract import ExtractConfig
     from alignkit._cli._rsa import RdmConfig
     from alignkit._cli._score import ScoreConfig
