@@ -76,6 +76,12 @@ def _sentence(error: BaseException) -> str:
     return _in_flags(_one_line(str(error))) or type(error).__name__
 
 
+#: An option as Python writes it: ``name='value'``, ``name=True``, ``name=...``, ``name=FILE``, or ``name=`` alone.
+_KEYWORD = re.compile(
+    r"(?<![\w.'-])(?P<name>[a-z][a-z_]*)=(?P<value>'[^'\s]*'|True|\.\.\.|[A-Z]+(?![\w(])|(?=[\s),;:]|\.?(\s|$)))"
+)
+
+
 def _in_flags(sentence: str) -> str:
     """Return a sentence that speaks of ``name='value'`` in the words of the command line: ``--name value``."""
 
@@ -84,7 +90,7 @@ def _in_flags(sentence: str) -> str:
         value = found["value"].strip("'")
         return f"--{name}" if value in ("", "...", "True") else f"--{name} {value}"
 
-    return re.sub(r"(?<![\w.'-])(?P<name>[a-z][a-z_]*)=(?P<value>'[^'\s]*'|True|\.\.\.|(?=\s))", flag, sentence)
+    return _KEYWORD.sub(flag, sentence)
 
 
 def _one_line(text: str) -> str:
@@ -99,7 +105,7 @@ def _plain_warnings() -> Iterator[None]:
         from tqdm import tqdm
 
         # tqdm's own print keeps a progress bar whole.
-        tqdm.write(f"warning: {_one_line(str(message))}", file=sys.stderr)
+        tqdm.write(f"warning: {_in_flags(_one_line(str(message)))}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from alignkit._check import check_choice, check_count, join_names, shown
 from alignkit._typing import AnyArray, PathLike
 from alignkit._versions import versions
+from alignkit.models._cut_texts import warn_cut_texts
 from alignkit.models._features import Features
 from alignkit.models._items import Item, as_items
 from alignkit.models._manifest import KIND, SCHEMA
@@ -29,8 +31,9 @@ from alignkit.models._run import (
     collate,
     evaluating,
     first_tensor,
-    fitting,
+    free_memory,
     hooked,
+    is_out_of_memory,
     prepare,
     to_device,
 )
@@ -87,7 +90,8 @@ def extract(
         a text's real tokens. ``"flatten"``: every number. ``"auto"``: the class token where an image model has one,
         else the mean; vectors stay as they are.
     batch_size : int
-        Items per forward pass. Results agree between batch sizes up to float32 rounding.
+        Items per forward pass. A batch that does not fit the memory is halved until it does, with one warning; the
+        size that fitted stands in the manifest. Results agree between batch sizes up to float32 rounding.
     device : str or torch.device, optional
         Where to compute; by default where the model is. The model is moved there.
     precision : {"fp32", "bf16", "fp16"}
@@ -117,7 +121,8 @@ def extract(
         ``out`` holds the features of another run, or something else.
     ValueError
         An image that cannot be read, an unknown layer, a pooling that a layer does not allow, a feature that is
-        infinite or NaN, items that changed since an interrupted run, or duplicate labels.
+        infinite or NaN, a single item that does not fit the memory, items that changed since an interrupted run, or
+        duplicate labels.
     TypeError
         Inputs of a kind that the model does not take.
 
@@ -148,7 +153,7 @@ def extract(
     names = model.resolve(layers)
     rules = {layer: pooling(model, layer, pool) for layer in names}
     manifest = _manifest(model, rules, items, pool=pool, precision=precision, format=format)
-    manifest |= {"shard_size": shard_size, "chunk": batch_size}
+    manifest |= {"shard_size": shard_size, "chunk": batch_size, **warn_cut_texts(model, items)}
     if on_error == "raise":
         _check_present(items)
     store: Store = MemoryStore(manifest) if out is None else FolderStore(Path(out), manifest)
@@ -198,6 +203,8 @@ class _Run:
     batch_size: int
     on_error: OnError
     n_workers: int
+    #: Items that go through the network at once: the batch size, or what fits of it.
+    fitting: int = 0
 
     def fill(self, store: Store, items: list[Item], *, progress: bool) -> Features:
         unit = "text" if self.model.kind == "text" else "image"
@@ -207,11 +214,14 @@ class _Run:
             bar.update(store.done.stop)
             bar.initial = store.done.stop  # what was done before says nothing about today's speed
             pending = islice(enumerate(items), store.done.stop, None)
+            # a run that goes on computes as the one before it did, so that both give the same bits
+            self.fitting = min(self.batch_size, store.done.batch_size or self.batch_size)
             while True:
                 values, record = self._read(pending, min(self.batch_size, store.room), pool)
                 if not record.stop:
                     break
                 arrays = self._compute(values, record.labels) if values else {}
+                record.batch_size = self.fitting if self.fitting < self.batch_size else 0
                 store.append(arrays, record)
                 bar.update(record.stop - bar.n)
             return store.finish()
@@ -270,6 +280,40 @@ class _Run:
             raise ValueError(msg) from error
 
     def _compute(self, values: list[Any], labels: list[str]) -> dict[str, AnyArray]:
+        """Return the features of one batch, computed in as large parts as the memory holds."""
+        asked = self.fitting
+        while (arrays := self._try(values, labels)) is None:
+            # only here, outside the handler of the error, is what its frames held free
+            free_memory(self.model.device)
+            self.fitting = max(1, min(self.fitting, len(values)) // 2)
+        if self.fitting < asked:
+            msg = (
+                f"a batch of {min(asked, len(values))} does not fit the memory of {self.model.device}; "
+                f"{self.model.name} goes on with {self.fitting} at a time."
+            )
+            warnings.warn(msg, UserWarning, stacklevel=4)
+        return arrays
+
+    def _try(self, values: list[Any], labels: list[str]) -> dict[str, AnyArray] | None:
+        """Return the features of one batch, or None when its parts are too large for the memory."""
+        size = min(self.fitting, len(values))
+        try:
+            parts = [self._pass(values[i : i + size], labels[i : i + size]) for i in range(0, len(values), size)]
+            if len(parts) == 1:
+                return parts[0]
+            return {layer: np.concatenate([part[layer] for part in parts]) for layer in self.rules}
+        except Exception as error:  # torch has no one kind for memory that has run out
+            if not is_out_of_memory(error):
+                raise
+            if size == 1:
+                msg = (
+                    f"a single item does not fit the memory of {self.model.device} ({labels[0]!r}); free some, or "
+                    "pass a smaller img_size=, precision='bf16' or another device=."
+                )
+                raise ValueError(msg) from error
+            return None
+
+    def _pass(self, values: list[Any], labels: list[str]) -> dict[str, AnyArray]:
         found: dict[str, AnyArray] = {}
         batch = to_device(collate(self.model, values), self.model.device)
         mask = batch.get("attention_mask") if isinstance(batch, Mapping) else None
@@ -283,7 +327,7 @@ class _Run:
                     raise _Enough
 
         running = evaluating(self.model.module, self.precision)
-        with fitting(len(values)), running, hooked(self.model.module, self.rules, record), suppress(_Enough):
+        with running, hooked(self.model.module, self.rules, record), suppress(_Enough):
             self.model.module(batch)
         for layer in self.rules:
             self._check(layer, found[layer], labels)

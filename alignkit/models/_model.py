@@ -33,6 +33,8 @@ class Tokenizer:
         Tokens kept; longer texts are cut.
     tokenize : callable
         Takes a list of strings and returns a mapping of tensors, with ``attention_mask`` 1 at real tokens.
+    count : callable, optional
+        Takes a list of strings and returns how many tokens each has before it is cut.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Tokenizer:
     name: str
     max_length: int
     tokenize: Callable[[list[str]], Mapping[str, Any]] = dataclasses.field(repr=False, compare=False)
+    count: Callable[[list[str]], Sequence[int]] | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __call__(self, texts: list[str]) -> Mapping[str, Any]:
         """Return the padded tokens of a batch of texts."""

@@ -60,9 +60,14 @@ def load_minilm(options: Options) -> Model:
         module: Any = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     # `tokenize` is the older name of `preprocess`
     tokenize = getattr(module, "preprocess", None) or module.tokenize
+
+    def count(texts: list[str]) -> list[int]:
+        tokens = module.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+        return [len(text) for text in tokens]
+
     return Model.from_module(
         module,
-        Tokenizer("all-MiniLM-L6-v2", int(module.max_seq_length), tokenize),
+        Tokenizer("all-MiniLM-L6-v2", int(module.max_seq_length), tokenize, count),
         name=options.name,
         kind="text",
         settings={"weights_file": "model.safetensors", "weights_file_sha256": sha256(folder / "model.safetensors")},

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from alignkit.models._run import collate, evaluating, first_tensor, hooked, prepare, to_device
+from alignkit.models._run import collate, evaluating, first_tensor, hooked, is_out_of_memory, prepare, to_device
 
 if TYPE_CHECKING:
     from alignkit.models._model import Model
@@ -64,6 +64,9 @@ def probe(model: Model) -> Probe:
         with evaluating(model.module), hooked(model.module, names, record):
             model.module(to_device(batch, model.device))
     except Exception as error:
+        if is_out_of_memory(error):
+            msg = f"{model.name} does not fit the memory of {model.device}; free some, or choose another device."
+            raise ValueError(msg) from error
         got = tuple(batch.shape[1:]) if hasattr(batch, "shape") else sorted(batch)
         msg = f"{model.name} cannot run on what its preprocessing gives ({got}): {error}"
         raise ValueError(msg) from error

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from alignkit.models._model import Model
 
 Precision = Literal["fp32", "bf16", "fp16"]
+#: How torch says, in errors of no kind of their own, that memory has run out.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed", "not enough memory")
 #: Where libraries put the vector or tokens when a module returns a dictionary, best first.
 _KEYS = ("sentence_embedding", "image_features", "last_hidden_state", "token_embeddings", "x_norm_clstoken", "logits")
 
@@ -23,7 +25,7 @@ def as_device(device: str | torch.device) -> torch.device:
     Raises
     ------
     ValueError
-        A name torch does not know, or a GPU that this machine does not have.
+        A name torch does not know, or a device that this machine does not have or cannot compute on.
     """
     import torch
 
@@ -32,7 +34,7 @@ def as_device(device: str | torch.device) -> torch.device:
     try:
         wanted = torch.device(device)
     except RuntimeError as error:
-        msg = f"device must be 'auto', 'cpu', 'cuda', 'cuda:0', 'mps' ...; got {device!r}."
+        msg = f"device must be 'auto', 'cpu', 'cuda', 'cuda:0', 'mps' ...; got {str(device)!r}."
         raise ValueError(msg) from error
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
         msg = (
@@ -42,6 +44,11 @@ def as_device(device: str | torch.device) -> torch.device:
     if wanted.type == "mps" and not torch.backends.mps.is_available():
         msg = "device 'mps' was asked for, but this machine has none; use 'auto' or 'cpu'."
         raise ValueError(msg)
+    try:
+        torch.ones(1, device=wanted).item()
+    except Exception as error:  # each backend that torch was built without raises its own
+        msg = f"device {str(device)!r} cannot compute on this machine; use 'auto' or 'cpu'."
+        raise ValueError(msg) from error
     return wanted
 
 
@@ -116,16 +123,21 @@ def _hook(name: str, record: Callable[[str, Any], None]) -> Callable[[nn.Module,
     return hook
 
 
-@contextmanager
-def fitting(batch_size: int) -> Iterator[None]:
-    """Turn torch's report of a full GPU into one sentence."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that the memory of a device or of the computer has run out."""
     import torch
 
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        msg = f"a batch of {batch_size} does not fit the device's memory; choose a smaller batch_size."
-        raise ValueError(msg) from error
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back the memory that torch keeps for reuse, which may lie in pieces too small for the next batch."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _set_training(parts: list[nn.Module]) -> None:

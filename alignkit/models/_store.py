@@ -31,12 +31,15 @@ class Record:
         Label, reason and SHA-256 (None where there was nothing to hash) of the inputs left out.
     stop : int
         Number of the first input not done yet.
+    batch_size : int
+        Items that went through the network at once, where whole batches did not fit the memory; else 0.
     """
 
     labels: list[str] = dataclasses.field(default_factory=list)
     item_sha256: list[str] = dataclasses.field(default_factory=list)
     skipped: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     stop: int = 0
+    batch_size: int = 0
 
     def extend(self, other: Record) -> None:
         """Append what another record holds."""
@@ -44,6 +47,7 @@ class Record:
         self.item_sha256 += other.item_sha256
         self.skipped += other.skipped
         self.stop = other.stop
+        self.batch_size = other.batch_size or self.batch_size
 
 
 class Store(Protocol):
@@ -238,6 +242,7 @@ def finished(done: Record) -> dict[str, Any]:
         "labels": done.labels,
         "item_sha256": done.item_sha256,
         "skipped": done.skipped,
+        **({"reduced_batch_size": done.batch_size} if done.batch_size else {}),
     }
 
 
@@ -245,7 +250,8 @@ def _read_record(path: Path) -> Record:
     content = read_json(path)
     try:
         record = Record(**content)
-        whole = len(record.labels) == len(record.item_sha256) and isinstance(record.stop, int)
+        numbers = isinstance(record.stop, int) and isinstance(record.batch_size, int)
+        whole = numbers and len(record.labels) == len(record.item_sha256)
     except TypeError:
         whole = False
     if not whole:

@@ -72,8 +72,23 @@ def test_warnings_are_one_line_and_the_old_way_comes_back(capsys):
         ("needs labels= (names) and folds= (runs)", "needs --labels (names) and --folds (runs)"),
         ("normalize=True is", "--normalize is"),
         ("with root=... or", "with --root or"),
+        ("is taken (pass preprocess= to choose).", "is taken (pass --preprocess to choose)."),
+        ("fetch it elsewhere and pass weights=FILE.", "fetch it elsewhere and pass --weights FILE."),
+        ("name one with layer=.", "name one with --layer."),
+        ("use a smaller img_size= or", "use a smaller --img-size or"),
+        ("open them with labels=", "open them with --labels"),
+        ("f(x=1) = y, a=B(c) or a=bc", "f(x=1) = y, a=B(c) or a=bc"),
         ("x == y, n=3 and f(a='b c')", "x == y, n=3 and f(a='b c')"),
     ],
 )
 def test_sentences_speak_in_flags(python, flags):
     assert _guard._in_flags(python) == flags
+
+
+def test_warnings_speak_in_flags(capsys):
+    def work() -> None:
+        warnings.simplefilter("always")
+        warnings.warn("pass preprocess= to choose", UserWarning, stacklevel=1)
+
+    assert _guard.guarded(work) == 0
+    assert capsys.readouterr().err == "warning: pass --preprocess to choose\n"

@@ -148,16 +148,94 @@ def test_no_more_than_one_batch_is_kept(
     assert most == 1
 
 
-def test_a_full_device_says_so(make_model: Maker, folder: Path) -> None:
-    model = make_model()
-    model.layers()
+class Crowded(nn.Module):
+    """Refuses batches above a size, as a full device does; counts the passes it took."""
 
-    def full(module: nn.Module, args: object) -> None:
-        raise torch.OutOfMemoryError
+    def __init__(self, inner: nn.Module, most: int, error: Exception | None = None) -> None:
+        super().__init__()
+        self.inner, self.most, self.sizes = inner, most, []
+        self.error = error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
 
-    model.module.register_forward_pre_hook(full)
-    with pytest.raises(ValueError, match="a batch of 8 does not fit the device's memory; choose a smaller batch_size"):
-        extract(model, folder, batch_size=8, progress=False)
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        if len(batch) > self.most:
+            raise self.error
+        self.sizes.append(len(batch))
+        return self.inner(batch)
+
+
+def crowded(model: Model, most: int, error: Exception | None = None) -> Model:
+    """Return the model on a device that holds so many items at once; its layers are known already."""
+    full = Model.from_module(Crowded(model.module, 99), model.preprocess, name="small")
+    full.layers()
+    full.module.sizes.clear()
+    full.module.most = most
+    if error is not None:
+        full.module.error = error
+    return full
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(make_model: Maker, folder: Path, tmp_path: Path) -> None:
+    model = crowded(make_model(), 3)
+    with pytest.warns(
+        UserWarning, match="a batch of 8 does not fit the memory of cpu; small goes on with 2 at"
+    ) as told:
+        feats = extract(model, folder, out=tmp_path / "out", batch_size=8, progress=False)
+    assert len(told) == 1
+    assert model.module.sizes == [2, 2, 2, 2, 2, 1]
+    assert feats.manifest["reduced_batch_size"] == 2
+    small = extract(crowded(make_model(), 99), folder, batch_size=2, progress=False)
+    assert feats.array().tobytes() == small.array().tobytes()
+    assert feats.labels == small.labels
+    assert "reduced_batch_size" not in small.manifest
+
+
+def test_other_ways_to_run_out_of_memory(make_model: Maker, folder: Path) -> None:
+    expected = extract(crowded(make_model(), 99), folder, batch_size=1, progress=False).array()
+    for error in (
+        MemoryError("Unable to allocate 9 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("MPS backend out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ):
+        with pytest.warns(UserWarning, match="a batch of 11 does not fit .* goes on with 1 at a time"):
+            feats = extract(crowded(make_model(), 1, error), folder, batch_size=32, progress=False)
+        assert feats.array().tobytes() == expected.tobytes()
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        extract(crowded(make_model(), 1, RuntimeError("shapes cannot be multiplied")), folder, progress=False)
+
+
+def test_a_run_that_is_killed_under_back_off_goes_on_to_the_same_bits(
+    make_model: Maker, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"batch_size": 4, "shard_size": 4, "progress": False}
+    with pytest.warns(UserWarning, match="goes on with 2"):
+        whole = extract(crowded(make_model(), 2), folder, out=tmp_path / "whole", **options)
+    append = FolderStore.append
+
+    def killed(self: FolderStore, arrays: dict[str, np.ndarray], record: Any) -> None:
+        append(self, arrays, record)
+        if self.done.stop == 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(FolderStore, "append", killed)
+    with pytest.warns(UserWarning, match="goes on with 2"), pytest.raises(KeyboardInterrupt):
+        extract(crowded(make_model(), 2), folder, out=tmp_path / "out", **options)
+    monkeypatch.undo()
+    model = crowded(make_model(), 99)  # the device has room again: what was begun with 2 ends with 2
+    feats = extract(model, folder, out=tmp_path / "out", **options)
+    assert model.module.sizes == [2, 1]
+    assert feats.array().tobytes() == whole.array().tobytes()
+    assert feats.manifest["reduced_batch_size"] == 2
+
+
+def test_one_item_that_does_not_fit_is_the_end_of_the_line(make_model: Maker, folder: Path, tmp_path: Path) -> None:
+    sentence = r"a single item does not fit the memory of cpu \('class_0/00\.png'\); free some, or pass a smaller"
+    with pytest.raises(ValueError, match=sentence):
+        extract(crowded(make_model(), 0), folder, out=tmp_path / "out", batch_size=8, progress=False)
+    assert not (tmp_path / "out").exists()
+    full = Model.from_module(Crowded(make_model().module, 0), PLAIN, name="small")
+    with pytest.raises(ValueError, match="small does not fit the memory of cpu; free some, or choose another device"):
+        extract(full, folder, progress=False)
 
 
 def test_half_precision_is_near_full(folder: Path) -> None:
@@ -197,6 +275,7 @@ def test_own_preprocessing_and_arrays(make_model: Maker) -> None:
         ({"shard_size": 1.5}, TypeError, "shard_size must be a whole number"),
         ({"device": "cuda:99"}, ValueError, "device 'cuda:99' was asked for"),
         ({"device": "tpu?"}, ValueError, "device must be 'auto', 'cpu'"),
+        ({"device": "meta"}, ValueError, "device 'meta' cannot compute on this machine; use 'auto' or 'cpu'"),
         ({"layers": "no"}, ValueError, "has no layer 'no'"),
         ({"labels": ["a"]}, ValueError, "expected 11, got 1"),
     ],

