@@ -1,0 +1,99 @@
+"""Work shared out over threads, with the same bits for any number of them.
+
+A BLAS splits a matrix product by the number of its threads, and sums the parts in another order or by another kernel
+for each number: OpenBLAS gives other last bits for one thread than for two, even where no sum is split. Here each task
+runs its products on one BLAS thread, and it is the tasks, cut without regard to that number, that run side by side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Task = TypeVar("Task")
+Outcome = TypeVar("Outcome")
+
+_lock = threading.Lock()
+_worker = threading.local()
+
+
+class _Limit:
+    """What the BLAS was allowed before it was held to one thread, and by how many calls it is held now."""
+
+    holders = 0
+    allowed = 1
+    stack = contextlib.ExitStack()
+
+
+def n_threads() -> int:
+    """Return how many threads may work side by side: as many as the BLAS may use.
+
+    That is what ``OMP_NUM_THREADS``, ``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` said when numpy was imported, or
+    what ``threadpoolctl.threadpool_limits`` says now, and at most ``NUMBA_NUM_THREADS``. One within a task.
+    """
+    if getattr(_worker, "busy", False):
+        return 1
+    with _lock:
+        return _allowed()
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold the BLAS to one thread until the last of all calls that hold it is done."""
+    with _lock:
+        if _Limit.holders == 0:
+            _Limit.allowed = _allowed()
+            _Limit.stack.enter_context(_blas().limit(limits=1))
+        _Limit.holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _Limit.holders -= 1
+            if _Limit.holders == 0:
+                _Limit.stack.close()
+
+
+def each(function: Callable[[Task], Outcome], tasks: Sequence[Task]) -> list[Outcome]:
+    """Return ``function`` of every task, in their order; tasks run side by side, each on one BLAS thread.
+
+    Threads help where the function spends its time in numpy or in kernels without the interpreter's lock.
+    """
+    number = min(n_threads(), len(tasks))
+    with one_blas_thread():
+        if number <= 1:
+            return [function(task) for task in tasks]
+        with ThreadPoolExecutor(number, initializer=_become_worker) as pool:
+            # numpy's error state belongs to a context
+            futures = [pool.submit(contextvars.copy_context().run, function, task) for task in tasks]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _become_worker() -> None:
+    _worker.busy = True
+
+
+def _allowed() -> int:
+    if _Limit.holders:
+        return _Limit.allowed
+    numbers = [library.num_threads for library in _blas().lib_controllers]
+    most = max(numbers) if numbers else os.cpu_count() or 1
+    asked = os.environ.get("NUMBA_NUM_THREADS", "")
+    return max(1, min(most, int(asked)) if asked.isdecimal() else most)
+
+
+@functools.cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from alignkit import _threads
+from alignkit._threads import each, n_threads, one_blas_thread
+
+
+def blas_threads() -> list[int]:
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+@pytest.fixture
+def four(monkeypatch):
+    monkeypatch.setattr(_threads, "n_threads", lambda: 4)
+
+
+def test_as_many_as_the_blas_may_use(monkeypatch):
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    for number in (1, 2):
+        with threadpool_limits(number):
+            assert n_threads() == number
+    with threadpool_limits(2):
+        monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+        assert n_threads() == 1
+
+
+def test_the_blas_is_given_back_when_the_last_holder_is_done(monkeypatch):
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        with one_blas_thread():
+            with one_blas_thread():
+                assert set(blas_threads()) == {1}
+            assert set(blas_threads()) == {1}
+            assert n_threads() == 2
+        assert blas_threads() == before
+        with pytest.raises(KeyError), one_blas_thread():
+            raise KeyError
+        assert blas_threads() == before
+
+
+def test_holders_in_several_threads_leave_no_limit_behind():
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+
+        def hold() -> None:
+            for _ in range(50):
+                with one_blas_thread():
+                    time.sleep(1e-5)
+
+        holders = [threading.Thread(target=hold) for _ in range(4)]
+        for holder in holders:
+            holder.start()
+        for holder in holders:
+            holder.join()
+        assert blas_threads() == before
+
+
+def test_each_keeps_the_order(four):
+    def slow_first(task: int) -> tuple[int, int, list[int]]:
+        time.sleep(0.01 if task == 0 else 0)
+        return task, _threads._worker.busy, blas_threads()
+
+    found = each(slow_first, range(6))
+    assert [task for task, _, _ in found] == list(range(6))
+    assert all(busy and set(blas) == {1} for _, busy, blas in found)
+    assert each(slow_first, []) == []
+
+
+def test_tasks_start_no_threads_of_their_own(monkeypatch):
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    with threadpool_limits(2, user_api="blas"):
+        assert each(lambda _: n_threads(), range(3)) == [1, 1, 1]
+
+
+def test_an_error_in_a_task_is_the_callers(four):
+    done = []
+
+    def fail(task: int) -> None:
+        if task == 0:
+            raise ZeroDivisionError
+        time.sleep(0.01)
+        done.append(task)
+
+    with pytest.raises(ZeroDivisionError):
+        each(fail, range(100))
+    assert len(done) < 99
+
+
+def test_tasks_see_the_callers_error_state(four):
+    def divide(_: int) -> float:
+        return float((np.ones(1) / np.zeros(1))[0])
+
+    with np.errstate(divide="ignore"), warnings.catch_warnings():
+        assert each(divide, range(4)) == [np.inf] * 4
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        each(divide, range(4))
