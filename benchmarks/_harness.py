@@ -1,0 +1,182 @@
+"""How everything here is measured, checked, printed and kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+#: What keeps a library from using more threads than it was told to.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds of one call over several, and the memory that it needed on top of what was there."""
+
+    minimum: float
+    median: float
+    n: int
+    peak_mib: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table: alignkit beside a rival, and beside what the hardware allows."""
+
+    task: str
+    rival: str
+    ours: Timing
+    theirs: Timing | None
+    floor: Timing | None
+    floor_is: str
+    target: float
+    """Smallest ratio of the rival's time to ours that is promised."""
+    largest_difference: float
+    """Between the two results, before anything was timed."""
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster than the rival, by medians."""
+        return self.theirs.median / self.ours.median if self.theirs else float("nan")
+
+    @property
+    def above_floor(self) -> float:
+        """How many times slower than the floor, by medians."""
+        return self.ours.median / self.floor.median if self.floor else float("nan")
+
+
+def timed(function: Callable[[], Any], *, repeats: int = 7, warm_up: int = 1) -> Timing:
+    """Return the timing of ``function`` after ``warm_up`` calls that are not counted."""
+    for _ in range(warm_up):
+        function()
+    peak = _peak_of(function)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return Timing(min(seconds), float(np.median(seconds)), repeats, peak)
+
+
+def in_turn(functions: Mapping[str, Callable[[], Any]], *, repeats: int = 7) -> dict[str, Timing]:
+    """Return timings of several functions called in turn, so that a drift of the machine meets them all."""
+    peaks = {}
+    for name, function in functions.items():
+        function()  # caches, compilation
+        peaks[name] = _peak_of(function)
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: Timing(min(s), float(np.median(s)), repeats, peaks[name]) for name, s in seconds.items()}
+
+
+def _peak_of(function: Callable[[], Any]) -> float:
+    """Return the MiB that a call needs beyond what is held before it; NaN where the system does not say."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # forgets the highest mark so far
+        before = _status("VmRSS")
+        function()
+        return max(0.0, _status("VmHWM") - before) / 1024
+    except OSError:
+        return float("nan")
+
+
+def _status(key: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(line for line in lines if line.startswith(key)).split()[1])
+
+
+def largest_difference(ours: object, theirs: object, *, limit: float) -> float:
+    """Return the largest absolute difference of two results, or stop when it exceeds ``limit``."""
+    difference = float(np.abs(np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64)).max())
+    if not difference <= limit:
+        sys.exit(f"the results differ by {difference:.3g} (at most {limit:.3g} allowed): nothing is timed")
+    return difference
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on and with."""
+    from importlib import metadata
+
+    names = ("alignkit", "numpy", "scipy", "numba", "torch", "rsatoolbox")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "processor": _processor(),
+        "n_processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": {name: os.environ.get(name) for name in THREADS},
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "versions": {name: _version(metadata, name) for name in names},
+        "commit": commit.stdout.strip() or None,
+        "when": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _version(metadata: Any, name: str) -> str | None:
+    try:
+        found: str = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+    return found
+
+
+def keep(name: str, lines: Sequence[Line]) -> None:
+    """Write the lines of one script to ``results/`` and print them."""
+    where = machine()
+    hardware = "".join(c if c.isalnum() else "-" for c in f"{where['processor']}-{where['n_processors']}cpu").lower()
+    content = {"benchmark": name, "machine": where, "lines": [dataclasses.asdict(line) for line in lines]}
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}_{hardware}_{datetime.now(UTC):%Y%m}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    print("\n".join(table(lines)))
+
+
+HEAD = (
+    "| task | alignkit | rival | times faster (promised) | floor | times the floor | peak memory, MiB (rival) "
+    "| difference |"
+)
+
+
+def table(lines: Sequence[Line]) -> list[str]:
+    """Return the lines as a Markdown table."""
+    rows = [HEAD, "|" + "---|" * (HEAD.count("|") - 1)]
+    for line in lines:
+        theirs = f"{line.rival}: {_seconds(line.theirs.median)}" if line.theirs else line.rival
+        promised = f" ({line.target:g})" if line.target else ""
+        ratio = f"{line.ratio:.1f}{promised}" if line.theirs else "–"
+        floor = f"{line.floor_is}: {_seconds(line.floor.median)}" if line.floor else "–"
+        above = f"{line.above_floor:.1f}" if line.floor else "–"
+        memory = f"{line.ours.peak_mib:,.0f}" + (f" ({line.theirs.peak_mib:,.0f})" if line.theirs else "")
+        cells = [line.task, _seconds(line.ours.median), theirs, ratio, floor, above, memory]
+        rows.append("| " + " | ".join([*cells, f"{line.largest_difference:.1g}"]) + " |")
+    return rows
+
+
+def _seconds(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{seconds * 1e3:.3g} ms"
