@@ -8,11 +8,13 @@ from alignkit.rsa._compare import Comparison, compare
 from alignkit.rsa._condensed import condense, squareform
 from alignkit.rsa._container import RDM
 from alignkit.rsa._entropy_agreement import EntropyAgreement, entropy_agreement
+from alignkit.rsa._feature_similarity import FeatureSimilarity
 from alignkit.rsa._human_distribution import HumanDistribution, human_distribution
 from alignkit.rsa._odd_one_out import odd_one_out
 from alignkit.rsa._pair_probabilities import pair_probabilities
 from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
+from alignkit.rsa._similarity import similarity
 from alignkit.rsa._similarity_matrix import similarity_matrix, triplet_similarities
 from alignkit.rsa._stack import stack
 from alignkit.rsa._temperature import TemperatureFit, fit_temperature
@@ -26,6 +28,7 @@ __all__ = [
     "Calibration",
     "Comparison",
     "EntropyAgreement",
+    "FeatureSimilarity",
     "HumanDistribution",
     "NoiseCeiling",
     "TemperatureFit",
@@ -51,6 +54,7 @@ __all__ = [
     "percent_of_ceiling",
     "rank",
     "rdm",
+    "similarity",
     "similarity_matrix",
     "squareform",
     "stack",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from alignkit.rsa._ceiling import NoiseCeiling
     from alignkit.rsa._compare import Comparison
     from alignkit.rsa._container import RDM
+    from alignkit.rsa._feature_similarity import FeatureSimilarity
+
+    Compared: TypeAlias = Comparison | FeatureSimilarity
 
 #: Above this many items tick labels overlap and say nothing.
 _MAX_TICKS = 40
@@ -49,7 +52,7 @@ def _label_items(ax: Axes, rdm: RDM) -> None:
     ax.set_yticks(range(rdm.n_items), rdm.labels, fontsize=size, parse_math=False)
 
 
-def plot_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
+def plot_comparison(comparison: Compared, ax: Axes | None = None) -> Axes:
     """Draw similarities: bars for one axis, a heat map for two, a histogram for more."""
     ax = new_axes(ax)
     values = comparison.values
@@ -64,7 +67,7 @@ def plot_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _bars(ax: Axes, comparison: Comparison, values: Any) -> None:
+def _bars(ax: Axes, comparison: Compared, values: Any) -> None:
     names = _names(comparison, 0) if comparison.dims else [""]
     ax.bar(range(len(values)), values)
     style: dict[str, Any] = {"rotation": 45, "ha": "right"} if len(names) > 4 else {}
@@ -73,7 +76,7 @@ def _bars(ax: Axes, comparison: Comparison, values: Any) -> None:
     ax.set_ylabel(comparison.method)
 
 
-def _matrix(ax: Axes, comparison: Comparison) -> None:
+def _matrix(ax: Axes, comparison: Compared) -> None:
     image = ax.imshow(comparison.values, cmap="viridis")
     assert ax.figure is not None
     ax.figure.colorbar(image, ax=ax, label=comparison.method)
@@ -85,7 +88,7 @@ def _matrix(ax: Axes, comparison: Comparison) -> None:
     ax.tick_params(axis="x", labelrotation=90)
 
 
-def _names(comparison: Comparison, axis: int) -> list[str]:
+def _names(comparison: Compared, axis: int) -> list[str]:
     name = comparison.dims[axis]
     return [str(v) for v in comparison.coords.get(name, range(comparison.values.shape[axis]))]
 
