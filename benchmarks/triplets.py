@@ -40,7 +40,7 @@ def main() -> None:
     start = time.perf_counter()
     loop_accuracy(x, some)
     seconds = (time.perf_counter() - start) * N_TRIPLETS / N_LOOP
-    flat = np.zeros(N_ITEMS * N_ITEMS)
+    flat = rng.random(N_ITEMS * N_ITEMS)
     a, b, c = (np.ascontiguousarray(column) for column in items.T)
     positions = [b * N_ITEMS + c, a * N_ITEMS + c, a * N_ITEMS + b]
     out = np.empty(N_TRIPLETS)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from alignkit._threads import each
 from alignkit._typing import AnyArray, FloatArray, IntArray
+
+#: Rows handled at once: what they need stays in the second-level cache.
+_BLOCK = 1 << 15
 
 
 def group_triplets(items: IntArray) -> tuple[IntArray, IntArray]:
@@ -17,15 +21,32 @@ def group_triplets(items: IntArray) -> tuple[IntArray, IntArray]:
 
 def triplet_codes(items: IntArray) -> tuple[int, IntArray]:
     """Return how many distinct item sets there are and the set's number of each row, in ascending order."""
-    a, b, c = np.ascontiguousarray(items.T)
-    low, high = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
-    middle = a + b + c - low - high
-    n = int(high.max()) + 1
-    if n > 1 << 21:  # n³ would not fit into 63 bits
-        unique, code = np.unique(np.column_stack([low, middle, high]), axis=0, return_inverse=True)
-        return len(unique), code.reshape(-1)
-    unique, code = np.unique((low * n + middle) * n + high, return_inverse=True)
+    unique, code = np.unique(_set_numbers(items), return_inverse=True)
     return len(unique), code
+
+
+def count_triplets(items: IntArray) -> int:
+    """Return how many distinct item sets there are; unlike :func:`triplet_codes` it need not keep track of the rows."""
+    numbers = np.sort(_set_numbers(items))
+    return 1 + int(np.count_nonzero(numbers[1:] != numbers[:-1]))
+
+
+def _set_numbers(items: IntArray) -> IntArray:
+    """Return one number per row, the same for the same three items, in the order of the sorted items."""
+    n = int(items.max()) + 1
+    if n > 1 << 21:  # n³ would not fit into 63 bits
+        _, numbers = np.unique(np.sort(items, axis=1), axis=0, return_inverse=True)
+        return numbers.reshape(-1)
+    numbers = np.empty(len(items), dtype=np.int64)
+
+    def number(start: int) -> None:
+        a, b, c = np.ascontiguousarray(items[start : start + _BLOCK].T)
+        low, high = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
+        middle = a + b + c - low - high
+        numbers[start : start + _BLOCK] = (low * n + middle) * n + high
+
+    each(number, range(0, len(items), _BLOCK))
+    return numbers
 
 
 def group_codes(values: AnyArray) -> tuple[int, IntArray]:

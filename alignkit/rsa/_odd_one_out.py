@@ -9,7 +9,9 @@ import numpy as np
 
 from alignkit._check import NanPolicy, check_choice
 from alignkit._random import as_rng
+from alignkit._threads import each
 from alignkit._typing import BoolArray, FloatArray, IntArray, RNGLike
+from alignkit.rsa._kernels._triplets_numpy import BLOCK
 from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
 
 #: Similarities closer than this, relative to the largest of the three, differ by rounding only.
@@ -75,10 +77,18 @@ def odd_one_out(
 
 def winners(values: FloatArray, kernel: Kernel) -> tuple[BoolArray, IntArray]:
     """Return which of three similarities, shape (3, n), are the largest, and how many: 0 where undefined."""
-    a, b, c = values
-    top = np.maximum(np.maximum(a, b), c)
-    size = np.maximum(np.abs(top), np.abs(np.minimum(np.minimum(a, b), c)))
-    if kernel == "cosine":  # its rounding is that of unit vectors, also near 0
-        size = np.maximum(size, 1.0)
-    tied = values >= top - TIE_TOLERANCE * size
-    return tied, tied[0].astype(np.int64) + tied[1] + tied[2]
+    tied = np.empty(values.shape, dtype=bool)
+    n_tied = np.empty(values.shape[1], dtype=np.int64)
+
+    def decide(start: int) -> None:
+        part = slice(start, start + BLOCK)
+        a, b, c = values[:, part]
+        top = np.maximum(np.maximum(a, b), c)
+        size = np.maximum(np.abs(top), np.abs(np.minimum(np.minimum(a, b), c)))
+        if kernel == "cosine":  # its rounding is that of unit vectors, also near 0
+            size = np.maximum(size, 1.0)
+        np.greater_equal(values[:, part], top - TIE_TOLERANCE * size, out=tied[:, part])
+        tied[:, part].sum(axis=0, out=n_tied[part])
+
+    each(decide, range(0, values.shape[1], BLOCK))
+    return tied, n_tied

@@ -11,8 +11,8 @@ import numpy as np
 from alignkit._check import NanPolicy, check_choice
 from alignkit._random import spawn
 from alignkit._result import Result
-from alignkit._typing import FloatArray, IntArray, RNGLike
-from alignkit.rsa._grouping import group_codes, sum_groups, triplet_codes
+from alignkit._typing import BoolArray, FloatArray, IntArray, RNGLike
+from alignkit.rsa._grouping import count_triplets, group_codes, sum_groups, triplet_codes
 from alignkit.rsa._intervals import check_bootstrap, cluster_intervals
 from alignkit.rsa._odd_one_out import winners
 from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
@@ -166,7 +166,7 @@ def triplet_accuracy(
     kept = ~np.isnan(credit)
     use = kept if nan_policy == "omit" else np.ones_like(kept)
     scored = credit[use]
-    n_triplets, code = triplet_codes(answers.items[use]) if use.any() else (0, None)
+    n_triplets, code = _group(answers.items, use, n_bootstrap)
     n_people, person = (0, None) if answers.participant is None else group_codes(answers.participant[use])
     low, high = _interval(scored, code, n_triplets, n_bootstrap, confidence, triplet_rng)
     people_low, people_high = _interval(scored, person, n_people, n_bootstrap, confidence, people_rng)
@@ -188,6 +188,14 @@ def triplet_accuracy(
         n_bootstrap=n_bootstrap,
         per_triplet=credit,
     )
+
+
+def _group(items: IntArray, use: BoolArray, n_bootstrap: int) -> tuple[int, IntArray | None]:
+    """Return how many distinct triplets are used and, where they are to be drawn, the number of each answer's."""
+    if not use.any():
+        return 0, None
+    used = items if use.all() else items[use]
+    return triplet_codes(used) if n_bootstrap else (count_triplets(used), None)
 
 
 def _credit(values: FloatArray, kernel: Kernel, ties: Ties, rng: np.random.Generator) -> tuple[FloatArray, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from alignkit._threads import each
 from alignkit._typing import AnyArray, FloatArray, IntArray
 
 #: Rows handled at once: three gathered columns stay in the second-level cache.
@@ -19,13 +20,16 @@ def gather_pairs(matrix: FloatArray, items: IntArray) -> FloatArray:
     n = len(matrix)
     flat = np.ascontiguousarray(matrix).ravel()
     out = np.empty((3, len(items)))
-    for start in range(0, len(items), BLOCK):
+
+    def gather(start: int) -> None:
         a, b, c = items[start : start + BLOCK].T
         stop = start + len(a)
         # mode="clip" skips the bounds check and its buffer; the numbers were checked at the door
         np.take(flat, b * n + c, out=out[0, start:stop], mode="clip")
         np.take(flat, a * n + c, out=out[1, start:stop], mode="clip")
         np.take(flat, a * n + b, out=out[2, start:stop], mode="clip")
+
+    each(gather, range(0, len(items), BLOCK))
     return out
 
 
