@@ -10,6 +10,7 @@ from alignkit.rsa._container import RDM
 from alignkit.rsa._entropy_agreement import EntropyAgreement, entropy_agreement
 from alignkit.rsa._feature_similarity import FeatureSimilarity
 from alignkit.rsa._human_distribution import HumanDistribution, human_distribution
+from alignkit.rsa._noise_precision import NoisePrecision, noise_precision
 from alignkit.rsa._odd_one_out import odd_one_out
 from alignkit.rsa._pair_probabilities import pair_probabilities
 from alignkit.rsa._rank import rank
@@ -31,6 +32,7 @@ __all__ = [
     "FeatureSimilarity",
     "HumanDistribution",
     "NoiseCeiling",
+    "NoisePrecision",
     "TemperatureFit",
     "TripletAccuracy",
     "TripletCeiling",
@@ -49,6 +51,7 @@ __all__ = [
     "human_distribution",
     "kl_divergence",
     "noise_ceiling",
+    "noise_precision",
     "odd_one_out",
     "pair_probabilities",
     "percent_of_ceiling",

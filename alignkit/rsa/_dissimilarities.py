@@ -1,143 +1,115 @@
-r"""The dissimilarities of :func:`rdm`, one function each; they check nothing.
+r"""The dissimilarities of :func:`rdm` that are made of matrix products, one function each; they check nothing.
 
-Each takes :class:`Patterns` without NaN and returns condensed dissimilarities, shape (..., pairs), with the items
-for which they are undefined, shape (..., items). Rows and matrices are first multiplied by a power of two, which is
-exact, so that squares neither overflow nor vanish whatever the unit.
+Each takes :class:`Patterns` without NaN and returns condensed dissimilarities, shape (..., pairs), with what is
+undefined. Rows and matrices are first multiplied by a power of two, which is exact, so that squares neither overflow
+nor vanish whatever the unit.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-
 import numpy as np
 
-from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
-from alignkit.rsa._rescale import centre, rescale
+from alignkit.rsa._arrays import Array, Precision, cast, precision_of, root, transposed
+from alignkit.rsa._condensed import upper_triangle
+from alignkit.rsa._namespace import like, namespace
+from alignkit.rsa._patterns import Noise, Patterns, Undefined
+from alignkit.rsa._rescale import centre, rescale, scale
 from alignkit.rsa._ties import restore_ties
 
 #: Squared distances below this part of the squared norms are computed again from the difference.
-_CLOSE = 1e-3
+CLOSE = 1e-3
 _MAX_ELEMENTS = 2**22
+CONSTANT = "items with constant patterns, whose correlation is undefined"
+ZERO = "items with all-zero patterns, whose cosine is undefined"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Patterns:
-    """What a dissimilarity is computed from.
-
-    ``x`` has shape (..., items, channels), in crossnobis (..., folds, items, channels); ``counts``, shape
-    (folds, items), are the rows behind each of its means, and ``precision`` is (channels, channels).
-    """
-
-    x: FloatArray
-    counts: IntArray | None = None
-    precision: FloatArray | None = None
-
-
-def upper(square: FloatArray) -> FloatArray:
-    """Return the upper triangle, row-major, without any check."""
-    rows, columns = np.triu_indices(square.shape[-1], k=1)
-    return square[..., rows, columns]
-
-
-def correlation(patterns: Patterns) -> tuple[FloatArray, BoolArray]:
+def correlation(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return 1 - r; undefined for constant rows."""
     x = patterns.x
-    # exactly: rounding in a mean must not decide this
-    constant: BoolArray = np.asarray(x.max(axis=-1) == x.min(axis=-1))
+    constant = constant_rows(x)
     x, _ = rescale(x, -1)
-    return _angular(np.where(constant[..., None], 0.0, centre(x))), constant
+    x = namespace(x).where(constant[..., None], 0.0, centre(x))
+    return _angular(cast(x, patterns.dtype)), [Undefined(CONSTANT, constant)]
 
 
-def cosine(patterns: Patterns) -> tuple[FloatArray, BoolArray]:
+def cosine(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return 1 - cosine; undefined for all-zero rows."""
     x, _ = rescale(patterns.x, -1)
-    return _angular(x), np.asarray(~x.any(axis=-1))
+    return _angular(cast(x, patterns.dtype)), [Undefined(ZERO, ~(x != 0).any(axis=-1))]
 
 
-def euclidean(patterns: Patterns) -> tuple[FloatArray, BoolArray]:
+def euclidean(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the length of the difference."""
-    squares, exponent = _squares(patterns.x)
-    return _to_scale(np.sqrt(squares), exponent), _nowhere(patterns.x)
+    squares, exponent = _squares(patterns.x, patterns.dtype)
+    return scale(root(squares), exponent[..., 0]), []
 
 
-def sqeuclidean(patterns: Patterns) -> tuple[FloatArray, BoolArray]:
+def sqeuclidean(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the squared length of the difference."""
-    squares, exponent = _squares(patterns.x)
-    return _to_scale(squares, 2 * exponent), _nowhere(patterns.x)
+    squares, exponent = _squares(patterns.x, patterns.dtype)
+    return scale(squares, 2 * exponent[..., 0]), []
 
 
-def crossnobis(patterns: Patterns) -> tuple[FloatArray, BoolArray]:
-    """Return the cross-validated squared Mahalanobis distance per channel, averaged over the folds left out."""
-    x, exponent = rescale(patterns.x, (-3, -2, -1))
-    assert patterns.counts is not None
-    counts = patterns.counts[..., None].astype(np.float64)
-    x = x - x.mean(axis=(-3, -2), keepdims=True)
-    # a condition's training mean is over all rows of the other folds, however many each of them has
-    training = _sum_of_others(x * counts) / _sum_of_others(counts)
-    # both sides enter as differences of items only: centring changes nothing but the rounding
-    training -= training.mean(axis=-2, keepdims=True)
-    test = x - x.mean(axis=-2, keepdims=True)
-    weighted = training if patterns.precision is None else training @ patterns.precision
-    kernel = (weighted @ np.swapaxes(test, -1, -2)).mean(axis=-3) / x.shape[-1]
-    own = np.diagonal(kernel, axis1=-2, axis2=-1)
-    distances = own[..., :, None] + own[..., None, :] - kernel - np.swapaxes(kernel, -1, -2)
-    return _to_scale(upper(distances), 2 * exponent[..., 0]), _nowhere(patterns.x)
+def mahalanobis(patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    """Return the length of the difference of whitened rows."""
+    squares, exponent = _squares(whiten(patterns.x, patterns.noise), patterns.dtype)
+    return scale(root(squares), exponent[..., 0]), []
 
 
-def _nowhere(x: FloatArray) -> BoolArray:
-    return np.zeros(x.shape[:-1], dtype=bool)
+def sqmahalanobis(patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    """Return the squared length of the difference of whitened rows."""
+    squares, exponent = _squares(whiten(patterns.x, patterns.noise), patterns.dtype)
+    return scale(squares, 2 * exponent[..., 0]), []
 
 
-def _to_scale(values: FloatArray, exponent: AnyArray) -> FloatArray:
-    with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(values, exponent[..., 0])
+def constant_rows(x: Array) -> Array:
+    """Return which rows hold one value only, exactly: rounding in a mean must not decide this."""
+    xp = namespace(x)
+    return xp.amax(x, axis=-1) == xp.amin(x, axis=-1)
 
 
-def _angular(x: FloatArray) -> FloatArray:
-    norms = np.linalg.norm(x, axis=-1, keepdims=True)
-    unit = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
-    values = 1.0 - upper(unit @ np.swapaxes(unit, -1, -2))
+def whiten(x: Array, noise: Noise | None) -> Array:
+    """Return rows (all moved by one and the same vector) whose dot products are x'Py."""
+    if noise is None or noise.root is None:
+        return x
+    axes = tuple(range(-x.ndim, -1))
+    return (x - x.mean(axis=axes, keepdims=True)) @ cast(like(noise.root, x), precision_of(x))
+
+
+def _angular(x: Array) -> Array:
+    xp = namespace(x)
+    squares = (x * x).sum(axis=-1, keepdims=True)
+    unit = x / root(xp.where(squares > 0, squares, 1.0))
     # rounding alone can leave [0, 2]
-    return restore_ties(np.clip(values, 0.0, 2.0), absolute=1e-14)
+    values = xp.clip(1.0 - upper_triangle(unit @ transposed(unit)), 0.0, 2.0)
+    return restore_ties(values, absolute=1e-14) if precision_of(values) == "float64" else values
 
 
-def _squares(x: FloatArray) -> tuple[FloatArray, AnyArray]:
+def _squares(x: Array, dtype: Precision) -> tuple[Array, Array]:
     """Return squared distances of rescaled ``x`` and the exponents, shape (..., 1, 1), taken out of ``x``."""
     x, exponent = rescale(x, (-2, -1))
     # Distances do not change when columns are centred, but the Gram matrix loses far fewer digits.
-    centred = x - x.mean(axis=-2, keepdims=True)
-    norms = np.einsum("...ik,...ik->...i", centred, centred)
-    scale = upper(norms[..., :, None] + norms[..., None, :])
-    values = scale - 2.0 * upper(centred @ np.swapaxes(centred, -1, -2))
-    # Close rows lose their digits in that difference: take those pairs directly, from the rows as they came.
-    close = np.nonzero(values < _CLOSE * scale)
-    rows, columns = np.triu_indices(x.shape[-2], k=1)
-    step = max(1, _MAX_ELEMENTS // x.shape[-1])
+    centred = cast(x - x.mean(axis=-2, keepdims=True), dtype)
+    norms = (centred * centred).sum(axis=-1)
+    total = upper_triangle(norms[..., :, None] + norms[..., None, :])
+    values = total - 2.0 * upper_triangle(centred @ transposed(centred))
+    values = redo_close_pairs(values, total, x, x)
+    return (restore_ties(values, relative=1e-13) if precision_of(values) == "float64" else values), exponent
+
+
+def redo_close_pairs(values: Array, total: Array, a: Array, b: Array) -> Array:
+    """Return sums of (a_i - a_j)(b_i - b_j) in which those that lost their digits are taken directly from the rows.
+
+    ``total`` is what the sums were subtracted from.
+    """
+    xp = namespace(values)
+    close = xp.where(values < CLOSE * total)
+    rows, columns = (like(index, values) for index in np.triu_indices(a.shape[-2], k=1))
+    step = max(1, _MAX_ELEMENTS // a.shape[-1])
     for start in range(0, len(close[0]), step):
         *leading, pair = where = tuple(index[start : start + step] for index in close)
-        difference = x[(*leading, rows[pair])] - x[(*leading, columns[pair])]
-        values[where] = np.einsum("ik,ik->i", difference, difference)
-    return restore_ties(values, relative=1e-13), exponent
-
-
-def _sum_of_others(x: FloatArray) -> FloatArray:
-    """Return, for every fold (axis -3), the sum over the other folds; nothing is subtracted, so nothing cancels."""
-    total = np.zeros_like(x)
-    total[..., 1:, :, :] = np.cumsum(x[..., :-1, :, :], axis=-3)
-    total[..., :-1, :, :] += np.cumsum(x[..., :0:-1, :, :], axis=-3)[..., ::-1, :, :]
-    return total
-
-
-METRICS: dict[str, Callable[[Patterns], tuple[FloatArray, BoolArray]]] = {
-    "correlation": correlation,
-    "cosine": cosine,
-    "euclidean": euclidean,
-    "sqeuclidean": sqeuclidean,
-    "crossnobis": crossnobis,
-}
-#: Why an item's dissimilarities are undefined.
-UNDEFINED = {
-    "correlation": "items with constant patterns, whose correlation is undefined",
-    "cosine": "items with all-zero patterns, whose cosine is undefined",
-}
+        i, j = (*leading, rows[pair]), (*leading, columns[pair])
+        difference = a[i] - a[j]
+        other = difference if b is a else b[i] - b[j]
+        values[where] = cast(xp.einsum("ik,ik->i", difference, other), precision_of(values))
+    return values

@@ -8,15 +8,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from alignkit._check import NanPolicy, as_float_array, check_choice, check_finite, check_n_items
-from alignkit._typing import BoolArray, FloatArray
+from alignkit._check import NanPolicy, check_choice, check_nan_policy
+from alignkit.rsa._arrays import Array
 from alignkit.rsa._axes import as_dims
+from alignkit.rsa._condensed import as_host
 from alignkit.rsa._container import RDM, condensed_rdm
-from alignkit.rsa._dissimilarities import METRICS, UNDEFINED, Patterns
-from alignkit.rsa._nan import name_items, report_all
-from alignkit.rsa._repeats import average_repeats, average_within_folds, row_names
-
-Metric = Literal["correlation", "cosine", "euclidean", "sqeuclidean", "crossnobis"]
+from alignkit.rsa._metrics import METRICS, compute
+from alignkit.rsa._metrics import Metric as Metric
+from alignkit.rsa._namespace import namespace
+from alignkit.rsa._nan import items_of_pairs, name_items, report_all
+from alignkit.rsa._noise import NoiseKind, as_noise
+from alignkit.rsa._patterns import CrossValidation, MetricOptions, Patterns, Undefined, mark
+from alignkit.rsa._rdm_options import as_options
+from alignkit.rsa._read_patterns import read_patterns, unwrap
 
 
 def rdm(
@@ -26,9 +30,16 @@ def rdm(
     metric: Metric = "correlation",
     labels: Iterable[Any] | None = None,
     folds: Iterable[Any] | None = None,
+    cv: CrossValidation | None = None,
     noise: object = None,
+    noise_kind: NoiseKind = "precision",
     normalize: bool = False,
-    nan_policy: Literal["propagate", "raise"] = "propagate",
+    p: float = 2.0,
+    prior_lambda: float = 1.0,
+    prior_weight: float = 0.1,
+    variance_floor: float = 0.0,
+    dtype: Literal["float64", "float32"] | None = None,
+    nan_policy: NanPolicy = "propagate",
     dims: Sequence[str] | None = None,
     coords: Mapping[str, Any] | None = None,
 ) -> RDM:
@@ -38,55 +49,108 @@ def rdm(
     ----------
     x : array_like, shape (..., rows, channels)
         Patterns: one row per item, or several rows per item (repeats, trials) when ``labels`` repeat.
-        Leading axes (subjects, time points, layers) are computed in one batch.
-    metric : {"correlation", "cosine", "euclidean", "sqeuclidean", "crossnobis"}
-        =========== ====================================================================== ==========================
-        metric      definition, for rows :math:`x_i` with :math:`p` channels               equals
-        =========== ====================================================================== ==========================
-        correlation :math:`1 - r(x_i, x_j)`                                               scipy, rsatoolbox, mne-rsa
-        cosine      :math:`1 - x_i'x_j / (|x_i||x_j|)`                                     scipy, mne-rsa
-        euclidean   :math:`|x_i - x_j|`, rooted                                            scipy, mne-rsa
-        sqeuclidean :math:`|x_i - x_j|^2`; divided by p with ``normalize=True``           scipy; rsatoolbox "euclidean"
-        crossnobis  :math:`\frac1{Fp}\sum_f (a_{fi}-a_{fj})' P (m_{fi}-m_{fj})`            rsatoolbox "crossnobis"
-        =========== ====================================================================== ==========================
+        Leading axes (subjects, time points, layers) are computed in one batch. Features of one layer are taken with
+        their labels. A torch tensor gives an RDM of tensors on its device, with their gradient for all metrics but
+        scipy's, which are computed in numpy.
+    metric : str
+        With rows :math:`x_i` of :math:`p` channels, and P the noise precision (by default the identity):
 
-        In crossnobis :math:`m_f` are the condition means of fold f and :math:`a_f` those over all rows of the
-        other folds (folds may have different numbers of rows). It is unbiased, so that it may be negative;
-        nothing is clipped.
+        ============== =================================================================== ========================
+        metric         definition                                                          equals
+        ============== =================================================================== ========================
+        correlation    :math:`1 - r(x_i, x_j)`                                             scipy, rsatoolbox,
+                                                                                           mne-rsa
+        cosine         :math:`1 - x_i'x_j / (|x_i||x_j|)`                                  scipy, mne-rsa
+        euclidean      :math:`|x_i - x_j|`, rooted                                         scipy, mne-rsa
+        sqeuclidean    :math:`|x_i - x_j|^2`                                               scipy; with normalize
+                                                                                           rsatoolbox "euclidean"
+        mahalanobis    :math:`\sqrt{(x_i-x_j)' P (x_i-x_j)}`                               scipy with ``VI=P``
+        sqmahalanobis  :math:`(x_i-x_j)' P (x_i-x_j)`                                      its square; with normalize
+                                                                                           rsatoolbox "mahalanobis"
+        poisson        :math:`\frac1p(r_i-r_j)'(\log r_i-\log r_j)` of the rates           rsatoolbox
+                       :math:`r = (x+\lambda w)/(1+w)`, prior_lambda and prior_weight
+        crossnobis     :math:`\frac1p(x_i-x_j)_f'P(x_i-x_j)_g`, mean over f and g          rsatoolbox; mne-rsa's times
+                                                                                           1/p, without its root
+        sqeuclidean_cv p times crossnobis without noise; with normalize, crossnobis        mne-rsa > 1.0, unrooted
+        correlation_cv :math:`1-c_{ij}/\sqrt{c_{ii}c_{jj}}`, where :math:`c_{ij}` is the   with two folds Guggenmos et
+                       mean over f and g of the covariance of :math:`x_{if}`, :math:`x_{jg}` al. (2018), unregularised
+        cosine_cv      the same without taking out each row's mean
+        poisson_cv     as poisson, :math:`r_i-r_j` of fold f and the logarithms of fold g, mean of rsatoolbox's folds
+                       mean over f and g                                                   (it returns the last one)
+        ============== =================================================================== ========================
+
+        Others are scipy's ``pdist`` of that name, equal to it: braycurtis, canberra, chebyshev, cityblock, hamming,
+        jensenshannon, minkowski (``p``), seuclidean (variances of the items at hand), and, of rows read as
+        presence (not zero) or absence: dice, jaccard, rogerstanimoto, russellrao, sokalsneath, yule.
+        Cross-validated metrics may be negative; nothing is clipped or rooted.
     labels : sequence of str, shape (rows,), optional
         Name of each row's item; by default the text index of a pandas table or the text coordinate of an xarray's
         rows. Rows with one name are averaged first; items keep the order of their first appearance. Required for
-        crossnobis.
+        cross-validated metrics.
     folds : sequence, shape (rows,), optional
-        Independent partition (run, session) of each row; crossnobis only.
-    noise : array_like, shape (channels, channels), optional
-        Noise **precision** P for crossnobis (the inverse of the noise covariance). By default the identity.
+        Independent partition (run, session) of each row; cross-validated metrics only.
+    cv : {"leave-one-fold-out", "fold-pairs", "observation-pairs"}, optional
+        What f and g run over. All agree when every item has equally many rows in every fold.
+
+        - ``"leave-one-fold-out"``, the default: a fold and the mean over all rows of the others; every item in every
+          fold. Equals rsatoolbox ``calc_rdm`` and mne-rsa.
+        - ``"fold-pairs"``, the default with noise per fold: every two folds that hold both items, each as much;
+          what is added to a whole fold cancels. Noise per fold: :math:`P = ((\Sigma_f + \Sigma_g)/2)^{-1}`, as
+          rsatoolbox.
+        - ``"observation-pairs"``: every two rows from different folds, for each of the products
+          :math:`x_i'Px_i`, :math:`x_j'Px_j` and :math:`x_i'Px_j` by itself. Equals rsatoolbox
+          ``calc_rdm_unbalanced`` of patterns less the mean over items of all their rows: in unbalanced designs the
+          value depends on the origin, and a large offset would drown it. Not for poisson_cv.
+
+        The last two do without items in some folds; those that never meet give NaN.
+    noise : array_like, shape (channels, channels) or (folds, channels, channels), NoisePrecision, optional
+        Noise of the channels, for mahalanobis, sqmahalanobis and crossnobis; see :func:`noise_precision`. One per
+        fold (crossnobis): a list or stack in the order in which ``folds`` first names them, or a dict by fold.
+    noise_kind : {"precision", "covariance"}
+        What the matrices of ``noise`` are.
     normalize : bool
-        Divide squared distances by the number of channels (sqeuclidean only).
-    nan_policy : {"propagate", "raise"}
-        What to do about items with NaN or infinite values, and about constant rows (correlation) or zero rows
-        (cosine): give NaN and warn once with their names, or raise.
+        Divide by the number of channels (sqeuclidean, sqmahalanobis, sqeuclidean_cv).
+    p : float
+        Exponent of minkowski.
+    prior_lambda, prior_weight : float
+        Mean rate and weight of the prior of poisson and poisson_cv. Defaults are rsatoolbox's.
+    variance_floor : float
+        For correlation_cv and cosine_cv: :math:`c_{ii}` is at least this part of the mean over folds of the
+        variance within them, which is not cross-validated. 0: not regularised, and NaN where :math:`c_{ii} \le 0`.
+    dtype : {"float64", "float32"}, optional
+        Precision of the products and the values; by default float64, and that of a tensor. With float32 the
+        provenance holds ``float32_error``, the largest absolute difference to float64 over the pairs of 46 items;
+        discrete patterns, whose dissimilarities tie, are computed in float64 first.
+    nan_policy : {"propagate", "omit", "raise"}
+        What to do about items with NaN or infinite values, and about dissimilarities that are undefined (constant
+        rows, all-zero rows): give NaN and warn once with the names, or raise. ``"omit"`` (correlation, cosine,
+        euclidean, sqeuclidean) computes each pair over the channels that both items have; squared distances are
+        multiplied by :math:`p / n_{ij}`, the number of channels over those used, as scikit-learn's
+        ``nan_euclidean_distances``. Repeats are averaged channel by channel. The range of :math:`n_{ij}` is kept
+        as ``n_channels_used``.
     dims, coords
         Names and coordinates of the leading axes, as in :class:`RDM`.
 
     Returns
     -------
     RDM
-        Condensed dissimilarities, shape (..., pairs), float64.
+        Condensed dissimilarities, shape (..., pairs).
 
     Raises
     ------
     ValueError
         An unknown metric, fewer than three items, one channel for correlation or cosine, options that the metric
-        does not take, a wrong number of labels or folds, a condition missing from a fold, or (under
-        ``nan_policy="raise"``) undefined dissimilarities.
+        does not take, a wrong number of labels or folds, a condition missing from a fold, noise that is no
+        precision or covariance, or (under ``nan_policy="raise"``) undefined dissimilarities.
     TypeError
         Values that are not real numbers of one dtype.
 
     References
     ----------
     Kriegeskorte et al. (2008), doi:10.3389/neuro.06.004.2008. Crossnobis: Walther et al. (2016),
-    doi:10.1016/j.neuroimage.2015.12.012.
+    doi:10.1016/j.neuroimage.2015.12.012. Cross-validated correlation: Guggenmos et al. (2018),
+    doi:10.1016/j.neuroimage.2018.02.044, who average the ratios of folds; here the covariances are averaged first.
+    Poisson: Schuett et al. (2023), doi:10.7554/eLife.82566.
 
     Examples
     --------
@@ -94,101 +158,95 @@ def rdm(
     array([5.   , 1.   , 4.243])
     """
     check_choice("metric", metric, tuple(METRICS))
-    check_choice("nan_policy", nan_policy, ("propagate", "raise"))
-    if labels is None:
-        labels = row_names(x)
-    _check_options(metric, labels=labels, folds=folds, noise=noise, normalize=normalize)
-    patterns, names = _as_patterns(x, metric, labels, folds, noise)
-    leading = as_dims(dims, patterns.x.ndim - (2 if patterns.counts is None else 3))
-    usable, bad = _set_bad_items_aside(patterns)
-    values, undefined = METRICS[metric](usable)
+    check_nan_policy(nan_policy)
+    x, labels = unwrap(x, labels)
+    options = as_options(
+        metric,
+        MetricOptions(cv, normalize, p, prior_lambda, prior_weight, variance_floor),
+        labels=labels,
+        folds=folds,
+        noise=noise,
+        nan_policy=nan_policy,
+    )
+    omit = nan_policy == "omit"
+    patterns, names = read_patterns(x, metric, labels, folds, options, dtype=dtype, omit=omit)
+    patterns = _with_noise(patterns, noise, noise_kind)
+    leading = as_dims(dims, patterns.x.ndim - (2 if patterns.folds is None else 3))
+    patterns, bad = (patterns, None) if omit else _set_bad_items_aside(patterns)
+    values, undefined, extra = compute(metric, patterns, omit=omit)
     if normalize:
-        values = values / patterns.x.shape[-1]
-    values = _mark_undefined(values, bad | undefined)
-    _report(bad, undefined & ~bad, metric, names, nan_policy)
-    provenance = {"normalize": normalize, "noise": "precision" if noise is not None else None}
+        values = values / patterns.n_channels
+    undefined = _all_undefined(bad, undefined)
+    for one in undefined:
+        values = mark(values, one)
+    _report(undefined, patterns.n_items, names, nan_policy)
+    provenance = _provenance(metric, patterns) | extra
     return condensed_rdm(values, names, dims=leading, coords=coords, metric=metric, provenance=provenance)
 
 
-def _check_options(metric: str, **options: Any) -> None:
-    crossvalidated = metric == "crossnobis"
-    if crossvalidated and (options["labels"] is None or options["folds"] is None):
-        msg = "crossnobis needs labels= (the condition of each row) and folds= (its run or session)."
+def _with_noise(patterns: Patterns, noise: object, kind: str) -> Patterns:
+    folds = None if patterns.folds is None else patterns.folds.names
+    found = as_noise(noise, kind, patterns.n_channels, folds)
+    cv = patterns.options.cv
+    if patterns.folds is not None and cv is None:
+        by_fold = found is not None and found.covariances is not None
+        cv = "fold-pairs" if by_fold else "leave-one-fold-out"
+    elif found is not None and found.covariances is not None and cv == "leave-one-fold-out":
+        msg = "noise per fold is for cv='fold-pairs' or cv='observation-pairs', which name two folds at a time."
         raise ValueError(msg)
-    for name in ("folds", "noise"):
-        if options[name] is not None and not crossvalidated:
-            msg = f"{name} is only for metric='crossnobis'; got metric={metric!r}."
-            raise ValueError(msg)
-    if options["normalize"] and metric != "sqeuclidean":
-        msg = f"normalize=True is only for metric='sqeuclidean'; got metric={metric!r}."
-        raise ValueError(msg)
+    return dataclasses.replace(patterns, noise=found, options=dataclasses.replace(patterns.options, cv=cv))
 
 
-def _as_patterns(
-    x: object, metric: str, labels: Iterable[Any] | None, folds: Iterable[Any] | None, noise: object
-) -> tuple[Patterns, tuple[str, ...] | None]:
-    array = as_float_array("x", x)
-    if array.ndim < 2 or array.size == 0:
-        msg = f"x must have shape (..., items, channels) with at least one channel; got {array.shape}."
-        raise ValueError(msg)
-    if metric in ("correlation", "cosine") and array.shape[-1] == 1:
-        msg = f"metric={metric!r} is undefined for a single channel; use 'euclidean'."
-        raise ValueError(msg)
-    names, counts = None, None
-    if folds is not None and labels is not None:
-        array, names, counts = average_within_folds(array, labels, folds)
-    elif labels is not None:
-        array, names = average_repeats(array, labels)
-    check_n_items("x", array.shape[-2])
-    return Patterns(array, counts, _as_precision(noise, array.shape[-1])), names
-
-
-def _as_precision(noise: object, n_channels: int) -> FloatArray | None:
-    if noise is None:
-        return None
-    precision = as_float_array("noise", noise, ndim=2)
-    if precision.shape != (n_channels, n_channels):
-        msg = f"noise must be a ({n_channels}, {n_channels}) precision matrix; got shape {precision.shape}."
-        raise ValueError(msg)
-    check_finite("noise", precision)
-    if np.abs(precision - precision.T).max() > 1e-6 * np.abs(precision).max():
-        msg = "noise must be symmetric: it is the inverse of the noise covariance of the channels."
-        raise ValueError(msg)
-    return precision
-
-
-def _set_bad_items_aside(patterns: Patterns) -> tuple[Patterns, BoolArray]:
+def _set_bad_items_aside(patterns: Patterns) -> tuple[Patterns, Array]:
     # A NaN would spread over all items through the column means: such items become copies of a good one first,
     # which leaves the means where the data are.
-    x = patterns.x
-    bad: BoolArray = np.asarray(~np.isfinite(x).all(axis=-1))
+    x, xp = patterns.x, namespace(patterns.x)
+    bad = ~xp.isfinite(x).all(axis=-1)
+    patterns = dataclasses.replace(patterns, bad=bad)
+    of_item = bad if patterns.folds is None else bad.any(axis=-2)
     if not bad.any():
-        return patterns, bad
-    first_good = np.argmin(bad, axis=-1)[..., None, None]
-    filler = np.nan_to_num(np.take_along_axis(x, first_good, axis=-2), posinf=0.0, neginf=0.0)
-    return dataclasses.replace(patterns, x=np.where(bad[..., None], filler, x)), bad
+        return patterns, None
+    good = (~bad).astype(np.int8) if xp is np else (~bad).int()
+    first_good = xp.argmax(good, axis=-1)[..., None, None]
+    take = np.take_along_axis if xp is np else xp.take_along_dim
+    filler = xp.nan_to_num(take(x, xp.broadcast_to(first_good, (*first_good.shape[:-1], x.shape[-1])), -2))
+    return dataclasses.replace(patterns, x=xp.where(bad[..., None], _finite(filler), x)), of_item
 
 
-def _mark_undefined(values: FloatArray, undefined: BoolArray) -> FloatArray:
-    if undefined.ndim == values.ndim + 1:  # crossnobis: (..., folds, items)
-        undefined = np.asarray(undefined.any(axis=-2))
-    if not undefined.any():
-        return values
-    rows, columns = np.triu_indices(undefined.shape[-1], k=1)
-    return np.where(undefined[..., rows] | undefined[..., columns], np.nan, values)
+def _finite(x: Array) -> Array:
+    xp = namespace(x)
+    return xp.where(abs(x) < xp.finfo(x.dtype).max, x, 0.0)
 
 
-def _report(
-    bad: BoolArray,
-    undefined: BoolArray,
-    metric: str,
-    names: Sequence[str] | None,
-    nan_policy: NanPolicy,
-) -> None:
-    def named(mask: BoolArray) -> list[str]:
-        return name_items(names, np.flatnonzero(mask.reshape(-1, mask.shape[-1]).any(axis=0)).tolist())
+def _all_undefined(bad: Array, undefined: Sequence[Undefined]) -> list[Undefined]:
+    """Return what is undefined, that of ``bad`` items first."""
+    return list(undefined) if bad is None else [Undefined("items with NaN or infinite values", bad), *undefined]
 
-    reasons = {"items with NaN or infinite values": named(bad)}
-    if metric in UNDEFINED:
-        reasons[UNDEFINED[metric]] = named(undefined)
+
+def _report(undefined: Sequence[Undefined], n_items: int, names: Sequence[str] | None, nan_policy: NanPolicy) -> None:
+    """Warn once, or raise, with the names of the items behind every reason; each is named for the first of them."""
+    reasons: dict[str, list[str]] = {}
+    lost = np.zeros(n_items, dtype=bool)
+    rows, columns = np.triu_indices(n_items, k=1)
+    for one in undefined:
+        mask = as_host(one.mask)
+        mask = np.any(mask.reshape(-1, mask.shape[-1]), axis=0, keepdims=True)[0]
+        if one.of == "items":
+            found = np.flatnonzero(mask & ~lost).tolist()
+        else:
+            found = items_of_pairs(mask & ~lost[rows] & ~lost[columns], n_items)
+        lost[found] = True
+        reasons[one.reason] = name_items(names, found)
     report_all(reasons, nan_policy, stacklevel=4)
+
+
+def _provenance(metric: str, patterns: Patterns) -> dict[str, Any]:
+    options, takes = patterns.options, METRICS[metric].takes
+    found: dict[str, Any] = {
+        "normalize": options.normalize,
+        "noise": None if patterns.noise is None else patterns.noise.kind,
+    }
+    if patterns.folds is not None:
+        found |= {"cv": options.cv, "n_folds": len(patterns.folds.names)}
+    names = ("p", "prior_lambda", "prior_weight", "variance_floor")
+    return found | {name: getattr(options, name) for name in names if name in takes}

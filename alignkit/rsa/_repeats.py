@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from alignkit._check import as_labels, join_names
+from alignkit._check import as_labels, is_tensor, join_names
 from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa._arrays import Array, cast, has_double, precision_of
+from alignkit.rsa._namespace import like, namespace
 
 
 def number_by_name(names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
@@ -32,42 +34,48 @@ def row_names(x: Any) -> list[str] | None:
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def average_repeats(x: FloatArray, labels: Iterable[Any]) -> tuple[FloatArray, tuple[str, ...]]:
+def average_repeats(x: Array, labels: Iterable[Any], *, omit: bool = False) -> tuple[Array, tuple[str, ...]]:
     """Return the mean over rows that share a label, in order of first appearance.
 
     Parameters
     ----------
-    x : ndarray, shape (..., rows, channels)
+    x : ndarray or tensor, shape (..., rows, channels)
     labels : sequence of str, shape (rows,)
+    omit : bool
+        Leave values that are not finite out of the means of their channel.
 
     Returns
     -------
-    means : ndarray, shape (..., items, channels)
+    means : ndarray or tensor, shape (..., items, channels)
+        float64 where anything was averaged.
     labels : tuple of str, shape (items,)
     """
     names = as_labels("labels", labels, x.shape[-2], unique=False)
     codes, distinct = number_by_name(names)
     if len(distinct) == len(names):
         return x, distinct
-    return _group_means(x, codes, len(distinct)), distinct
+    return _group_means(x, codes, len(distinct), omit), distinct
 
 
 def average_within_folds(
-    x: FloatArray, labels: Iterable[Any], folds: Iterable[Any]
-) -> tuple[FloatArray, tuple[str, ...], IntArray]:
+    x: Array, labels: Iterable[Any], folds: Iterable[Any], *, incomplete: bool = False
+) -> tuple[Array, tuple[str, ...], IntArray, tuple[str, ...]]:
     """Return the mean of every condition within every fold.
 
     Parameters
     ----------
-    x : ndarray, shape (..., rows, channels)
+    x : ndarray or tensor, shape (..., rows, channels)
     labels, folds : sequence, shape (rows,)
+    incomplete : bool
+        Whether conditions may be missing from folds; their means there are zero.
 
     Returns
     -------
-    means : ndarray, shape (..., folds, items, channels)
+    means : ndarray or tensor, shape (..., folds, items, channels)
     labels : tuple of str, shape (items,)
     counts : ndarray of int, shape (folds, items)
         Rows that each mean rests on.
+    folds : tuple of str, shape (folds,)
 
     Raises
     ------
@@ -84,19 +92,47 @@ def average_within_folds(
         raise ValueError(msg)
     cells = fold_codes * n_items + codes
     counts = np.bincount(cells, minlength=n_folds * n_items).reshape(n_folds, n_items)
-    if (counts == 0).any():
+    if not incomplete and (counts == 0).any():
         missing = [f"{distinct[i]} in fold {fold_names[f]}" for f, i in np.argwhere(counts == 0)]
-        msg = f"every condition must occur in every fold; missing: {join_names(missing)}."
+        msg = (
+            f"every condition must occur in every fold; missing: {join_names(missing)}. Pass cv='fold-pairs' or "
+            "cv='observation-pairs', which do without."
+        )
         raise ValueError(msg)
     means = _group_means(x, cells, n_folds * n_items)
-    return means.reshape(*x.shape[:-2], n_folds, n_items, x.shape[-1]), distinct, counts
+    return means.reshape(*x.shape[:-2], n_folds, n_items, x.shape[-1]), distinct, counts, fold_names
 
 
-def _group_means(x: FloatArray, codes: IntArray, n_groups: int) -> FloatArray:
+def _group_means(x: Array, codes: IntArray, n_groups: int, omit: bool = False) -> Array:
+    if is_tensor(x):
+        return _group_means_of_tensor(x, codes, n_groups, omit)
     order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes, minlength=n_groups)
-    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    # opposite infinities add up to NaN: the caller names the items
+    held = np.flatnonzero(counts)
+    starts = np.concatenate(([0], np.cumsum(counts[held])[:-1]))
+    rows: FloatArray = x[..., order, :]
+    number: Any = counts[held, None]
+    if omit:
+        valid = np.isfinite(rows)
+        rows, number = np.where(valid, rows, 0.0), np.add.reduceat(valid, starts, axis=-2, dtype=np.int64)
+    # opposite infinities add up to NaN, and so does a channel that no row has: the caller names the items
     with np.errstate(invalid="ignore", over="ignore"):
-        sums = np.add.reduceat(x[..., order, :], starts, axis=-2)
-    return sums / counts[:, None]
+        found = np.add.reduceat(rows, starts, axis=-2, dtype=np.float64) / number
+    if len(held) == n_groups:
+        return found
+    means = np.zeros((*found.shape[:-2], n_groups, found.shape[-1]))
+    means[..., held, :] = found
+    return means
+
+
+def _group_means_of_tensor(x: Array, codes: IntArray, n_groups: int, omit: bool) -> Array:
+    # as a product: adding to places that several rows share has no fixed order on a graphics processor
+    torch = namespace(x)
+    x = cast(x, "float64") if has_double(x) else x
+    members = cast(like((np.arange(n_groups)[:, None] == codes).astype(np.float64), x), precision_of(x))
+    valid = torch.isfinite(x)
+    sums = members @ torch.where(valid, x, 0.0)
+    n_valid = members @ valid.to(x.dtype)
+    n_rows = members.sum(axis=-1, keepdims=True)
+    lost = (n_valid == 0) & (n_rows > 0) if omit else n_valid < n_rows
+    return torch.where(lost, torch.nan, sums / (n_valid if omit else n_rows).clamp(min=1))

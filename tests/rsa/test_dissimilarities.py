@@ -10,7 +10,6 @@ from reference.rsa import correlation_distance, cosine_distance, euclidean, pair
 from scipy.spatial.distance import pdist
 
 from alignkit.rsa import rdm
-from alignkit.rsa._dissimilarities import METRICS, UNDEFINED
 
 REFERENCE = {
     "correlation": correlation_distance,
@@ -19,11 +18,6 @@ REFERENCE = {
     "sqeuclidean": sqeuclidean,
 }
 PDIST = sorted(REFERENCE)
-
-
-def test_registry():
-    assert set(METRICS) == {*REFERENCE, "crossnobis"}
-    assert set(UNDEFINED) == {"correlation", "cosine"}
 
 
 @pytest.mark.parametrize("metric", PDIST)

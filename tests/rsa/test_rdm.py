@@ -47,7 +47,7 @@ def test_lists_and_fortran_order(x):
 
 def test_torch_tensors(x):
     torch = pytest.importorskip("torch")
-    assert np.array_equal(rdm(torch.from_numpy(x)).values, rdm(x).values)
+    assert np.allclose(rdm(torch.from_numpy(x)).values.numpy(), rdm(x).values, rtol=0, atol=1e-15)
 
 
 def test_two_channels():
@@ -79,9 +79,20 @@ def test_bad_patterns(case):
 BAD_OPTIONS = {
     "metric": ({"metric": "manhattan"}, "metric must be one of 'correlation', 'cosine'.*got 'manhattan'"),
     "metric type": ({"metric": 3}, "metric must be one of"),
-    "nan policy": ({"nan_policy": "omit"}, "nan_policy must be one of 'propagate', 'raise'; got 'omit'"),
-    "folds": ({"folds": [1] * 6}, "folds is only for metric='crossnobis'; got metric='correlation'"),
-    "noise": ({"noise": np.eye(8)}, "noise is only for metric='crossnobis'"),
+    "nan policy": ({"nan_policy": "drop"}, "nan_policy must be one of 'propagate', 'omit', 'raise'; got 'drop'"),
+    "omit": ({"metric": "cityblock", "nan_policy": "omit"}, "only for metric='correlation', 'cosine', 'euclidean'"),
+    "folds": ({"folds": [1] * 6}, "folds is only for metric='crossnobis', .*; got metric='correlation'"),
+    "cv": ({"cv": "fold-pairs"}, "cv is only for metric='crossnobis', 'sqeuclidean_cv'"),
+    "noise": ({"noise": np.eye(8)}, "noise is only for metric='mahalanobis', 'sqmahalanobis', 'crossnobis'"),
+    "no noise": ({"metric": "mahalanobis"}, "mahalanobis needs noise=.*without it use metric='euclidean'"),
+    "no noise either": ({"metric": "sqmahalanobis"}, "without it use metric='sqeuclidean'"),
+    "noise kind alone": ({"noise_kind": "covariance"}, "noise_kind='covariance' says what noise= is"),
+    "p": ({"p": 3.0}, "p is only for metric='minkowski'"),
+    "p value": ({"metric": "minkowski", "p": 0.0}, "p must be a finite number above 0; got 0.0"),
+    "prior": ({"prior_weight": 1.0}, "prior_weight is only for metric='poisson', 'poisson_cv'"),
+    "negative prior": ({"metric": "poisson", "prior_weight": -1.0}, "prior_weight must be a finite number of at least"),
+    "floor": ({"variance_floor": 0.1}, "variance_floor is only for metric='correlation_cv', 'cosine_cv'"),
+    "dtype": ({"dtype": "float16"}, "dtype must be one of 'float64', 'float32'; got 'float16'"),
     "normalize": ({"normalize": True}, "normalize=True is only for metric='sqeuclidean'"),
     "labels": ({"labels": ["a"]}, "labels must hold one label per item: expected 6, got 1"),
     "dims": ({"dims": ["subject"]}, r"dims must give 0 different name"),
@@ -234,9 +245,14 @@ def test_crossnobis_with_an_offset_of_every_fold(rng):
 
 BAD_NOISE = {
     "shape": (np.eye(5), ValueError, r"noise must be a \(6, 6\) precision matrix; got shape \(5, 5\)"),
-    "axes": (np.ones(6), ValueError, "noise must have 2 axes"),
+    "axes": (np.ones(6), ValueError, "noise must have shape"),
     "asymmetric": (np.triu(np.ones((6, 6))), ValueError, "noise must be symmetric"),
     "asymmetric and tiny": (np.triu(np.ones((6, 6))) * 1e-12, ValueError, "noise must be symmetric"),
+    "negative": (-np.eye(6), ValueError, "noise must be positive semi-definite; its eigenvalues lie between -1 and -1"),
+    "indefinite": (np.diag([1.0, 1, 1, 1, 1, -1e-3]), ValueError, "positive semi-definite"),
+    "zero": (np.zeros((6, 6)), ValueError, "positive semi-definite"),
+    "folds": ([np.eye(6)] * 2, ValueError, "one matrix per fold: expected 3 .*, got 2"),
+    "other folds": ({"run0": np.eye(6), "r1": np.eye(6)}, ValueError, r"no matrix for the fold\(s\) 'run\d', 'run\d'"),
     "NaN": (np.full((6, 6), np.nan), ValueError, "noise holds 36 NaN"),
     "text": (np.full((6, 6), "a"), TypeError, "noise must hold real numbers"),
 }

@@ -42,7 +42,8 @@ def test_average_within_folds(rng):
     x = rng.normal(size=(2, 9, 3))
     labels = ["b", "a", "b", "a", "b", "b", "a", "a", "a"]
     folds = [2, 2, 1, 1, 2, 1, 1, 2, 1]
-    means, names, counts = average_within_folds(x, labels, folds)
+    means, names, counts, fold_names = average_within_folds(x, labels, folds)
+    assert fold_names == ("2", "1")
     assert names == ("b", "a")
     assert counts.tolist() == [[2, 2], [2, 3]]
     for f, fold in enumerate([2, 1]):

@@ -1,0 +1,227 @@
+r"""Dissimilarities between independent partitions of the data: unbiased by noise, so that they may be negative.
+
+All are made of products of a pattern from one fold with a pattern from another. :func:`_products` gives, for every two
+items, the mean product of each with itself and of the two with each other, over the pairs of folds or rows that
+``cv`` names; nothing is clipped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import combinations
+
+import numpy as np
+
+from alignkit._typing import AnyArray, IntArray
+from alignkit.rsa._arrays import Array, Precision, cast, diagonal, precision_of, root, transposed
+from alignkit.rsa._condensed import upper_triangle
+from alignkit.rsa._dissimilarities import constant_rows, whiten
+from alignkit.rsa._namespace import like, namespace
+from alignkit.rsa._patterns import Folds, Noise, Patterns, Undefined
+from alignkit.rsa._poisson import rates_and_logs
+from alignkit.rsa._rescale import centre, rescale, scale
+
+APART = {
+    "fold-pairs": "items that do not occur together in two folds",
+    "observation-pairs": "items that do not occur in two folds",
+}
+NO_VARIANCE = "items whose cross-validated variance is not positive"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Products:
+    """Mean products over what serves items i and j.
+
+    ``own[i, j]``, shape (..., items, items) or (..., items, 1), is that of item i with itself; ``cross[i, j]``, shape
+    (..., items, items), that of item i with item j, one way round. ``missing``, shape (items, items), marks pairs that
+    nothing serves.
+    """
+
+    own: Array
+    cross: Array
+    missing: Array = None
+
+
+def crossnobis(patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    """Return the cross-validated squared Mahalanobis distance per channel."""
+    values, undefined = sqeuclidean_cv(patterns)
+    return values / patterns.n_channels, undefined
+
+
+def sqeuclidean_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    """Return the cross-validated squared length of the difference, whitened where there is noise."""
+    folds, noise = _folds_of(patterns), patterns.noise
+    x = whiten(patterns.x - folds.origin, noise)
+    x, exponent = rescale(x, (-3, -2, -1))
+    products = _products(x, x, patterns, differences=True)
+    values, undefined = _distances(products, patterns)
+    return scale(values, 2 * exponent[..., 0, 0]), undefined
+
+
+def poisson_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    """Return the cross-validated symmetrised divergence of Poisson rates, per channel."""
+    rates, logs, bad = rates_and_logs(patterns.x, patterns.options)
+    products = _products(rates, logs, patterns, differences=True)
+    values, undefined = _distances(products, patterns)
+    bad = dataclasses.replace(bad, mask=(bad.mask & like(_folds_of(patterns).counts > 0, bad.mask)).any(axis=-2))
+    return values / patterns.n_channels, [bad, *undefined]
+
+
+def correlation_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    """Return 1 - the cross-validated correlation."""
+    x, _ = rescale(patterns.x, (-3, -2, -1))
+    x = namespace(x).where(constant_rows(x)[..., None], 0.0, centre(x))
+    return _angles(x, patterns)
+
+
+def cosine_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    """Return 1 - the cross-validated cosine."""
+    x, _ = rescale(patterns.x, (-3, -2, -1))
+    return _angles(x, patterns)
+
+
+def _distances(products: _Products, patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    own, cross = products.own, products.cross
+    values = upper_triangle(own + transposed(own) - cross - transposed(cross))
+    return values, _apart(products, patterns)
+
+
+def _angles(x: Array, patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    xp, floor = namespace(x), patterns.options.variance_floor
+    products = _products(x, x, patterns, differences=False)
+    own, cross = products.own, (products.cross + transposed(products.cross)) / 2
+    if floor:
+        own = xp.maximum(own, floor * _plain_variance(x, patterns)[..., :, None])
+    lengths = root(xp.where(own > 0, own, 1.0))
+    values = upper_triangle(1.0 - cross / (lengths * transposed(lengths)))
+    empty = upper_triangle((own <= 0) | transposed(own <= 0))
+    return values, [*_apart(products, patterns), Undefined(NO_VARIANCE, empty, "pairs")]
+
+
+def _plain_variance(x: Array, patterns: Patterns) -> Array:
+    """Return the mean over folds of each item's sum of squares, shape (..., items): not cross-validated."""
+    present = _weights(_folds_of(patterns).counts > 0, x)[..., 0]
+    return cast(((x * x).sum(axis=-1) * present).sum(axis=-2) / present.sum(axis=-2), patterns.dtype)
+
+
+def _weights(numbers: AnyArray, x: Array) -> Array:
+    """Return numbers, shape (folds, items), as floats that multiply ``x``."""
+    return cast(like(numbers[..., None].astype(np.float64), x), precision_of(x))
+
+
+def _apart(products: _Products, patterns: Patterns) -> list[Undefined]:
+    if products.missing is None:
+        return []
+    return [Undefined(APART[str(patterns.options.cv)], upper_triangle(products.missing), "pairs")]
+
+
+def _folds_of(patterns: Patterns) -> Folds:
+    if patterns.folds is None:
+        msg = "a cross-validated dissimilarity needs folds."
+        raise ValueError(msg)
+    return patterns.folds
+
+
+def _products(a: Array, b: Array, patterns: Patterns, *, differences: bool) -> _Products:
+    """Return the mean products of ``a`` in one fold with ``b`` in another, both (..., folds, items, channels).
+
+    With ``differences`` only those between two items matter: what all items share is taken out, which changes nothing
+    but the rounding.
+    """
+    folds, noise, cv = _folds_of(patterns), patterns.noise, patterns.options.cv
+    by_fold = noise is not None and noise.covariances is not None
+    if cv == "observation-pairs":
+        return _observation_pairs(a, folds.counts, noise if by_fold else None, patterns.dtype)
+    if cv == "fold-pairs" and (by_fold or not folds.complete):
+        if differences:
+            same, a = a is b, _less_mean_of_present(a, folds.counts)
+            b = a if same else _less_mean_of_present(b, folds.counts)
+        return _fold_pairs(a, b, folds.counts > 0, noise if by_fold else None, patterns.dtype)
+    training = _training_means(a, np.ones_like(folds.counts) if cv == "fold-pairs" else folds.counts)
+    if differences:
+        training, b = (x - x.mean(axis=-2, keepdims=True) for x in (training, b))
+    return _of_kernel(_mean_over_folds(cast(training, patterns.dtype), cast(b, patterns.dtype)))
+
+
+def _of_kernel(kernel: Array) -> _Products:
+    return _Products(diagonal(kernel)[..., :, None], kernel)
+
+
+def _less_mean_of_present(x: Array, counts: IntArray) -> Array:
+    present = _weights(counts > 0, x)
+    return x - (x * present).sum(axis=-2, keepdims=True) / present.sum(axis=-2, keepdims=True)
+
+
+def _mean_over_folds(a: Array, b: Array) -> Array:
+    """Return the mean over folds of the products of all items, in one product over folds and channels."""
+    return _side_by_side(a) @ transposed(_side_by_side(b)) / a.shape[-3]
+
+
+def _side_by_side(x: Array) -> Array:
+    n_folds, n_items, n_channels = x.shape[-3:]
+    return x.swapaxes(-3, -2).reshape(*x.shape[:-3], n_items, n_folds * n_channels)
+
+
+def _training_means(x: Array, weights: IntArray) -> Array:
+    """Return, for every fold, the weighted mean over the other folds."""
+    each = _weights(weights, x)
+    return _sum_of_others(x * each) / _sum_of_others(each)
+
+
+def _sum_of_others(x: Array) -> Array:
+    """Return, for every fold (axis -3), the sum over the other folds; nothing is subtracted, so nothing cancels."""
+    xp, none = namespace(x), 0 * x[..., :1, :, :]
+    before = xp.concatenate([none, xp.cumsum(x[..., :-1, :, :], axis=-3)], axis=-3)
+    backwards = xp.cumsum(xp.flip(x, (-3,))[..., :-1, :, :], axis=-3)
+    return before + xp.concatenate([xp.flip(backwards, (-3,)), none], axis=-3)
+
+
+def _observation_pairs(x: Array, counts: IntArray, noise: Noise | None, dtype: Precision) -> _Products:
+    """Return mean products over all pairs of rows from different folds.
+
+    The sum over them is that over all pairs of rows, less that within folds: two products of sums of rows.
+    """
+    sums = cast(x * _weights(counts, x), dtype)
+    if noise is None:
+        total, each = sums.sum(axis=-3), _side_by_side(sums)
+        kernel = total @ transposed(total) - each @ transposed(each)
+    else:
+        kernel = sum(_both_ways(sums, sums, f, g, noise) for f, g in combinations(range(len(counts)), 2))
+    n = counts.sum(axis=0)
+    n_pairs = np.multiply.outer(n, n) - counts.T @ counts
+    kernel = kernel / cast(like(np.maximum(n_pairs, 1).astype(np.float64), kernel), dtype)
+    missing = (n_pairs == 0) | (np.diag(n_pairs) == 0) | (np.diag(n_pairs) == 0)[:, None]
+    return dataclasses.replace(_of_kernel(kernel), missing=like(missing, kernel))
+
+
+def _fold_pairs(a: Array, b: Array, present: Array, noise: Noise | None, dtype: Precision) -> _Products:
+    """Return mean products over the pairs of folds that hold both items."""
+    a, b = cast(a, dtype), cast(b, dtype)
+    own = cross = 0.0
+    n_pairs = np.zeros((present.shape[1], present.shape[1]))
+    for f, g in combinations(range(len(present)), 2):
+        both = np.logical_and.outer(present[f] & present[g], present[f] & present[g]).astype(np.float64)
+        n_pairs += 2 * both
+        held = cast(like(both, a), dtype)
+        kernel = _both_ways(a, b, f, g, noise)
+        cross = cross + kernel * held
+        own = own + diagonal(kernel)[..., :, None] * held
+    scaling = cast(like(1.0 / np.maximum(n_pairs, 1), a), dtype)
+    return _Products(own * scaling, cross * scaling, like(n_pairs == 0, a))
+
+
+def _both_ways(a: Array, b: Array, f: int, g: int, noise: Noise | None) -> Array:
+    """Return a_f P b_g' + a_g P b_f', symmetrised, less what all items share."""
+    one, other = ((x[..., k, :, :]) for x, k in ((a, f), (b, g)))
+    if noise is not None:
+        one = one @ cast(like(_between(noise, f, g), a), precision_of(a))
+    kernel = one @ transposed(other)
+    if b is not a:
+        kernel = (kernel + a[..., g, :, :] @ transposed(b[..., f, :, :])) / 2
+    return kernel + transposed(kernel)
+
+
+def _between(noise: Noise, f: int, g: int) -> Array:
+    """Return the precision between two folds: the inverse of the mean of their covariances."""
+    covariances = noise.covariances
+    return None if covariances is None else np.linalg.inv((covariances[f] + covariances[g]) / 2)

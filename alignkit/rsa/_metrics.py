@@ -1,0 +1,143 @@
+"""The dissimilarities of :func:`rdm` by name: what computes each, and which options it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from alignkit.rsa import _crossvalidated, _dissimilarities, _missing_channels, _poisson
+from alignkit.rsa._arrays import Array, cast, has_double
+from alignkit.rsa._condensed import as_host
+from alignkit.rsa._container import pair_index
+from alignkit.rsa._patterns import Folds, Patterns, Undefined
+from alignkit.rsa._scipy_metrics import NUMBERS, SETS, scipy_metric
+
+Metric = Literal[
+    "correlation",
+    "cosine",
+    "euclidean",
+    "sqeuclidean",
+    "mahalanobis",
+    "sqmahalanobis",
+    "poisson",
+    "crossnobis",
+    "sqeuclidean_cv",
+    "correlation_cv",
+    "cosine_cv",
+    "poisson_cv",
+    "braycurtis",
+    "canberra",
+    "chebyshev",
+    "cityblock",
+    "dice",
+    "hamming",
+    "jaccard",
+    "jensenshannon",
+    "minkowski",
+    "rogerstanimoto",
+    "russellrao",
+    "seuclidean",
+    "sokalsneath",
+    "yule",
+]
+Compute = Callable[[Patterns], tuple[Array, list[Undefined]]]
+#: Items, and so pairs of them, on which float32 results are held against float64.
+_SAMPLE = 46
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kind:
+    """What computes a dissimilarity, and the options of :func:`rdm` that it takes besides those all take.
+
+    ``omit`` computes it over the channels that two rows share; ``ties`` says that products of discrete patterns tie.
+    """
+
+    compute: Compute
+    takes: frozenset[str] = frozenset()
+    omit: Callable[[Patterns], tuple[Array, list[Undefined], tuple[int, int]]] | None = None
+    ties: bool = False
+    always_double: bool = False
+
+    @property
+    def crossvalidated(self) -> bool:
+        """Whether it is computed between folds."""
+        return "folds" in self.takes
+
+
+def _kinds() -> dict[str, Kind]:
+    plain, missing, cv = _dissimilarities, _missing_channels, _crossvalidated
+    prior = {"prior_lambda", "prior_weight"}
+    found = {
+        "correlation": Kind(plain.correlation, omit=missing.correlation, ties=True),
+        "cosine": Kind(plain.cosine, omit=missing.cosine, ties=True),
+        "euclidean": Kind(plain.euclidean, omit=missing.euclidean, ties=True),
+        "sqeuclidean": Kind(plain.sqeuclidean, frozenset({"normalize"}), omit=missing.sqeuclidean, ties=True),
+        "mahalanobis": Kind(plain.mahalanobis, frozenset({"noise"}), ties=True),
+        "sqmahalanobis": Kind(plain.sqmahalanobis, frozenset({"noise", "normalize"}), ties=True),
+        "poisson": Kind(_poisson.poisson, frozenset(prior)),
+        "crossnobis": Kind(cv.crossnobis, frozenset({"folds", "cv", "noise"})),
+        "sqeuclidean_cv": Kind(cv.sqeuclidean_cv, frozenset({"folds", "cv", "normalize"})),
+        "correlation_cv": Kind(cv.correlation_cv, frozenset({"folds", "cv", "variance_floor"})),
+        "cosine_cv": Kind(cv.cosine_cv, frozenset({"folds", "cv", "variance_floor"})),
+        "poisson_cv": Kind(cv.poisson_cv, frozenset({"folds", "cv", *prior})),
+    }
+    options = {"minkowski": frozenset({"p"})}
+    for name in sorted((*SETS, *NUMBERS)):
+        found[name] = Kind(scipy_metric(name), options.get(name, frozenset()), always_double=True)
+    return found
+
+
+METRICS = _kinds()
+
+
+def compute(metric: str, patterns: Patterns, *, omit: bool) -> tuple[Array, list[Undefined], dict[str, Any]]:
+    """Return the dissimilarities in the precision asked for, what is undefined, and what to keep in the provenance."""
+    kind = METRICS[metric]
+    if kind.always_double:
+        exact, undefined = kind.compute(patterns)
+        values = cast(exact, patterns.dtype)
+        error = float(np.nanmax(np.abs(as_host(exact) - as_host(values)), initial=0.0))
+        return values, undefined, {} if patterns.dtype == "float64" else _stated(error, exact.shape[-1])
+    if patterns.dtype == "float64":
+        return _compute(kind, patterns, omit)
+    items = np.unique(np.linspace(0, patterns.n_items - 1, _SAMPLE).astype(np.int64))
+    exact = _compute(kind, _sample(patterns, items), omit)[0]
+    if kind.ties and has_double(patterns.x) and _has_ties(exact):
+        values, undefined, extra = _compute(kind, dataclasses.replace(patterns, dtype="float64"), omit)
+        values = cast(values, "float32")
+    else:
+        values, undefined, extra = _compute(kind, patterns, omit)
+    rows, columns = np.triu_indices(len(items), k=1)
+    same = as_host(values[..., pair_index(items[rows], items[columns], patterns.n_items)])
+    error = float(np.nanmax(np.abs(same.astype(np.float64) - exact), initial=0.0))
+    return values, undefined, extra | _stated(error, exact.shape[-1])
+
+
+def _compute(kind: Kind, patterns: Patterns, omit: bool) -> tuple[Array, list[Undefined], dict[str, Any]]:
+    if omit and kind.omit is not None:
+        values, undefined, used = kind.omit(patterns)
+        return values, undefined, {"n_channels_used": list(used)}
+    values, undefined = kind.compute(patterns)
+    return values, undefined, {}
+
+
+def _stated(error: float, n_pairs: int) -> dict[str, Any]:
+    return {"dtype": "float32", "float32_error": error, "float32_error_pairs": n_pairs}
+
+
+def _sample(patterns: Patterns, items: np.ndarray[Any, np.dtype[np.int64]]) -> Patterns:
+    """Return the patterns of some items as a float64 array."""
+    folds = patterns.folds
+    if folds is not None:
+        origin = as_host(folds.origin).astype(np.float64)
+        folds = Folds(folds.counts[:, items], folds.names, origin)
+    x = as_host(patterns.x[..., items, :]).astype(np.float64)
+    bad = as_host(patterns.bad[..., items])
+    return dataclasses.replace(patterns, x=x, bad=bad, dtype="float64", folds=folds)
+
+
+def _has_ties(values: Array) -> bool:
+    return any(len(np.unique(row)) < len(row) for row in values.reshape(-1, values.shape[-1]))
