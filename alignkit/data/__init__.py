@@ -1,19 +1,23 @@
 """Data sets: a registry with checksummed download, and readers that get conventions and row orders right."""
 
 from alignkit.data._algonauts78 import Algonauts78, load_algonauts78
+from alignkit.data._betas import read_betas
 from alignkit.data._check_convention import check_convention
 from alignkit.data._cifar10h import CIFAR10H, load_cifar10h
 from alignkit.data._fetch import fetch
+from alignkit.data._haxby import Haxby, load_haxby
 from alignkit.data._hba_targets import SPOSE66_RANGE, hba_targets
 from alignkit.data._import_dataset import import_dataset
 from alignkit.data._match_things import ThingsMatch, match_things, things_label
 from alignkit.data._material2afc import Material2AFC, load_material2afc
 from alignkit.data._nights import load_nights
+from alignkit.data._patterns import Patterns
 from alignkit.data._read_triplets import read_triplets
 from alignkit.data._registry import DataFile, DataFolder, Dataset, dataset_path, datasets
 from alignkit.data._rsa92 import RSA92, load_rsa92
 from alignkit.data._simulate import SimulatedLab, simulate
 from alignkit.data._things import Things, load_things
+from alignkit.data._timeseries import read_timeseries
 from alignkit.data._verify import Verification, verify
 
 __all__ = [
@@ -24,7 +28,9 @@ __all__ = [
     "DataFile",
     "DataFolder",
     "Dataset",
+    "Haxby",
     "Material2AFC",
+    "Patterns",
     "SimulatedLab",
     "Things",
     "ThingsMatch",
@@ -37,11 +43,14 @@ __all__ = [
     "import_dataset",
     "load_algonauts78",
     "load_cifar10h",
+    "load_haxby",
     "load_material2afc",
     "load_nights",
     "load_rsa92",
     "load_things",
     "match_things",
+    "read_betas",
+    "read_timeseries",
     "read_triplets",
     "simulate",
     "things_label",

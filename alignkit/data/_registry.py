@@ -114,7 +114,7 @@ def datasets() -> dict[str, Dataset]:
     Examples
     --------
     >>> sorted(datasets())
-    ['algonauts78', 'cifar10h', 'material2afc', 'nights', 'rsa92', 'things']
+    ['algonauts78', 'cifar10h', 'fmri_haxby', 'material2afc', 'nights', 'rsa92', 'things']
     >>> datasets()["things"].files["item_names.tsv"].url
     'https://osf.io/download/sz2ux/'
     """

@@ -1,0 +1,63 @@
+"""From brain patterns to RDMs: folds, noise and regions put where :func:`alignkit.rsa.rdm` takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alignkit.rsa import RDM, rdm
+
+if TYPE_CHECKING:
+    from alignkit.data._patterns import Patterns
+    from alignkit.rsa import NoisePrecision
+    from alignkit.rsa._rdm import Metric
+    from alignkit.rsa._shrinkage import Shrinkage
+
+_METHOD: Shrinkage = "shrinkage_eye"
+_CROSS_VALIDATED = ("crossnobis",)
+_TAKES_NOISE = ("crossnobis",)
+
+
+def patterns_rdm(patterns: Patterns, metric: Metric, noise: object, options: dict[str, Any]) -> RDM:
+    """Return the RDM of one region, or a stack with one per region."""
+    if not patterns.regions:
+        return _rdm(patterns, metric, noise, options)
+    if noise is not None and not isinstance(noise, str):
+        msg = "noise is of one region's voxels; choose a region first: patterns.region(name).rdm(noise=...)."
+        raise ValueError(msg)
+    each = [_rdm(patterns.region(name), metric, noise, options) for name in patterns.regions]
+    return RDM(
+        np.stack([one.values for one in each]),
+        each[0].labels,
+        dims=("roi",),
+        coords={"roi": list(patterns.regions)},
+        metric=each[0].metric,
+        provenance={**each[0].provenance, "noise": [one.provenance.get("noise") for one in each]},
+    )
+
+
+def _rdm(patterns: Patterns, metric: Metric, noise: object, options: dict[str, Any]) -> RDM:
+    if isinstance(noise, str) and noise == "auto":
+        noise = _METHOD if patterns.residuals is not None and metric in _TAKES_NOISE else None
+    if isinstance(noise, str):
+        noise = patterns_precision(patterns, noise, False)  # type: ignore[arg-type]
+    folds = {"folds": patterns.folds} if metric in _CROSS_VALIDATED else {}
+    return rdm(patterns.values, metric=metric, labels=patterns.labels, noise=noise, **{**folds, **options})
+
+
+def patterns_precision(patterns: Patterns, method: Shrinkage, per_run: bool) -> NoisePrecision:
+    """Return the noise precision of all residuals, or of those of each run."""
+    from alignkit.rsa import noise_precision
+
+    if patterns.residuals is None:
+        msg = "these patterns have no residuals to estimate the noise from; pass noise=None, or a precision matrix."
+        raise ValueError(msg)
+    if patterns.regions:
+        msg = "there are several regions; choose one first: patterns.region(name)."
+        raise ValueError(msg)
+    if not per_run:
+        return noise_precision(patterns.residuals, method=method, dof=sum(patterns.dof.values()))
+    runs = dict.fromkeys(patterns.residual_folds)
+    dof = [patterns.dof[run] for run in runs]
+    return noise_precision(patterns.residuals, method=method, dof=dof, folds=patterns.residual_folds)

@@ -1,0 +1,53 @@
+"""How brain patterns were made, in the words of a Methods section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alignkit.data._patterns import Patterns
+
+_NOISE = {"ols": "ordinary least squares", "ar1": "an AR(1) model of the noise"}
+
+
+def methods_text(patterns: Patterns) -> str:
+    """Return the sentences on rows, voxels and model."""
+    region = "" if patterns.roi is None else f" of {patterns.roi}"
+    region = f" in {len(patterns.regions)} regions" if patterns.regions else region
+    n_dropped = sum(sum(counts.values()) for counts in patterns.dropped.values())
+    dropped = f" ({n_dropped:,} more had no signal and were left out)" if n_dropped else ""
+    sentences = [
+        f"Brain patterns of {len(patterns.conditions)} conditions in {len(patterns.runs)} runs were read from "
+        f"{patterns.n_voxels:,} voxels{region}{dropped}."
+    ]
+    made = patterns.provenance
+    if made.get("model") == "glm":
+        sentences.append(_glm(made))
+    elif made.get("model") in ("blocks", "volumes"):
+        sentences.append(_averages(made))
+    if patterns.residuals is not None:
+        dof = sum(patterns.dof.values())
+        sentences.append(f"The residuals of all runs have {dof:,} degrees of freedom.")
+    return " ".join(sentences)
+
+
+def _glm(made: Mapping[str, Any]) -> str:
+    drift = {
+        "cosine": f"cosine drifts up to {made.get('high_pass', 0):.4g} Hz",
+        "polynomial": f"a polynomial drift of order {made.get('drift_order')}",
+    }.get(made["drift"], "no drift")
+    confounds = ", and confounds" if made["confounds"] else ""
+    return (
+        f"Each run was modelled on its own with nilearn: one regressor per condition, convolved with the {made['hrf']} "
+        f"haemodynamic response (TR {made['tr']:g} s), {drift}, a constant{confounds}; betas were estimated by "
+        f"{_NOISE[made['noise_model']]}, without scaling."
+    )
+
+
+def _averages(made: Mapping[str, Any]) -> str:
+    rows = "averaged within events" if made["model"] == "blocks" else "taken as they are"
+    return (
+        f"Each run was detrended on its own by a polynomial of order {made['drift_order']}; volumes {made['lag']:g} s "
+        f"after those of each event (TR {made['tr']:g} s) were {rows}."
+    )
