@@ -1,24 +1,40 @@
-"""Which kernels do the work: chosen by the option ``backend``, else by the size of the task."""
+"""Which kernels do the work: chosen by what the values are and the option ``backend``, else by the size of the task."""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module, util
 from types import ModuleType
 from typing import Literal
 
-from alignkit._check import check_choice
+from alignkit._check import check_choice, is_tensor
 
 Backend = Literal["auto", "numpy", "numba"]
 BACKENDS = ("auto", "numpy", "numba")
+_NUMBA = "alignkit.rsa._kernels._numba"
+#: Elementary steps of the plain numpy kernel beyond which numba pays: before and after it has been imported.
+_FIRST, _NEXT = 2e7, 1e5
 
 
-def kernels(backend: Backend, work: float) -> ModuleType:
+def kernels(backend: Backend, work: float, *values: object) -> ModuleType:
     """Return the kernel module; ``work`` is the number of elementary steps of the plain numpy kernel.
 
     Importing numba costs a fifth of a second and a first compilation more, so that ``auto`` turns to it
-    only for work that takes numpy longer than that.
+    only for work that takes numpy longer than that, or for less once it is there. Where any of ``values`` is a torch
+    tensor, the kernels are torch's.
+
+    Raises
+    ------
+    ValueError
+        An unknown backend, or one that takes no tensors.
     """
     check_choice("backend", backend, BACKENDS)
-    if backend == "numba" or (backend == "auto" and work > 2e7 and util.find_spec("numba") is not None):
-        return import_module("alignkit.rsa._kernels._numba")
+    if any(map(is_tensor, values)):
+        if backend != "auto":
+            msg = f"backend={backend!r} takes no tensors; pass arrays, or leave backend='auto'."
+            raise ValueError(msg)
+        return import_module("alignkit.rsa._kernels._torch")
+    worth = work > (_NEXT if _NUMBA in sys.modules else _FIRST)
+    if backend == "numba" or (backend == "auto" and worth and util.find_spec("numba") is not None):
+        return import_module(_NUMBA)
     return import_module("alignkit.rsa._kernels._numpy")

@@ -8,13 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from alignkit._typing import BoolArray, FloatArray
+from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.rsa._dispatch import Backend, kernels
-from alignkit.rsa._rank import midranks
+from alignkit.rsa._kernels._products import products, whole_products
+from alignkit.rsa._rank import dense_ranks, whole_ranks
 from alignkit.rsa._rescale import centre, rescale
 
-#: Longest sum that is taken in one go.
-_LEAF = 2048
 Method = Literal["spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"]
 
 
@@ -54,41 +53,26 @@ def _unit(x: FloatArray, _: Backend) -> FloatArray:
     return standardise(x, centred=False)
 
 
-def _unit_ranks(x: FloatArray, backend: Backend) -> FloatArray:
-    return standardise(midranks(x, backend))
-
-
-def _whole_ranks(x: FloatArray, backend: Backend) -> FloatArray:
-    # doubled centred ranks are whole numbers: sums of their products are exact up to n = 30,000 or so
-    return 2.0 * midranks(x, backend) - (x.shape[-1] + 1)
-
-
-def _as_is(x: FloatArray, _: Backend) -> FloatArray:
-    return x
-
-
-def _products(a: FloatArray, b: FloatArray) -> FloatArray:
-    # summed in halves of halves: one long sum over 1.7 million pairs costs four digits
-    n = a.shape[-1]
-    if n <= _LEAF:
-        return a @ b.T
-    half = n // 2
-    return _products(a[:, :half], b[:, :half]) + _products(a[:, half:], b[:, half:])
-
-
 def _gram(a: FloatArray, b: FloatArray, _: Backend) -> FloatArray:
     # rounding alone can leave [-1, 1]
-    return np.clip(_products(a, b), -1.0, 1.0)
+    return np.clip(products(a, b), -1.0, 1.0)
 
 
-def _rho_a(a: FloatArray, b: FloatArray, _: Backend) -> FloatArray:
-    n = float(a.shape[-1])
-    return 3.0 * _products(a, b) / (n**3 - n)
+def _spearman(a: AnyArray, b: AnyArray, _: Backend) -> FloatArray:
+    crossed, own_a, own_b = whole_products(a, b)
+    scale = np.sqrt(own_a[:, None] * own_b)
+    scale[scale == 0.0] = np.nan
+    return np.clip(crossed / scale, -1.0, 1.0)
 
 
-def _balance(a: FloatArray, b: FloatArray, backend: Backend) -> FloatArray:
+def _rho_a(a: AnyArray, b: AnyArray, _: Backend) -> FloatArray:
+    n = a.shape[-1]
+    return whole_products(a, b)[0] / float((n**3 - n) // 3)
+
+
+def _balance(a: IntArray, b: IntArray, backend: Backend) -> FloatArray:
     work = 4.0 * len(a) * len(b) * a.shape[-1] ** 2
-    return kernels(backend, work).kendall_balance(a, b).astype(np.float64)
+    return kernels(backend, work, a).kendall_balance(a, b).astype(np.float64)
 
 
 def _tau_a(a: FloatArray, b: FloatArray, backend: Backend) -> FloatArray:
@@ -104,19 +88,19 @@ def _tau_b(a: FloatArray, b: FloatArray, backend: Backend) -> FloatArray:
 def _untied_pairs(x: FloatArray) -> FloatArray:
     """Return the number of pairs of unequal values in every row; NaN where there are none."""
     n = x.shape[-1]
-    tied = [sum(c * (c - 1) // 2 for c in np.unique(row, return_counts=True)[1].tolist()) for row in x]
-    untied = n * (n - 1) / 2 - np.array(tied, dtype=np.float64)
+    counts = (np.bincount(row) for row in x)
+    untied = np.array([n * (n - 1) // 2 - (count * (count - 1) // 2).sum() for count in counts], dtype=np.float64)
     return np.where(untied == 0, np.nan, untied)
 
 
 #: Rows come as (rows, pairs) without NaN.
 METHODS: dict[str, Similarity] = {
-    "spearman": Similarity(_unit_ranks, _gram),
+    "spearman": Similarity(whole_ranks, _spearman),
     "pearson": Similarity(_unit_centred, _gram),
     "cosine": Similarity(_unit, _gram),
-    "rho-a": Similarity(_whole_ranks, _rho_a),
-    "kendall-tau-a": Similarity(_as_is, _tau_a),
-    "kendall-tau-b": Similarity(_as_is, _tau_b),
+    "rho-a": Similarity(whole_ranks, _rho_a),
+    "kendall-tau-a": Similarity(dense_ranks, _tau_a),
+    "kendall-tau-b": Similarity(dense_ranks, _tau_b),
 }
 #: Methods that see ranks only.
 RANK_METHODS = frozenset({"spearman", "rho-a", "kendall-tau-a", "kendall-tau-b"})
