@@ -75,17 +75,17 @@ def _balance(a: IntArray, b: IntArray, backend: Backend) -> FloatArray:
     return kernels(backend, work, a).kendall_balance(a, b).astype(np.float64)
 
 
-def _tau_a(a: FloatArray, b: FloatArray, backend: Backend) -> FloatArray:
+def _tau_a(a: IntArray, b: IntArray, backend: Backend) -> FloatArray:
     n = a.shape[-1]
     return _balance(a, b, backend) / (n * (n - 1) / 2)
 
 
-def _tau_b(a: FloatArray, b: FloatArray, backend: Backend) -> FloatArray:
+def _tau_b(a: IntArray, b: IntArray, backend: Backend) -> FloatArray:
     scale = np.sqrt(_untied_pairs(a))[:, None] * np.sqrt(_untied_pairs(b))
     return np.clip(_balance(a, b, backend) / scale, -1.0, 1.0)
 
 
-def _untied_pairs(x: FloatArray) -> FloatArray:
+def _untied_pairs(x: IntArray) -> FloatArray:
     """Return the number of pairs of unequal values in every row; NaN where there are none."""
     n = x.shape[-1]
     counts = (np.bincount(row) for row in x)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from alignkit._threads import each
-from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
+from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.rsa._kernels import _numpy
 from alignkit.rsa._kernels._numpy import dense_dtype, whole_dtype
 
