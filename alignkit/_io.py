@@ -10,6 +10,7 @@ import os
 import secrets
 import struct
 import sys
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -43,6 +44,7 @@ _DAMAGE = (
     KeyError,
     SyntaxError,
     struct.error,
+    tokenize.TokenError,  # numpy reads old headers with Python's tokenizer
 )
 
 

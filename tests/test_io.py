@@ -283,6 +283,14 @@ def test_pickled_arrays_are_refused_and_never_run(tmp_path):
     assert not loot.exists()
 
 
+def test_a_header_that_is_no_python_is_damage(tmp_path):
+    path = tmp_path / "bad.npy"
+    np.save(path, np.ones((3, 4)))
+    path.write_bytes(path.read_bytes().replace(b"(3, 4)", b"(3, 4("))
+    with pytest.raises(ValueError, match=r"bad\.npy (is not a readable \.npy file|cannot be read) \(.*damaged"):
+        _io.load_npy(path)
+
+
 def test_a_file_that_is_no_npy_is_not_called_pickled(tmp_path):
     (tmp_path / "a.npy").write_text("1 2 3\n")
     with pytest.raises(ValueError, match=r"a\.npy is not a \.npy file"):

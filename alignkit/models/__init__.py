@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from alignkit.models._extract import extract
-from alignkit.models._features import Features, open_features
+from alignkit.models._features import Features
 from alignkit.models._load import load
 from alignkit.models._model import Model, Tokenizer
+from alignkit.models._open_features import open_features
 from alignkit.models._preprocess import Preprocess
 from alignkit.models._texts import read_texts
 from alignkit.models._transform import Transform, load_transform

@@ -1,20 +1,17 @@
-"""Features of labelled items, wherever they are kept: a folder of ours, a bare array, or memory. Needs no torch."""
+"""Features of labelled items, wherever they are kept. Needs no torch."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from alignkit._check import as_float_array, as_labels, check_choice, join_names
-from alignkit._io import check_file, load_array, load_npz, save_npz
+from alignkit._io import save_npz
 from alignkit._typing import AnyArray, PathLike
-from alignkit.models._manifest import read_manifest
-from alignkit.models._read import read_layer
 
 if TYPE_CHECKING:
     from alignkit.models._transform import Transform
@@ -95,7 +92,7 @@ class Features:
         manifest: Mapping[str, Any] | None = None,
     ) -> Self:
         """Wrap one array per layer, all of the same items; otherwise as :meth:`from_array`."""
-        rows = {layer: _as_rows(f"the features {name!r}", array) for layer, array in arrays.items()}
+        rows = {layer: as_rows(f"the features {name!r}", array) for layer, array in arrays.items()}
         counts = {layer: len(array) for layer, array in rows.items()}
         if len(set(counts.values())) != 1:
             msg = f"all layers must hold the same items; got {counts or 'no layer'}."
@@ -191,97 +188,16 @@ class Features:
         save_npz(path, arrays, self.manifest)
 
 
-def open_features(path: PathLike, /, *, labels: PathLike | Sequence[str] | None = None) -> Features:
-    """Open stored features: a folder that :func:`alignkit.models.extract` wrote, or a bare array.
-
-    Parameters
-    ----------
-    path : path-like
-        A folder with a manifest; an ``.npz`` with ``features`` and, optionally, ``labels``; or a ``.npy``, ``.npz``,
-        ``.csv``, ``.tsv``, ``.txt`` or ``.mat`` file with one array, items first.
-    labels : path-like or sequence of str, optional
-        For a bare array: a text file with one label per line, or the labels. A single string is a path.
-
-    Returns
-    -------
-    Features
-        Arrays of shape (items, channels); further axes are flattened.
+def as_rows(name: str, values: object) -> AnyArray:
+    """Return numbers as shape (items, channels), float32 where they are and float64 otherwise.
 
     Raises
     ------
-    FileNotFoundError
-        No such folder or file, or a folder without a manifest.
-    ValueError
-        An unfinished, damaged or truncated store, labels for a store that has its own, or labels that do not fit.
     TypeError
-        An array that does not hold real numbers.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> path = pathlib.Path(tempfile.mkdtemp(), "clip.npy")
-    >>> np.save(path, np.ones((2, 1, 5), dtype="float32"))
-    >>> open_features(path, labels=["cat", "dog"]).array().shape
-    (2, 5)
+        Not real numbers.
+    ValueError
+        No items, one axis only, or float16 that overflowed.
     """
-    path = Path(path)
-    if path.is_dir():
-        if labels is not None:
-            msg = f"{path} stores its own labels; leave labels out, or select items with Features.select."
-            raise ValueError(msg)
-        return _open_folder(path)
-    content, own, manifest = _read_file(check_file(path))
-    if own is not None and labels is not None:
-        msg = f"{path} stores its own labels; leave labels out, or select items with Features.select."
-        raise ValueError(msg)
-    names = own if labels is None else _read_labels(labels)
-    try:
-        return Features.from_array(content, names, name=path.stem, manifest=manifest)
-    except (TypeError, ValueError) as error:
-        msg = f"{path}: {error}"
-        raise type(error)(msg) from error
-
-
-def _open_folder(folder: Path) -> Features:
-    manifest = read_manifest(folder)
-    if manifest["state"] != "complete":
-        msg = (
-            f"the extraction of {manifest['n_inputs']} inputs into {folder} did not finish; run the same command again "
-            "and it continues where it stopped."
-        )
-        raise ValueError(msg)
-    layers = tuple(str(layer) for layer in manifest["layers"])
-    labels = as_labels(f"the labels in {folder}", manifest["labels"], manifest["n_items"])
-    name = folder.name or folder.resolve().name
-
-    def read(layer: str) -> AnyArray:
-        return read_layer(folder, manifest, layer)
-
-    return Features(name, labels, layers, manifest, len(labels), read)
-
-
-def _read_file(path: Path) -> tuple[AnyArray, list[str] | None, dict[str, Any]]:
-    if path.suffix.lower() != ".npz":
-        return load_array(path), None, {}
-    arrays, manifest = load_npz(path)
-    if "features" not in arrays or not set(arrays) <= {"features", "labels"}:
-        return load_array(path), None, manifest
-    labels = arrays.get("labels")
-    return arrays["features"], None if labels is None else [str(label) for label in labels.ravel()], manifest
-
-
-def _read_labels(labels: PathLike | Sequence[str]) -> Sequence[str]:
-    if not isinstance(labels, str | os.PathLike):
-        return [str(label) for label in labels]
-    path = check_file(labels)
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        msg = f"{path} must be UTF-8 text with one label per line ({error})."
-        raise ValueError(msg) from error
-
-
-def _as_rows(name: str, values: object) -> AnyArray:
     single = isinstance(values, np.ndarray) and values.dtype == np.float32
     array: AnyArray = np.asarray(values) if single else as_float_array(name, values)
     if array.ndim < 2 or 0 in array.shape:

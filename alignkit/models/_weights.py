@@ -70,21 +70,33 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         raise _damaged(path, error) from error
 
 
-def _read_torch(path: Path) -> Mapping[str, Any]:
+def load_torch(path: Path) -> Any:
+    """Return what a torch file holds, without pickled objects: tensors, and lists and dictionaries of them.
+
+    Raises
+    ------
+    ValueError
+        A truncated or damaged file, or one that holds more than that.
+    """
     import pickle
 
     import torch
 
     try:
         with warnings.catch_warnings():
-            # torch asks for a report when a pickle is not one of its own; ours is the sentence below
-            warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            # torch asks for a report when a pickle is not one of its own, and tells how it checks sparse tensors
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         msg = f"{path} holds more than plain tensors, which alignkit never loads; export it as safetensors."
         raise ValueError(msg) from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-        raise _damaged(path, error) from error
+    except Exception as error:  # what torch raises on damaged files has no end
+        msg = f"{path} is not a readable torch file ({error}); it is truncated or damaged."
+        raise ValueError(msg) from error
+
+
+def _read_torch(path: Path) -> Mapping[str, Any]:
+    content = load_torch(path)
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
