@@ -15,7 +15,7 @@ from alignkit.rsa._namespace import namespace, widen
 #: Longest sum that is taken in one go, and columns that one thread sums by itself.
 _LEAF, _SPAN = 2048, 1 << 16
 #: Values of both sides that are widened together: arrays stay in the second-level cache, tensors keep a device busy.
-_BLOCK = (1 << 17, 1 << 24)
+_BLOCK = (1 << 18, 1 << 24)
 #: More values have whole ranks whose squares may sum to more than 63 bits.
 _NARROW = 3_024_616
 #: Whole ranks are then cut into two digits.
@@ -70,9 +70,12 @@ def whole_products(a: Any, b: Any) -> tuple[Any, Any, Any]:
 
     def one(start: int) -> list[Any]:
         total: list[Any] = [0, 0, 0]
+        buffers = [_buffer(rows, step) for rows in (a, b)]
         for i in range(start, min(n, start + span), step):
-            for x, y in zip(_blocks(a[:, i : i + step], length), _blocks(b[:, i : i + step], length), strict=True):
-                parts = _parts(_digits(x, n_digits), None if a is b else _digits(y, n_digits))
+            x = _blocks(_widened(a[:, i : i + step], buffers[0]), length)
+            y = x if a is b else _blocks(_widened(b[:, i : i + step], buffers[1]), length)
+            for pair in zip(x, y, strict=True):
+                parts = _parts(*(_digits(block, n_digits) for block in pair), same=a is b)
                 total = [whole + part for whole, part in zip(total, parts, strict=True)]
         return total
 
@@ -81,6 +84,19 @@ def whole_products(a: Any, b: Any) -> tuple[Any, Any, Any]:
     totals = [one(start) for start in starts] if is_tensor(a) else each(one, starts)
     ab, aa, bb = (_rounded(sum(parts)) for parts in zip(*totals, strict=True))
     return ab, aa, bb
+
+
+def _buffer(rows: Any, step: int) -> FloatArray | None:
+    # memory that is given back after each block comes back without its pages
+    return None if is_tensor(rows) else np.empty((len(rows), min(step, rows.shape[-1])))
+
+
+def _widened(x: Any, buffer: FloatArray | None) -> Any:
+    if buffer is None:
+        return widen(x)
+    wide = buffer[:, : x.shape[-1]]
+    np.copyto(wide, x)
+    return wide
 
 
 def _blocks(x: Any, length: int) -> list[Any]:
@@ -92,18 +108,15 @@ def _blocks(x: Any, length: int) -> list[Any]:
 
 
 def _digits(x: Any, n_digits: int) -> list[Any]:
-    x = widen(x)
     if n_digits == 1:
         return [x]
     high = namespace(x).floor(x / _DIGIT)
     return [x - high * _DIGIT, high]
 
 
-def _parts(x: list[Any], y: list[Any] | None) -> tuple[Any, Any, Any]:
+def _parts(x: list[Any], y: list[Any], *, same: bool) -> tuple[Any, Any, Any]:
     own = _by_power(x, x, _own)
-    if y is None:
-        return _by_power(x, x, _crossed), own, own
-    return _by_power(x, y, _crossed), own, _by_power(y, y, _own)
+    return _by_power(x, y, _crossed), own, own if same else _by_power(y, y, _own)
 
 
 def _crossed(x: Any, y: Any) -> Any:
