@@ -271,10 +271,11 @@ def require(module: str, extra: str) -> ModuleType:
 
 def check_probability(name: str, value: float) -> float:
     """Return ``value``, or raise when it does not lie between 0 and 1 (both allowed)."""
-    if not 0.0 <= float(value) <= 1.0:
+    number = _as_number(name, value)
+    if not 0.0 <= number <= 1.0:
         msg = f"{name} must lie between 0 and 1; got {shown(value)}."
         raise ValueError(msg)
-    return float(value)
+    return number
 
 
 def check_not_negative(name: str, value: float) -> float:

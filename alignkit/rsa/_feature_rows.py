@@ -12,6 +12,7 @@ import numpy as np
 from alignkit._check import is_tensor
 from alignkit._threads import each
 from alignkit._typing import IntArray
+from alignkit.rsa._condensed import as_host
 from alignkit.rsa._namespace import namespace, take, widen
 
 #: Most numbers that are widened to float64 at a time (32 MiB).
@@ -97,7 +98,7 @@ def centred_rows(source: Any, order: IntArray) -> Rows:
     xp = namespace(source)
     n_rows = rows_per_block(source.shape[1])
     starts = range(0, len(order), n_rows)
-    largest = max(float(abs(take(source, order[i : i + n_rows])).max()) for i in starts)
+    largest = max(float(as_host(abs(take(source, order[i : i + n_rows])).max())) for i in starts)
     # squares of what remains neither overflow nor vanish, whatever the unit
     exponent = min(max(math.frexp(largest)[1], -1000), 1000)
     origin = scaled(source[int(order[0])], exponent)
@@ -170,5 +171,4 @@ def finite_rows(source: Any) -> Any:
     """Return which rows hold no NaN and no infinity, a numpy array of bool, shape (items,)."""
     xp = namespace(source)
     n_rows = rows_per_block(source.shape[1])
-    parts = [xp.isfinite(source[i : i + n_rows]).all(1) for i in range(0, len(source), n_rows)]
-    return np.concatenate([np.asarray(part.cpu()) if xp is not np else part for part in parts])
+    return np.concatenate([as_host(xp.isfinite(source[i : i + n_rows]).all(1)) for i in range(0, len(source), n_rows)])

@@ -63,7 +63,8 @@ def similarity(
             What the best rotation leaves, :math:`|X'Y|_* / (|X||Y|)`.
         cca, svcca, pwcca
             Mean canonical correlation; within the leading principal components; or weighted by how much of the
-            channels of the side of lower rank (x where they are equal) each variate takes up.
+            channels of the side of lower rank (x where they are equal) each variate takes up, which is not unique
+            where correlations are equal.
         mutual-knn
             Mean share of the ``n_neighbours`` nearest items by cosine (not centred) that agree. Ties, cosines closer
             than 1e-12, go to the item that comes first (in the order of x).
