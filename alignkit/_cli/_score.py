@@ -24,6 +24,9 @@ class ScoreConfig:
     --------
     alignkit score --features feats --dataset things --root DATA --out result.html
     alignkit score --features feats-a feats-b --dataset rsa92 --root DATA
+    alignkit score --features feats --layers all --dataset rsa92 --root DATA
+    alignkit score --features feats --items photos.csv --many best \
+        --dataset things --root DATA
     alignkit score --features clip.npy --labels concepts.txt \
         --transform glocal.npz --dataset things --root DATA
     """
@@ -36,10 +39,22 @@ class ScoreConfig:
     """Folder that holds the data sets; by default ALIGNKIT_DATA, else the download cache."""
     layer: str | None = None
     """Layer to take when the features hold several; by default the last."""
+    layers: tuple[str, ...] = ()
+    """all, or names: the curve of these layers, and one chosen on other items than those it is scored on."""
+    n_splits: int = 20
+    """How often the items are halved to choose a layer on one half and score it on the other."""
     labels: Path | None = None
     """Text file with the name of each row, one per line, for bare arrays (folders hold their own)."""
     transform: Path | None = None
     """Linear transform (.npz of gLocal) to apply; the features are scored without and with it."""
+    items: Path | None = None
+    """Table (.csv or .tsv) with the columns file and item: what each photo shows; by default its name says so."""
+    relation: Literal["any", "exact"] = "any"
+    """Photos that show a narrower kind of their item (column relation of the table): keep them or leave them out."""
+    where: tuple[str, ...] = ()
+    """Further filters of that table, COLUMN=VALUE; several of one column keep either value."""
+    many: Literal["average", "best"] = "average"
+    """Several photos of one item: the mean of their features, or the photo nearest to that mean."""
     kernel: Literal["cosine", "dot", "euclidean"] = "cosine"
     """Similarity of two feature vectors in triplets and 2AFC."""
     centre: bool = False
@@ -50,8 +65,6 @@ class ScoreConfig:
     """How RDMs are compared."""
     ties: Literal["wrong", "share", "random"] = "wrong"
     """What a tied choice is worth."""
-    relation: Literal["any", "exact"] = "any"
-    """THINGS photos that show a narrower kind of a concept: keep them or leave them out."""
     min_votes: int = 0
     """2AFC: leave out trials with fewer votes."""
     n_bootstrap: int = 1000
@@ -62,11 +75,17 @@ class ScoreConfig:
     """Seed of every random draw."""
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table; .html: a page with figures)."""
+    progress: bool = True
+    """Show a progress bar with the time left when it takes long."""
 
     def __post_init__(self) -> None:
         if not self.features:
             msg = "--features needs at least one folder or file."
             raise ValueError(msg)
+        if len(set(self.layers)) < len(self.layers) or ("all" in self.layers and len(self.layers) > 1):
+            msg = f"--layers takes all, or different names; got {' '.join(self.layers)}."
+            raise ValueError(msg)
+        check_count("n_splits", self.n_splits, 1)
         check_count("n_bootstrap", self.n_bootstrap)
         check_fraction("confidence", self.confidence)
 
@@ -82,6 +101,11 @@ def run_score(config: ScoreConfig) -> None:
         config.dataset,
         root=config.root,
         layer=config.layer,
+        layers=config.layers,
+        n_splits=config.n_splits,
+        items=config.items,
+        where=config.where,
+        many=config.many,
         transform=None if config.transform is None else load_transform(config.transform),
         kernel=config.kernel,
         centre=config.centre,
@@ -93,6 +117,7 @@ def run_score(config: ScoreConfig) -> None:
         n_bootstrap=config.n_bootstrap,
         confidence=config.confidence,
         seed=config.seed,
+        progress=config.progress,
     )
     print(table.to_text())
     if config.out is not None:
@@ -101,7 +126,7 @@ def run_score(config: ScoreConfig) -> None:
 
 
 def _check_out(config: ScoreConfig) -> None:
-    check_out(config.out, (".json", ".csv", ".html"), (*config.features, config.labels, config.transform))
+    check_out(config.out, (".json", ".csv", ".html"), (*config.features, config.labels, config.transform, config.items))
     for path in config.features:
         if config.out is not None and path.is_dir() and config.out.resolve().is_relative_to(path.resolve()):
             msg = (

@@ -14,7 +14,7 @@ import numpy as np
 from alignkit._check import as_float_array, as_labels, check_choice, join_names
 from alignkit._result import Result
 from alignkit._typing import FloatArray, IntArray, PathLike
-from alignkit.data._tables import text_table
+from alignkit.data._item_manifest import ItemManifest, read_item_manifest, stem
 from alignkit.data._things import Things
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Relation = Literal["any", "exact"]
 #: THINGS' own stimuli are named concept_01b.jpg, concept_02s.jpg ...
 _STIMULUS = re.compile(r"^(?P<concept>.+)_\d{2}[a-z]$")
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -122,9 +121,9 @@ def match_things(
     things : Things or sequence of str
         From :func:`load_things`, or the uniqueIDs themselves.
     manifest : path, optional
-        A csv with the columns ``file`` and ``uniqueID``, and ``relation`` where some pictures show a narrower kind
-        (``hyponym``). One file may stand for several concepts. By default ``photos_manifest.csv`` beside the data,
-        where there is one and ``things`` comes from :func:`load_things`.
+        A csv with the columns ``file`` and ``uniqueID`` (or ``item``, ``concept``), and ``relation`` where some
+        pictures show a narrower kind (``hyponym``). One file may stand for several concepts. By default
+        ``photos_manifest.csv`` beside the data, where there is one and ``things`` comes from :func:`load_things`.
     relation : {"any", "exact"}
         ``"exact"`` leaves out the manifest's rows of another relation.
 
@@ -136,7 +135,8 @@ def match_things(
     Raises
     ------
     ValueError
-        No label shows a known concept, or a manifest that lacks columns or contradicts the concepts.
+        No label shows a known concept, labels that name one file of the manifest, or a manifest that lacks columns,
+        lists a file twice for one concept, or contradicts the concepts.
     FileNotFoundError
         No such manifest.
 
@@ -154,10 +154,11 @@ def match_things(
     known = things.labels if isinstance(things, Things) else as_labels("things", things)
     listed = _read_manifest(_manifest_path(things, manifest), known, relation)
     order = {concept: i for i, concept in enumerate(known)}
+    files = [None] * len(names) if listed is None else listed.find(names)
     found = [
         (order[concept], row, label, concept, how)
-        for row, label in enumerate(names)
-        for concept, how in _concepts_of(label, order, listed)
+        for row, (label, file) in enumerate(zip(names, files, strict=True))
+        for concept, how in _concepts_of(label, file, order, listed)
     ]
     if not found:
         msg = (
@@ -214,34 +215,28 @@ def things_label(label: str, things: Things | Sequence[str], /) -> str:
     return found[0]
 
 
-def _concepts_of(label: str, known: Mapping[str, int], listed: Mapping[str, list[str]] | None) -> list[tuple[str, str]]:
-    if listed is not None:
-        path = PurePosixPath(label)
-        for key in (label, path.name, _stem(path)):
-            if key in listed:
-                return [(concept, "manifest") for concept in listed[key]]
+def _concepts_of(
+    label: str, file: str | None, known: Mapping[str, int], listed: ItemManifest | None
+) -> list[tuple[str, str]]:
+    if listed is not None and file is not None:
+        return [(concept, "manifest") for concept in listed.shown[file]]
     found = _by_name(label, known)
     return [] if found is None else [found]
 
 
 def _by_name(label: str, known: Mapping[str, int] | set[str]) -> tuple[str, str] | None:
     path = PurePosixPath(label.replace("\\", "/"))
-    stem = _stem(path)
-    stimulus = _STIMULUS.match(stem)
+    own = stem(path)
+    stimulus = _STIMULUS.match(own)
     for name, how in (
         (label, "uniqueID"),
-        (stem, "uniqueID"),
+        (own, "uniqueID"),
         (stimulus["concept"] if stimulus else "", "stimulus"),
         (path.parent.name, "folder"),
     ):
         if name in known:
             return name, how
     return None
-
-
-def _stem(path: PurePosixPath) -> str:
-    # not path.stem: a uniqueID may hold a dot, and only a picture's suffix is one
-    return path.stem if path.suffix.lower() in _SUFFIXES else path.name
 
 
 def _manifest_path(things: Things | Sequence[str], manifest: PathLike | None) -> PathLike | None:
@@ -251,25 +246,14 @@ def _manifest_path(things: Things | Sequence[str], manifest: PathLike | None) ->
     return beside if beside.is_file() else None
 
 
-def _read_manifest(path: PathLike | None, known: Sequence[str], relation: Relation) -> dict[str, list[str]] | None:
-    """Return the concepts of each file, under its name with and without suffix; files left out map to nothing."""
+def _read_manifest(path: PathLike | None, known: Sequence[str], relation: Relation) -> ItemManifest | None:
     if path is None:
         return None
-    table = text_table(path, sep=",", columns=("file", "uniqueID"), as_text=True)
-    unknown = set(table["uniqueID"]) - set(known)
-    if unknown:
-        msg = f"{path} names concepts that are not in THINGS: {join_names(sorted(unknown))}."
-        raise ValueError(msg)
-    if "things_row" in table.columns:
-        _check_rows(path, table["things_row"], table["uniqueID"], known)
-    relations = table["relation"] if "relation" in table.columns else ["exact"] * len(table)
-    listed: dict[str, list[str]] = {}
-    for file, concept, kind in zip(table["file"], table["uniqueID"], relations, strict=True):
-        for key in {file, _stem(PurePosixPath(file))}:
-            concepts = listed.setdefault(key, [])
-            if relation == "any" or kind == "exact":
-                concepts.append(concept)
-    return listed
+    manifest = read_item_manifest(path, relation=relation)
+    manifest.check_items(known, "THINGS")
+    if "things_row" in manifest.table.columns:
+        _check_rows(path, manifest.table["things_row"], manifest.table[manifest.column], known)
+    return manifest
 
 
 def _check_rows(path: PathLike, rows: Iterable[str], concepts: Iterable[str], known: Sequence[str]) -> None:

@@ -73,13 +73,17 @@ def score_sections(table: ScoreTable, /) -> list[Section]:
 
 
 def _part(table: ScoreTable, part: str, rows: list[ScoreRow]) -> Section:
-    figures = [_figure(table, part, m) for m in dict.fromkeys(row.measure for row in rows if row.primary)]
+    bars, points = ([row for row in rows if (row.role == "layer") == which] for which in (False, True))
+    figures = [_figure(table, part, m) for m in dict.fromkeys(row.measure for row in bars if row.primary)]
+    figures += [_curve_figure(table, part, m) for m in dict.fromkeys(row.measure for row in points)]
     letters = _letters(row.split for row in rows if row.split)
+    tables = [_table(bars, letters)] if bars else []
+    tables += [_curve_table(points, letters)] if points else []
     notes = [f"{letter}: {split}." for split, letter in letters.items()]
     bounded = [row for row in rows if row.ceiling]
     ceilings = dict.fromkeys(f"{_limit(row).capitalize()} of {row.measure}: {row.ceiling}." for row in bounded)
     title = f"{table.dataset}: {part}"
-    return Section(title, tables=[_table(rows, letters)], figures=figures, notes=[*ceilings, *notes])
+    return Section(title, tables=tables, figures=figures, notes=[*ceilings, *notes])
 
 
 def _letters(splits: Iterable[str]) -> dict[str, str]:
@@ -92,13 +96,46 @@ def _figure(table: ScoreTable, part: str, measure: str) -> Figure:
     axes = table.plot(part=part, measure=measure)
     figure = axes.get_figure(root=True)
     assert figure is not None
-    rows = [row for row in table.rows if (row.part, row.measure) == (part, measure)]
+    rows = [row for row in table.rows if (row.part, row.measure) == (part, measure) and row.role != "layer"]
     spoken = "; ".join(f"{row.model} {_number(row.value)}" for row in rows)
     marks = ["blue: models", "grey: baselines"]
     marks += ["black lines: intervals"] if any(math.isfinite(row.low) for row in rows) else []
     marks += [f"yellow: {_limit(rows[0])} ({rows[0].ceiling})"] if math.isfinite(rows[0].ceiling_low) else []
     caption = f"{part}: {measure}. {', '.join(marks).capitalize()}."
     return Figure.from_matplotlib(figure, caption, alt=f"Bar chart of {measure}: {spoken}.")
+
+
+def _curve_figure(table: ScoreTable, part: str, measure: str) -> Figure:
+    axes = table.plot_layers(part=part, measure=measure)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    points = [row for row in table.rows if (row.part, row.measure, row.role) == (part, measure, "layer")]
+    spoken = "; ".join(f"{row.model} {row.layer} {_number(row.value)}" for row in points)
+    marks = ["rings: layers chosen on other items, the larger the more often"]
+    marks += ["shades: intervals"] if any(math.isfinite(row.low) for row in points) else []
+    marks += [f"yellow: {_limit(points[0])}"] if math.isfinite(points[0].ceiling_low) else []
+    caption = (
+        f"{part}: {measure} of each layer. {'; '.join(marks).capitalize()}. The highest point is no score: it is "
+        "picked on the answers it is scored on."
+    )
+    return Figure.from_matplotlib(figure, caption, alt=f"Layer curve of {measure}: {spoken}.")
+
+
+def _curve_table(points: list[ScoreRow], letters: Mapping[str, str]) -> tuple[str, list[str], list[list[str]]]:
+    header = ["layer", "value", "interval", "% of ceiling", "chosen", "split"]
+    lines: list[list[str]] = []
+    for (model, measure), group in groupby(points, key=lambda row: (row.model, row.measure)):
+        members = list(group)
+        lines.append([f"{model}: {_heading(measure, members[0])}"])
+        lines += [_curve_cells(row, letters) for row in members]
+    return "Every layer; chosen: how often it was the best on other items than those it was scored on.", header, lines
+
+
+def _curve_cells(row: ScoreRow, letters: Mapping[str, str]) -> list[str]:
+    percent = f"{row.percent_of_ceiling:.1f}" if math.isfinite(row.percent_of_ceiling) else ""
+    chosen = f"{row.chosen:.0%}" if math.isfinite(row.chosen) else ""
+    interval = _interval(row.low, row.high)
+    return [row.layer, _number(row.value), interval, percent, chosen, letters.get(row.split, "")]
 
 
 def _limit(row: ScoreRow) -> str:

@@ -13,10 +13,13 @@ import numpy as np
 from alignkit._typing import FloatArray, IntArray
 from alignkit.data import load_cifar10h
 from alignkit.rsa import RDM, compare, percent_of_ceiling, rdm
+from alignkit.score._layer_rdms import RdmTask
+from alignkit.score._layers import score_models
 from alignkit.score._match import match_items
 from alignkit.score._paired import bootstrap_mean
 from alignkit.score._rdms import central_range, shuffled_similarities
 from alignkit.score._row import NOT_FITTED, Role, Scored, ScoreRow, Settings, Unit
+from alignkit.score._steps import Steps
 from alignkit.score._suite import Candidate, SuiteResult
 
 #: RDMs of all 10,000 images have 50 million pairs: a seeded sample of this many says the same.
@@ -28,20 +31,28 @@ _FLOOR = 1e-6
 _SPLIT = "probe fitted on other images' labels (5 folds over images); scored on held-out images"
 
 
-def score_cifar10h(candidates: Sequence[Candidate], root: Path | None, settings: Settings) -> SuiteResult:
+def score_cifar10h(candidates: Sequence[Candidate], root: Path | None, settings: Settings, steps: Steps) -> SuiteResult:
     """Score on CIFAR-10H: image-level RDMs, and a cross-validated probe against people's label distributions."""
     data = load_cifar10h(root)
-    matched = match_items(candidates, data.labels, "cifar10h", {settings.metric})
+    matched = match_items(candidates, data.labels, "cifar10h", {settings.metric}, settings)
     candidates, shared = matched.candidates, matched.shared
     position = {label: i for i, label in enumerate(data.labels)}
+    steps.expect(2)
     people = People.build(shared, data.counts[[position[label] for label in shared]], settings)
-    scored = tuple(_score_one(c, people, settings) for c in candidates)
+    steps.done("people's label distributions")
+
+    def full(c: Candidate) -> Scored:
+        return _score_one(c, people, settings)
+
+    scored = score_models(candidates, full, [_layer_task(people, settings)], shared, {settings.metric}, settings, steps)
     notes = list(matched.notes)
     if len(shared) > _MAX_RDM_ITEMS:
         notes.append(f"RDMs use a seeded sample of {_MAX_RDM_ITEMS:,} images.")
     if not people.folds:
         notes.append(f"The probe was left out: it needs at least {_MIN_PROBED} images of more than one class.")
-    return SuiteResult(scored, _baselines(people, candidates[0], settings), tuple(notes))
+    baselines = _baselines(people, candidates[0], settings)
+    steps.done("baselines")
+    return SuiteResult(scored, baselines, tuple(notes))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +66,8 @@ class People:
     """Positions to fit the probe on and to score it on; none where it cannot be fitted."""
     sample: IntArray
     rdm: RDM
+    halves: tuple[RDM, RDM]
+    """RDMs of two halves of the people."""
     half_agreement: float
 
     @classmethod
@@ -65,17 +78,21 @@ class People:
         sample = np.sort(rng.choice(n, size=min(n, _MAX_RDM_ITEMS), replace=False))
         chosen = counts[sample]
         half = np.array([rng.multivariate_hypergeometric(row, row.sum() // 2) for row in chosen])
-        halves = [_human_rdm(part) for part in (half, chosen - half)]
+        halves = _human_rdm(half), _human_rdm(chosen - half)
         agreement = float(compare(*halves, method=settings.method))  # type: ignore[arg-type]
         probabilities = counts / counts.sum(axis=1, keepdims=True)
         folds = _folds(counts, settings)
-        return cls(labels, probabilities, counts.argmax(axis=1), folds, sample, _human_rdm(chosen), agreement)
+        return cls(labels, probabilities, counts.argmax(axis=1), folds, sample, _human_rdm(chosen), halves, agreement)
 
     @property
     def attenuation_bound(self) -> float:
-        """Square root of the reliability of all answers together (Spearman-Brown from the two halves)."""
-        r = self.half_agreement
-        return math.sqrt(2 * r / (1 + r)) if r > 0 else float("nan")
+        """Square root of the reliability of all answers together."""
+        return _bound(self.half_agreement)
+
+
+def _bound(r: float) -> float:
+    """Return the root of the reliability of a whole whose halves agree at ``r`` (Spearman-Brown)."""
+    return math.sqrt(2 * r / (1 + r)) if r > 0 else float("nan")
 
 
 def _folds(counts: IntArray, settings: Settings) -> tuple[tuple[IntArray, IntArray], ...]:
@@ -115,19 +132,44 @@ def _rdm_row(
     name: str, model: RDM, people: People, settings: Settings, *, role: Role = "model", split: str = ""
 ) -> ScoreRow:
     value = float(compare(model, people.rdm, method=settings.method))  # type: ignore[arg-type]
-    return ScoreRow(
+    return dataclasses.replace(
+        _rdm_template(people, settings),
         model=name,
         role=role,
+        value=value,
+        percent_of_ceiling=percent_of_ceiling(value, people.attenuation_bound, chance=0.0),
+        split=split,
+    )
+
+
+def _rdm_template(people: People, settings: Settings) -> ScoreRow:
+    """Return a line of the comparison of RDMs, but for who is scored and how well."""
+    return ScoreRow(
+        model="",
+        role="layer",
         part="images",
         measure=f"{settings.method} with people's RDM",
-        value=value,
-        n=model.n_pairs,
+        value=math.nan,
+        n=people.rdm.n_pairs,
         n_items=len(people.sample),
         ceiling_low=people.attenuation_bound,
         ceiling=f"root of the reliability of people's RDM (halves of the answers agree at {people.half_agreement:.4f})",
-        percent_of_ceiling=percent_of_ceiling(value, people.attenuation_bound, chance=0.0),
-        split=split,
         primary=True,
+    )
+
+
+def _layer_task(people: People, settings: Settings) -> RdmTask:
+    def limits(items: IntArray) -> tuple[float, float]:
+        halves = (half.take(items) for half in people.halves)
+        return _bound(float(compare(*halves, method=settings.method))), math.nan  # type: ignore[arg-type]
+
+    return RdmTask(
+        template=_rdm_template(people, settings),
+        people=people.rdm,
+        model=lambda x: rdm(x[people.sample], metric=settings.metric),  # type: ignore[arg-type]
+        method=settings.method,
+        settings=settings,
+        limits=limits,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,9 +30,8 @@ def plot_scores(
     for place, row in zip(places, rows, strict=True):
         if np.isfinite(row.low):
             ax.plot([row.low, row.high], [place, place], color="black", linewidth=1.4, solid_capstyle="butt")
-    _draw_ceiling(ax, rows[0])
-    # a dollar sign in a name is no formula
-    ax.set_yticks(places, [shorten(row.model, 28).replace("$", r"\$") for row in rows])
+    draw_ceiling(ax, rows[0])
+    ax.set_yticks(places, [as_plain(shorten(row.model, 28)) for row in rows])
     ax.set_title(f"{rows[0].part} (n = {rows[0].n:,})", fontsize=10, loc="left", pad=18)
     ax.set_xlabel(rows[0].measure + ("" if rows[0].higher_is_better else ", lower is better"))
     ax.spines[["top", "right"]].set_visible(False)
@@ -40,33 +39,36 @@ def plot_scores(
 
 
 def _choose(table: ScoreTable, part: str | None, measure: str | None) -> list[ScoreRow]:
-    rows = [row for row in table.rows if part in (None, row.part) and measure in (None, row.measure)]
+    bars = [row for row in table.rows if row.role != "layer"]
+    rows = [row for row in bars if part in (None, row.part) and measure in (None, row.measure)]
     if not rows:
-        known = join_names(dict.fromkeys(f"{row.part}: {row.measure}" for row in table.rows))
+        known = join_names(dict.fromkeys(f"{row.part}: {row.measure}" for row in bars))
         msg = f"no line has part {part!r} and measure {measure!r}; there are {known or 'none'}."
         raise ValueError(msg)
     return [row for row in rows if (row.part, row.measure) == (rows[0].part, rows[0].measure)]
 
 
-def _draw_ceiling(ax: Axes, row: ScoreRow) -> None:
+def as_plain(name: str) -> str:
+    """Return a name in which a dollar sign is no formula."""
+    return name.replace("$", r"\$")
+
+
+def draw_ceiling(ax: Axes, row: ScoreRow, *, horizontal: bool = False) -> None:
+    """Draw a line's ceilings as a band, or a single one as a line, and name it."""
     low, high = row.ceiling_low, row.ceiling_high
     if not np.isfinite(low):
         return
     if np.isfinite(high):
-        ax.axvspan(low, high, color="#e9c46a", alpha=0.55, linewidth=0)
+        span = ax.axhspan if horizontal else ax.axvspan
+        span(low, high, color="#e9c46a", alpha=0.55, linewidth=0)
     else:
-        ax.axvline(low, color="#e9c46a", linewidth=3)
+        line = ax.axhline if horizontal else ax.axvline
+        line(low, color="#e9c46a", linewidth=3)
     label = "noise ceiling" if row.higher_is_better else "noise floor"
     middle = (low + high) / 2 if np.isfinite(high) else low
-    # between the axes and their title: no bar and no interval is hidden
-    ax.annotate(
-        label,
-        (middle, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize=8,
-        color="#6b5310",
-    )
+    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "color": "#6b5310", "va": "bottom"}
+    if horizontal:
+        ax.annotate(label, (1, low), xycoords=("axes fraction", "data"), xytext=(-3, 2), ha="right", **style)
+    else:
+        # between the axes and their title: no bar and no interval is hidden
+        ax.annotate(label, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, 3), ha="center", **style)

@@ -6,16 +6,22 @@ import dataclasses
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from alignkit._check import join_names
 from alignkit._typing import BoolArray, FloatArray
+from alignkit.score._assign import Assignment
+from alignkit.score._row import Settings
 from alignkit.score._suite import Candidate
 
 #: What each measure says of items whose similarities are undefined; the shuffled baseline names the wrong ones.
-_UNDEFINED = r"\d+ (triplets|trials) are undefined|items with (constant|all-zero) patterns|the \w+ RDM holds NaN"
+_UNDEFINED = (
+    r"\d+ (triplets|trials) are undefined|items with (constant|all-zero) patterns|the \w+ RDM holds NaN"
+    r"|items that are NaN"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -28,23 +34,69 @@ class Matched:
 
 
 def match_items(
-    candidates: Sequence[Candidate], known: Sequence[str], dataset: str, measures: Collection[str]
+    candidates: Sequence[Candidate], known: Sequence[str], dataset: str, measures: Collection[str], settings: Settings
 ) -> Matched:
-    """Match the models' inputs to the items of a data set by name; several images of one item are averaged.
+    """Match the models' inputs to the items of a data set: by their manifest where they have one, else by name.
 
     ``measures`` are the kernel and metric that will be used: items for which they are undefined are named.
     """
     matched, texts = [], []
-    held = set(known)
     for candidate in candidates:
-        labels = spell_labels(candidate.labels, known)
-        x, distinct = average_duplicates(candidate.x, labels)
-        unmatched = [own for own, label in zip(candidate.labels, labels, strict=True) if label not in held]
-        n_items = len(held.intersection(distinct))
-        matched.append(dataclasses.replace(candidate, x=x, labels=distinct))
-        plain = not unmatched and n_items == len(labels)
-        texts.append("" if plain else describe_match(len(labels) - len(unmatched), n_items, unmatched))
+        if candidate.manifest is not None:
+            one, text = match_manifest(candidate, known, dataset, settings)
+        else:
+            one, text = _match_names(candidate, known, settings)
+        matched.append(one)
+        texts.append(text)
     return share_items(matched, known, dataset, measures, texts)
+
+
+def _match_names(candidate: Candidate, known: Sequence[str], settings: Settings) -> tuple[Candidate, str]:
+    held = set(known)
+    labels = spell_labels(candidate.labels, known)
+    matched = assign(candidate, Assignment.by_label(labels), settings)
+    unmatched = [own for own, label in zip(candidate.labels, labels, strict=True) if label not in held]
+    n_items = len(held.intersection(matched.labels))
+    if not unmatched and n_items == len(labels):
+        return matched, ""
+    return matched, describe_match(len(labels) - len(unmatched), n_items, unmatched, settings)
+
+
+def match_manifest(
+    candidate: Candidate, known: Sequence[str], dataset: str, settings: Settings
+) -> tuple[Candidate, str]:
+    """Return a candidate with one row per item that its manifest names, and how its inputs were matched.
+
+    Raises
+    ------
+    ValueError
+        The manifest has items that the data set has not, or none of the inputs.
+    """
+    manifest = candidate.manifest
+    assert manifest is not None
+    manifest.check_items(known, dataset)
+    files = manifest.find(candidate.labels)
+    found = [(row, item) for row, file in enumerate(files) if file is not None for item in manifest.shown[file]]
+    if not found:
+        msg = (
+            f"none of the inputs of {candidate.name!r} ({join_names(candidate.labels, 3)}) is among the files of "
+            f"{manifest.path} ({join_names(manifest.shown, 3)}); name the files there as the features do."
+        )
+        raise ValueError(msg)
+    number = {item: i for i, item in enumerate(dict.fromkeys(item for _, item in found))}
+    rows, items = np.array([row for row, _ in found]), np.array([number[item] for _, item in found])
+    hit = set(rows.tolist())
+    unmatched = [label for row, label in enumerate(candidate.labels) if row not in hit]
+    text = describe_match(len(hit), len(number), unmatched, settings)
+    lost = [file for file, shown in manifest.shown.items() if shown and file not in set(files)]
+    if lost:
+        text += f"; {len(lost):,} of the files in {manifest.path.name} have no features ({join_names(lost, 3)})"
+    return assign(candidate, Assignment(rows, items, tuple(number)), settings), text
+
+
+def assign(candidate: Candidate, assignment: Assignment, settings: Settings) -> Candidate:
+    """Return the candidate with one row per item."""
+    return candidate.with_items(partial(assignment.apply, many=settings.many), assignment.labels)
 
 
 def share_items(
@@ -57,7 +109,7 @@ def share_items(
     """Return the items that all models have; ``texts`` says how each model's inputs were matched."""
     shared = shared_labels(candidates, known, dataset)
     for candidate in candidates:
-        _warn_undefined(candidate, shared, measures)
+        warn_undefined(candidate.name, candidate.take(shared), shared, measures)
     names: dict[str, list[str]] = {}
     for candidate, text in zip(candidates, texts, strict=True):
         names.setdefault(text, []).append(candidate.name)
@@ -68,10 +120,13 @@ def share_items(
     return Matched(list(candidates), shared, tuple(notes))
 
 
-def describe_match(n_inputs: int, n_items: int, unmatched: Sequence[str], what: str = "items") -> str:
+def describe_match(
+    n_inputs: int, n_items: int, unmatched: Sequence[str], settings: Settings, what: str = "items"
+) -> str:
     """Return how many inputs stand for how many items, and which match none."""
     missed = f"; {len(unmatched):,} matched none ({join_names(unmatched, 3)})" if unmatched else ""
-    return f"{n_inputs:,} inputs stand for {n_items:,} {what}{missed}"
+    best = " (the most typical one each)" if settings.many == "best" else ""
+    return f"{n_inputs:,} inputs stand for {n_items:,} {what}{best}{missed}"
 
 
 def shared_labels(candidates: Sequence[Candidate], known: Sequence[str], dataset: str) -> tuple[str, ...]:
@@ -116,20 +171,8 @@ def _names(label: str) -> tuple[str, str, str, str]:
     return label, path.name, path.stem, path.parent.name
 
 
-def average_duplicates(x: FloatArray, labels: Sequence[str]) -> tuple[FloatArray, tuple[str, ...]]:
-    """Return one row per distinct label (several images of one item are averaged), in order of appearance."""
-    distinct = tuple(dict.fromkeys(labels))
-    if len(distinct) == len(labels):
-        return x, distinct
-    number = {label: i for i, label in enumerate(distinct)}
-    sums = np.zeros((len(distinct), x.shape[1]))
-    codes = np.array([number[label] for label in labels])
-    np.add.at(sums, codes, x)
-    return sums / np.bincount(codes)[:, None], distinct
-
-
-def _warn_undefined(candidate: Candidate, shared: Sequence[str], measures: Collection[str]) -> None:
-    x = candidate.take(shared)
+def warn_undefined(name: str, x: FloatArray, shared: Sequence[str], measures: Collection[str]) -> None:
+    """Name the items for which a model's similarities are undefined, in one warning."""
     bad: BoolArray = np.zeros(len(x), dtype=bool)
     if "cosine" in measures:
         bad |= ~x.any(axis=1)
@@ -138,7 +181,7 @@ def _warn_undefined(candidate: Candidate, shared: Sequence[str], measures: Colle
     if bad.any():
         names = join_names(shared[int(i)] for i in np.flatnonzero(bad))
         msg = (
-            f"the features of {candidate.name!r} are constant or all zero for {names}: their similarities are "
+            f"the features of {name!r} are constant or all zero for {names}: their similarities are "
             "undefined, and scores that depend on them are NaN."
         )
         warnings.warn(msg, RuntimeWarning, stacklevel=2)

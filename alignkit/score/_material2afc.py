@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from alignkit._typing import FloatArray
+from alignkit._typing import BoolArray, FloatArray
 from alignkit.data import load_material2afc
-from alignkit.rsa import TwoAFC, percent_of_ceiling, two_afc_accuracy
+from alignkit.rsa import TwoAFC, TwoAFCAccuracy, percent_of_ceiling, two_afc_accuracy
+from alignkit.score._layer_answers import AnswerPart, AnswerTask
+from alignkit.score._layers import score_models
 from alignkit.score._match import match_items
+from alignkit.score._nested import halvings, within_halves
 from alignkit.score._rdms import central_range
 from alignkit.score._row import NOT_FITTED, Role, Scored, ScoreRow, Settings, Unit
+from alignkit.score._steps import Steps
 from alignkit.score._suite import Candidate, SuiteResult, join_scored
 
 
-def score_material2afc(candidates: Sequence[Candidate], root: Path | None, settings: Settings) -> SuiteResult:
+def score_material2afc(
+    candidates: Sequence[Candidate], root: Path | None, settings: Settings, steps: Steps
+) -> SuiteResult:
     """Score on the published train and test trials, which show the same 100 images."""
     data = load_material2afc(root)
-    matched = match_items(candidates, data.labels, "material2afc", {settings.kernel})
+    matched = match_items(candidates, data.labels, "material2afc", {settings.kernel}, settings)
     candidates, shared = matched.candidates, matched.shared
     parts = {"test trials": _restrict(data.test, shared), "train trials": _restrict(data.train, shared)}
-    scored = tuple(
-        join_scored(
-            _score(c.name, c.take(shared), trials, part, settings, split=c.split) for part, trials in parts.items()
-        )
-        for c in candidates
-    )
-    baselines = [
-        row for part, trials in parts.items() for row in _baselines(candidates[0].take(shared), trials, part, settings)
-    ]
+    steps.expect(len(parts))
+
+    def full(c: Candidate) -> Scored:
+        x = c.take(shared)
+        return join_scored(_score(c.name, x, trials, part, settings, split=c.split) for part, trials in parts.items())
+
+    tasks = [_layer_task(trials, part, settings) for part, trials in parts.items()]
+    scored = score_models(candidates, full, tasks, shared, {settings.kernel}, settings, steps)
+    baselines: list[ScoreRow] = []
+    for part, trials in parts.items():
+        baselines += _baselines(candidates[0].take(shared), trials, part, settings)
+        steps.done("shuffled items")
     tied = sum(int(trials.tied.sum()) for trials in parts.values())
     note = f"{tied:,} trials whose votes tie are no label and were left out; a model's own ties count one half."
     return SuiteResult(scored, tuple(baselines), (*matched.notes, note))
@@ -58,28 +68,16 @@ def _score(
     role: Role = "model",
     split: str | None = None,
 ) -> Scored:
-    result = two_afc_accuracy(
-        x,
-        trials,
-        kernel=settings.kernel,  # type: ignore[arg-type]
-        min_votes=settings.min_votes,
-        n_bootstrap=settings.n_bootstrap,
-        confidence=settings.confidence,
-        rng=settings.seed,
-    )
-    row = ScoreRow(
+    result = _accuracy(x, trials, settings, settings.n_bootstrap)
+    row = dataclasses.replace(
+        _template(trials, part),
         model=name,
         role=role,
-        part=part,
-        measure="2AFC accuracy (majority of the votes)",
         value=result.accuracy,
         low=result.accuracy_low,
         high=result.accuracy_high,
-        over="trials",
         n=result.n,
-        n_items=len(trials.labels or ()),
         split=NOT_FITTED if split is None else split,
-        primary=True,
     )
     agreement = dataclasses.replace(
         row,
@@ -94,10 +92,54 @@ def _score(
         primary=False,
     )
     assert result.per_trial is not None
-    # the trials that count, whatever the model: an undefined one stays NaN, so that credits of models pair up
-    used = ~trials.tied & (trials.votes.sum(axis=1) >= settings.min_votes)
-    units = (Unit(row, result.per_trial[used]),) if role == "model" else ()
+    units = (Unit(row, result.per_trial[_counts(trials, settings)]),) if role == "model" else ()
     return Scored((row, agreement), units)
+
+
+def _template(trials: TwoAFC, part: str) -> ScoreRow:
+    """Return a line of the accuracy on these trials, but for who is scored and how well."""
+    return ScoreRow(
+        model="",
+        role="layer",
+        part=part,
+        measure="2AFC accuracy (majority of the votes)",
+        value=math.nan,
+        over="trials",
+        n_items=len(trials.labels or ()),
+        primary=True,
+    )
+
+
+def _counts(trials: TwoAFC, settings: Settings) -> BoolArray:
+    """Return which trials count, whatever the model: an undefined one stays NaN, so that credits of models pair up."""
+    used: BoolArray = ~trials.tied & (trials.votes.sum(axis=1) >= settings.min_votes)
+    return used
+
+
+def _accuracy(x: FloatArray, trials: TwoAFC, settings: Settings, n_bootstrap: int) -> TwoAFCAccuracy:
+    return two_afc_accuracy(
+        x,
+        trials,
+        kernel=settings.kernel,  # type: ignore[arg-type]
+        min_votes=settings.min_votes,
+        n_bootstrap=n_bootstrap,
+        confidence=settings.confidence,
+        rng=settings.seed,
+    )
+
+
+def _layer_task(trials: TwoAFC, part: str, settings: Settings) -> AnswerTask:
+    used = np.flatnonzero(_counts(trials, settings))
+    first = halvings(len(trials.labels or ()), settings.n_splits, settings.seed)
+    template = dataclasses.replace(_template(trials, part), n=len(used))
+    within = within_halves(trials.items[used], first)
+
+    def credits(x: FloatArray) -> FloatArray:
+        per_trial = _accuracy(x, trials, settings, 0).per_trial
+        assert per_trial is not None
+        return per_trial[used]
+
+    return AnswerTask(credits, (AnswerPart(template, slice(None), within, chance=0.5),), settings)
 
 
 def _baselines(x: FloatArray, trials: TwoAFC, part: str, settings: Settings) -> list[ScoreRow]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa._grouping import group_codes, sum_groups
 from alignkit.rsa._intervals import cluster_intervals
 from alignkit.score._row import Difference, Scored, Settings, Unit, rank_key
 
@@ -42,17 +42,24 @@ def _difference(best: Unit, other: Unit, settings: Settings) -> Difference:
 
 def bootstrap_mean(values: FloatArray, settings: Settings, groups: IntArray | None = None) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a mean; values of one group are drawn together."""
-    if np.isnan(values).any():
-        return math.nan, math.nan
+    low, high = bootstrap_means(values[:, None], settings, groups)
+    return float(low[0]), float(high[0])
+
+
+def bootstrap_means(
+    values: FloatArray, settings: Settings, groups: IntArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the intervals of the means of several columns, shape (n, k), that are resampled together."""
     if groups is None:
-        groups = np.arange(len(values))
-    totals: FloatArray = np.bincount(groups, weights=values).astype(np.float64)
-    sizes = np.bincount(groups).astype(np.float64)
-    low, high = cluster_intervals(
-        totals[:, None],
-        sizes[:, None],
+        totals, sizes = values, np.ones(len(values))
+    else:
+        n_groups, groups = group_codes(groups)
+        totals = sum_groups(values, groups, n_groups)
+        sizes = np.bincount(groups).astype(np.float64)
+    return cluster_intervals(
+        totals,
+        np.repeat(sizes[:, None], values.shape[1], axis=1),
         n_bootstrap=settings.n_bootstrap,
         confidence=settings.confidence,
         rng=np.random.default_rng(settings.seed),
     )
-    return float(low[0]), float(high[0])

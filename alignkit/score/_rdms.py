@@ -8,9 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alignkit.rsa import RDM, NoiseCeiling, compare, noise_ceiling, percent_of_ceiling
+from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa import RDM, NoiseCeiling, compare, noise_ceiling, rdm
+from alignkit.score._layer_rdms import RdmTask
+from alignkit.score._layers import percent
 from alignkit.score._paired import bootstrap_mean
 from alignkit.score._row import Role, Scored, ScoreRow, Settings, Unit
+
+#: Shuffled RDMs hold this many values together at most (128 MB).
+_MAX_VALUES = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -20,19 +26,17 @@ class Target:
     part: str
     rdms: RDM
     ceiling: NoiseCeiling
+    chance: float | None = 0.0
+    """None where the lower ceiling cannot be told from zero: no per cent of it is given."""
 
 
 def make_target(part: str, rdms: RDM, settings: Settings, labels: tuple[str, ...]) -> Target:
     """Return the target restricted to ``labels``, with the ceiling of exactly these items."""
     shared = rdms if rdms.labels == labels else rdms.select(labels)
-    ceiling = noise_ceiling(
-        shared,
-        method=settings.method,  # type: ignore[arg-type]
-        n_bootstrap=settings.n_bootstrap,
-        confidence=settings.confidence,
-        rng=settings.seed,
-    )
-    return Target(part, shared, ceiling)
+    ceiling = noise_ceiling(shared, method=settings.method, n_bootstrap=0)  # type: ignore[arg-type]
+    low, _ = bootstrap_mean(ceiling.lower_per_subject, settings)
+    # a share of a ceiling that cannot be told from zero would be noise: 500 % of nothing
+    return Target(part, shared, ceiling, None if low <= 0 else 0.0)
 
 
 def score_rdm(
@@ -47,6 +51,24 @@ def score_rdm(
     return Scored((row,), (Unit(row, similarity),) if role == "model" else ())
 
 
+def layer_task(target: Target, settings: Settings) -> RdmTask:
+    """Return what scores the layers of models against people's RDMs."""
+
+    def limits(items: IntArray) -> tuple[float, float]:
+        ceiling = noise_ceiling(target.rdms.take(items), method=settings.method, n_bootstrap=0)  # type: ignore[arg-type]
+        return float(ceiling.lower), float(ceiling.upper)
+
+    return RdmTask(
+        template=_row("", math.nan, math.nan, math.nan, target, settings, "layer"),
+        people=target.rdms,
+        model=lambda x: rdm(x, metric=settings.metric, labels=target.rdms.labels),  # type: ignore[arg-type]
+        method=settings.method,
+        settings=settings,
+        limits=limits,
+        chance=target.chance,
+    )
+
+
 def shuffled_rdm(model: RDM, target: Target, settings: Settings) -> ScoreRow:
     """Return the baseline of the model's own RDM with shuffled items: mean and central range over shuffles."""
     values = shuffled_similarities(model, target.rdms, settings)
@@ -54,19 +76,21 @@ def shuffled_rdm(model: RDM, target: Target, settings: Settings) -> ScoreRow:
     return dataclasses.replace(row, over="shuffles", split="")
 
 
-def shuffled_similarities(model: RDM, people: RDM, settings: Settings) -> list[float]:
+def shuffled_similarities(model: RDM, people: RDM, settings: Settings) -> FloatArray:
     """Return the mean similarity to people's RDMs of the model's with its items shuffled, once per shuffle."""
     rng = np.random.default_rng(settings.seed)
-    square = model.squareform()
+    orders = [rng.permutation(model.n_items) for _ in range(settings.n_shuffles)]
+    at_once = max(1, _MAX_VALUES // model.n_pairs)
     values = []
-    for _ in range(settings.n_shuffles):
-        order = rng.permutation(model.n_items)
-        shuffled = RDM(square[np.ix_(order, order)], people.labels)
-        values.append(float(compare(shuffled, people, method=settings.method).values.mean()))  # type: ignore[arg-type]
-    return values
+    for start in range(0, len(orders), at_once):
+        shuffled = [model.take(order).values for order in orders[start : start + at_once]]
+        stack = RDM(np.stack(shuffled), people.labels, dims=["shuffle"])
+        found = compare(stack, people, method=settings.method).values  # type: ignore[arg-type]
+        values.append(found.reshape(len(stack), -1).mean(axis=1))
+    return np.concatenate(values)
 
 
-def central_range(values: Sequence[float], settings: Settings) -> tuple[float, float, float]:
+def central_range(values: Sequence[float] | FloatArray, settings: Settings) -> tuple[float, float, float]:
     """Return the mean of repetitions and the range that holds the middle ``confidence`` of them."""
     low, high = np.quantile(values, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
     return float(np.mean(values)), float(low), float(high)
@@ -88,13 +112,6 @@ def _row(name: str, value: float, low: float, high: float, target: Target, setti
         ceiling_low=float(ceiling.lower),
         ceiling_high=float(ceiling.upper),
         ceiling=f"{ceiling.n_subjects} subjects, {ceiling.pooling} pooling: others' mean (low), everyone's mean (high)",
-        percent_of_ceiling=_percent(value, ceiling),
+        percent_of_ceiling=percent(value, float(ceiling.lower), target.chance),
         primary=True,
     )
-
-
-def _percent(value: float, ceiling: NoiseCeiling) -> float:
-    # a share of a ceiling that cannot be told from zero would be noise: 500 % of nothing
-    if ceiling.lower_interval[0] <= 0:
-        return math.nan
-    return percent_of_ceiling(value, float(ceiling.lower), chance=0.0)

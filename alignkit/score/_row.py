@@ -8,7 +8,7 @@ from typing import Literal
 
 from alignkit._typing import FloatArray, IntArray
 
-Role = Literal["model", "baseline"]
+Role = Literal["model", "baseline", "layer"]
 
 #: What is known of features that come from elsewhere: not what their model was trained on.
 NOT_FITTED = "nothing was fitted to these data here; what the model was trained on is not checked"
@@ -21,7 +21,9 @@ class ScoreRow:
     model: str
     """Who is scored: a model or a named baseline."""
     role: Role
-    """``"model"`` or ``"baseline"``."""
+    """``"model"``, ``"baseline"``, or ``"layer"``: one point of a model's layer curve."""
+    layer: str = ""
+    """Which layer, where it is one point of a curve."""
     part: str
     """Part of the data set: ``repeats``, ``test10``, ``RDM48``, ``fMRI IT`` ..."""
     measure: str
@@ -56,6 +58,8 @@ class ScoreRow:
     """Direction of the measure."""
     primary: bool = False
     """Whether models are ranked by this measure."""
+    chosen: float = float("nan")
+    """Of a layer: the share of splits in which it was the best on the items that were not scored."""
 
 
 def rank_key(row: ScoreRow) -> tuple[bool, float]:
@@ -101,8 +105,18 @@ class Settings:
     """How RDMs are compared: any method of :func:`alignkit.rsa.compare`."""
     ties: str = "wrong"
     """What a tied choice is worth: ``wrong``, ``share`` or ``random``."""
+    layers: str = ""
+    """The layers of the curves: ``all``, or their names; empty: no curve."""
+    n_splits: int = 20
+    """How often the items are halved to choose a layer on one half and score it on the other."""
+    items: str = ""
+    """Name of the manifest that says what photos show; empty: inputs are matched by name."""
     relation: str = "any"
-    """THINGS photos that show a narrower kind of a concept: kept (``any``) or left out (``exact``)."""
+    """Photos that show a narrower kind of an item: kept (``any``) or left out (``exact``)."""
+    where: str = ""
+    """Further filters of the manifest, ``column=value``."""
+    many: str = "average"
+    """Several photos of one item: their mean (``average``), or the one nearest to it (``best``)."""
     min_votes: int = 0
     """2AFC: trials with fewer votes are left out."""
     n_bootstrap: int = 1000

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -13,21 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit import __version__
-from alignkit._check import check_choice, check_count, check_fraction, join_names, shown
+from alignkit._check import check_choice, check_count, check_fraction, shown
 from alignkit._typing import PathLike
 from alignkit._versions import versions
-from alignkit.models import Features, open_features
+from alignkit.models import Features
+from alignkit.score._candidates import open_candidates
 from alignkit.score._match import told_once
 from alignkit.score._paired import paired_differences
 from alignkit.score._row import Settings
+from alignkit.score._steps import Steps
 from alignkit.score._suite import Candidate, SuiteResult
 from alignkit.score._table import ScoreTable, rank_rows
 
 if TYPE_CHECKING:
     from alignkit.data import SimulatedLab
+    from alignkit.data._item_manifest import ItemManifest
     from alignkit.models import Transform
 
-Suite = Callable[[Sequence[Candidate], Any, Settings], SuiteResult]
+Suite = Callable[[Sequence[Candidate], Any, Settings, Steps], SuiteResult]
 
 #: Data set -> (module, function); a new suite is one line here.
 SUITES = {
@@ -44,6 +45,7 @@ CHOICES = {
     "method": ("spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"),
     "ties": ("wrong", "share", "random"),
     "relation": ("any", "exact"),
+    "many": ("average", "best"),
 }
 
 
@@ -54,22 +56,36 @@ def score(
     *,
     root: PathLike | None = None,
     layer: str | None = None,
+    layers: str | Sequence[str] = (),
+    n_splits: int = 20,
     transform: Transform | None = None,
+    items: PathLike | None = None,
+    relation: str = "any",
+    where: Sequence[str] = (),
+    many: str = "average",
     kernel: str = "cosine",
     centre: bool = False,
     metric: str = "correlation",
     method: str = "spearman",
     ties: str = "wrong",
-    relation: str = "any",
     min_votes: int = 0,
     n_bootstrap: int = 1000,
     n_shuffles: int = 20,
     confidence: float = 0.95,
     seed: int = 0,
+    progress: bool = False,
 ) -> ScoreTable:
     """Score features against people and brains.
 
     Several models are scored on the items that all of them have, ranked, and compared in pairs on the same answers.
+
+    With ``layers``, every layer of every model is scored by the main measure of each part (its *layer curve*), and a
+    layer is chosen on other items than those it is scored on: the items are halved at random ``n_splits`` times, the
+    best layer on the answers (trials, pairs) that lie within one half is scored on those within the other, and the
+    other way round. An answer whose items are in both halves counts in neither, so that nothing that is scored,
+    neither the answer nor any of its items, had a say in the choice: of triplets a quarter is scored in each split, of
+    pairs a half, and over 20 splits nearly all. The result is the lines ``"..., held-out items"``, with ceilings of
+    the same parts. The highest point of a curve is no such score: it was chosen on the answers it is scored on.
 
     Parameters
     ----------
@@ -83,8 +99,23 @@ def score(
         Folder of the real data; by default ``ALIGNKIT_DATA``, else the download cache.
     layer : str, optional
         Which layer of the features; by default the last one extracted.
+    layers : "all" or sequence of str
+        Layers to draw the curve of and to choose from; by default none.
+    n_splits : int
+        How often the items are halved to choose a layer.
     transform : Transform, optional
         Affine map (gLocal, see :func:`alignkit.models.load_transform`); features are scored without it and with it.
+    items : path, optional
+        A ``.csv`` or ``.tsv`` that says what photos show: a column ``file`` and a column ``item`` (or ``concept``, or
+        ``uniqueID``) that names an item of the data set. Several photos may show one item, and one photo several. By
+        default inputs are matched by name (and THINGS photos by the manifest beside the data).
+    relation : {"any", "exact"}
+        Photos that show a narrower kind of their item (column ``relation`` of the manifest) are kept or left out.
+    where : sequence of str
+        Further filters of the manifest, ``column=value``; several of one column keep either value.
+    many : {"average", "best"}
+        Several inputs of one item: the mean of their features, or those of the most typical one, which is nearest
+        (Euclidean) to that mean. Features alone choose it, never what people answered.
     kernel : {"cosine", "dot", "euclidean"}
         Similarity of two feature vectors in triplets and 2AFC.
     centre : bool
@@ -96,8 +127,6 @@ def score(
         How RDMs are compared (:func:`alignkit.rsa.compare`).
     ties : {"wrong", "share", "random"}
         What a tied choice is worth.
-    relation : {"any", "exact"}
-        THINGS photos that show a narrower kind of a concept are kept or left out.
     min_votes : int
         2AFC trials with fewer votes are left out.
     n_bootstrap, n_shuffles : int
@@ -106,6 +135,8 @@ def score(
         Level of the intervals.
     seed : int
         Seed of every random draw.
+    progress : bool
+        Show a progress bar with the time left on stderr.
 
     Returns
     -------
@@ -114,7 +145,8 @@ def score(
     Raises
     ------
     ValueError
-        An unknown data set or option, labels that are not the data set's, features with NaN or infinities.
+        An unknown data set or option, labels that are not the data set's, a manifest that lacks columns or names other
+        items, features with NaN or infinities.
     TypeError
         Features that are neither a path nor a :class:`~alignkit.models.Features`.
     FileNotFoundError
@@ -135,7 +167,12 @@ def score(
         metric=metric,
         method=method,
         ties=ties,
+        layers=_as_text("layers", layers),
+        n_splits=check_count("n_splits", n_splits, 1),
+        items="" if items is None else Path(items).name,
         relation=relation,
+        where=_as_text("where", where),
+        many=many,
         min_votes=check_count("min_votes", min_votes),
         n_bootstrap=check_count("n_bootstrap", n_bootstrap),
         n_shuffles=check_count("n_shuffles", n_shuffles, 1),
@@ -145,9 +182,13 @@ def score(
     for option, allowed in CHOICES.items():
         check_choice(option, getattr(settings, option), allowed)
     suite, name, source = _find_suite(dataset, root)
-    candidates = [dataclasses.replace(c, centre=settings.centre) for c in _candidates(features, layer, transform)]
-    with told_once():
-        result = suite(candidates, source, settings)
+    manifest = _read_items(items, relation, where, name)
+    candidates = [
+        dataclasses.replace(candidate, centre=settings.centre, manifest=manifest)
+        for candidate in open_candidates(features, layer, layers, transform)
+    ]
+    with told_once(), Steps(_as_flag("progress", progress)) as steps:
+        result = suite(candidates, source, settings, steps)
     rows = [row for scored in result.scored for row in scored.rows] + list(result.baselines)
     return ScoreTable(
         dataset=name,
@@ -158,6 +199,28 @@ def score(
         versions={"alignkit": __version__, **versions()},
         models={candidate.name: dict(candidate.identity) for candidate in candidates},
     )
+
+
+def _as_text(name: str, value: object) -> str:
+    """Return several names as one text; a single one may come without a list around it."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        msg = f"{name} must be a list of names; got {shown(value)}."
+        raise TypeError(msg)
+    return ", ".join(value)
+
+
+def _read_items(items: PathLike | None, relation: str, where: Sequence[str], dataset: str) -> ItemManifest | None:
+    from alignkit.data._item_manifest import read_item_manifest
+
+    if items is not None:
+        return read_item_manifest(items, relation=relation, where=[where] if isinstance(where, str) else where)
+    unused = {"relation": relation != "any" and dataset != "things", "where": bool(where)}
+    for name in (name for name, given in unused.items() if given):
+        msg = f"{name} filters the table that says what photos show; give that table with items=."
+        raise ValueError(msg)
+    return None
 
 
 def _as_flag(name: str, value: object) -> bool:
@@ -177,77 +240,3 @@ def _find_suite(dataset: str | SimulatedLab, root: PathLike | None) -> tuple[Sui
     check_choice("dataset", dataset, tuple(SUITES))
     module, function = SUITES[dataset]
     return getattr(import_module(module), function), dataset, None if root is None else Path(root)
-
-
-def _candidates(
-    features: Features | PathLike | Sequence[Features | PathLike], layer: str | None, transform: Transform | None
-) -> list[Candidate]:
-    many = isinstance(features, list | tuple)
-    sources = list(features) if many else [features]  # type: ignore[arg-type]
-    if not sources:
-        msg = "features is empty; give at least one feature folder, file or Features object."
-        raise ValueError(msg)
-    opened = [_open(source) for source in sources]
-    read = [_candidate(one, layer) for one in opened]
-    if transform is not None:
-        read = _named_apart(read)
-        read += [_transformed(candidate, transform) for candidate in read]
-    return _named_apart(read)
-
-
-def _open(source: object) -> Features:
-    if isinstance(source, Features):
-        return source
-    if isinstance(source, str | os.PathLike):
-        return open_features(source)
-    msg = f"features must be a path or a Features object; got {type(source).__name__}. See Features.from_array."
-    raise TypeError(msg)
-
-
-def _named_apart(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates with numbers behind the names that occur more than once."""
-    names = [candidate.name for candidate in candidates]
-    taken = {name for name in names if names.count(name) == 1}
-    result = []
-    for candidate in candidates:
-        name = candidate.name
-        if names.count(name) > 1:
-            name = next(new for k in itertools.count(1) if (new := f"{candidate.name} ({k})") not in taken)
-            taken.add(name)
-        result.append(dataclasses.replace(candidate, name=name))
-    return result
-
-
-def _candidate(features: Features, layer: str | None) -> Candidate:
-    name = features.name
-    if features.labels is None:
-        msg = f"the features {name!r} have no labels; open them with labels= (one name per row) to score them."
-        raise ValueError(msg)
-    chosen = features.layers[-1] if layer is None else layer
-    if chosen not in features.layers:
-        msg = f"the features {name!r} hold the layers {join_names(features.layers)}, not {chosen!r}."
-        raise ValueError(msg)
-    x = np.asarray(features.array(chosen), dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if bad.size:
-        named = join_names(features.labels[i] for i in bad)
-        msg = f"the features of {name!r} hold NaN or infinity for {named}; leave these items out or extract them again."
-        raise ValueError(msg)
-    shown = f"{name} [{chosen}]" if len(features.layers) > 1 else name
-    return Candidate(shown, x, features.labels, identity=_identity(features, chosen))
-
-
-def _identity(features: Features, layer: str) -> dict[str, Any]:
-    """Return what a reader needs to make the same features again, as far as it is known."""
-    manifest = features.manifest
-    known = {name: manifest[name] for name in ("model", "precision", "transform") if name in manifest}
-    if layer in manifest.get("pool", {}):
-        known["pool"] = manifest["pool"][layer]
-    return {"layer": layer, **known}
-
-
-def _transformed(candidate: Candidate, transform: Transform) -> Candidate:
-    split = f"transform {transform.name} fitted elsewhere: in-sample wherever it saw these objects or answers"
-    identity = {**candidate.identity, "transform": {"name": transform.name, "sha256": transform.sha256}}
-    name, x = f"{candidate.name} + {transform.name}", transform.apply(candidate.x)
-    return Candidate(name, x, candidate.labels, split, identity)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_ROLES = ("model", "baseline", "layer")
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ScoreTable(Result):
     """Scores of one or more models on one data set.
@@ -25,7 +28,7 @@ class ScoreTable(Result):
     dataset : str
         Name of the data set.
     rows : tuple of ScoreRow
-        By part and measure; within each, models before baselines and the best first.
+        By part and measure; within each, models before baselines and the best first, then the points of layer curves.
     differences : tuple of Difference
         Paired differences of the best model to the others on the same data.
     notes : tuple of str
@@ -45,7 +48,7 @@ class ScoreTable(Result):
     models: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return one row per model or baseline, part and measure, with every column of :class:`ScoreRow`."""
+        """Return one row per model, baseline or layer, part and measure, with every column of :class:`ScoreRow`."""
         import pandas as pd
 
         names = [field.name for field in dataclasses.fields(ScoreRow)]
@@ -58,8 +61,8 @@ class ScoreTable(Result):
         names = [field.name for field in dataclasses.fields(Difference)]
         return pd.DataFrame([dataclasses.asdict(row) for row in self.differences], columns=names)
 
-    def value(self, model: str, part: str, measure: str) -> ScoreRow:
-        """Return the one line of a model (or baseline), part and measure.
+    def value(self, model: str, part: str, measure: str, *, layer: str = "") -> ScoreRow:
+        """Return the one line of a model (or baseline), part and measure, or that of one ``layer`` of its curve.
 
         A prefix of each is enough where it fits one line only; a full name goes before a prefix, and a model before a
         baseline of the same name.
@@ -69,7 +72,7 @@ class ScoreTable(Result):
         ValueError
             No such line, or several.
         """
-        found: Sequence[ScoreRow] = self.rows
+        found: Sequence[ScoreRow] = [row for row in self.rows if row.layer == layer]
         for name, wanted in (("part", part), ("measure", measure), ("model", model)):
             begins = [row for row in found if getattr(row, name).startswith(wanted)]
             found = [row for row in begins if getattr(row, name) == wanted] or begins
@@ -82,6 +85,22 @@ class ScoreTable(Result):
             )
             raise ValueError(msg)
         return found[0]
+
+    def curve(self, model: str, part: str, measure: str = "") -> list[ScoreRow]:
+        """Return the points of a model's layer curve on one part, in the order of the layers.
+
+        Raises
+        ------
+        ValueError
+            No such curve; the sentence names those there are.
+        """
+        points = [row for row in self.rows if row.role == "layer"]
+        found = [r for r in points if (r.model, r.part) == (model, part) and r.measure.startswith(measure)]
+        if not found:
+            known = join_names(dict.fromkeys(f"{row.model}, {row.part}, {row.measure}" for row in points))
+            msg = f"no layer curve of model {model!r} on part {part!r}; there are {known or 'none'}."
+            raise ValueError(msg)
+        return found
 
     def methods_text(self) -> str:
         """Return the sentences a paper's Methods section needs."""
@@ -111,6 +130,12 @@ class ScoreTable(Result):
 
         return render(self, width)
 
+    def plot_layers(self, ax: Axes | None = None, *, part: str | None = None, measure: str | None = None) -> Axes:
+        """Draw the layer curves of one part: a line per model with its interval, and the ceiling as a band."""
+        from alignkit.score._draw_layers import plot_curves
+
+        return plot_curves(self, ax, part=part, measure=measure)
+
     def plot(self, ax: Axes | None = None, *, part: str | None = None, measure: str | None = None) -> Axes:
         """Draw one part and measure: models and baselines with intervals, and the ceiling as a band."""
         from alignkit.score._draw import plot_scores
@@ -133,16 +158,27 @@ def _choice_sentences(rows: Sequence[ScoreRow], settings: Mapping[str, Any]) -> 
         )
     if any("RDM" in measure or "matrix" in measure for measure in measures):
         sentences.append(f"Model RDMs use {settings['metric']} dissimilarity and are compared by {settings['method']}")
+    if settings.get("layers"):
+        sentences.append(
+            f"The layer of each model was chosen in nested cross-validation over items: in each of "
+            f"{settings['n_splits']} random halvings of the items, the best layer on the answers or pairs within one "
+            "half was scored on those within the other half, and the other way round"
+        )
+    if settings.get("items"):
+        several = {"average": "averaged", "best": "represented by the most typical one"}[settings["many"]]
+        sentences.append(f"Photos were assigned to items by {settings['items']}; several photos of one were {several}")
     return sentences
 
 
 def rank_rows(rows: Sequence[ScoreRow]) -> tuple[ScoreRow, ...]:
-    """Return the lines by part and measure; within each, models before baselines and the best first."""
+    """Return the lines by part and measure; within each, models before baselines, the best first; then the curves."""
     parts = list(dict.fromkeys(row.part for row in rows))
     measures = _measure_order(rows)
 
-    def key(row: ScoreRow) -> tuple[int, int, bool, tuple[bool, float]]:
-        return parts.index(row.part), measures.index(row.measure), row.role == "baseline", rank_key(row)
+    def key(row: ScoreRow) -> tuple[int, int, int, tuple[bool, float]]:
+        # the layers of a curve stay in their order
+        rank = (False, 0.0) if row.role == "layer" else rank_key(row)
+        return parts.index(row.part), measures.index(row.measure), _ROLES.index(row.role), rank
 
     return tuple(sorted(rows, key=key))
 

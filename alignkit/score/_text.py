@@ -9,33 +9,34 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from alignkit.score._row import Difference, ScoreRow
+from alignkit.score._text_layers import curve_lines
 
 if TYPE_CHECKING:
     from alignkit.score._table import ScoreTable
 
 _NAME = 30
-_COLUMN = 13
-#: Heads of narrow columns.
+_COLUMN = 16
+#: Heads of narrow columns; a line break where one should be.
 _SHORT = {
-    "cross-entropy (nats), T = 1": "cross-entropy T = 1",
-    "cross-entropy (nats), T cross-validated": "cross-entropy T fitted*",
-    "KL from people's distributions (nats), T = 1": "KL to people T = 1",
-    "KL from people's distributions (nats), T cross-validated": "KL to people T fitted*",
-    "expected calibration error, T = 1": "ECE T = 1",
-    "expected calibration error, T cross-validated": "ECE T fitted*",
-    "spearman of model and human uncertainty (entropy)": "entropy spearman",
+    "cross-entropy (nats), T = 1": "cross-entropy\nT = 1",
+    "cross-entropy (nats), T cross-validated": "cross-entropy\nT fitted*",
+    "KL from people's distributions (nats), T = 1": "KL to people\nT = 1",
+    "KL from people's distributions (nats), T cross-validated": "KL to people\nT fitted*",
+    "expected calibration error, T = 1": "ECE\nT = 1",
+    "expected calibration error, T cross-validated": "ECE\nT fitted*",
+    "spearman of model and human uncertainty (entropy)": "entropy\nspearman",
     "pearson with people's choice matrix": "pearson",
     "spearman with people's choice matrix": "spearman",
-    "spearman of cosine similarities with dot products of SPoSE-66": "spearman (cosine)",
-    "spearman of dot similarities with dot products of SPoSE-66": "spearman (dot)",
-    "spearman of euclidean similarities with dot products of SPoSE-66": "spearman (euclidean)",
+    "spearman of cosine similarities with dot products of SPoSE-66": "spearman\n(cosine)",
+    "spearman of dot similarities with dot products of SPoSE-66": "spearman\n(dot)",
+    "spearman of euclidean similarities with dot products of SPoSE-66": "spearman\n(euclidean)",
 }
 
 
 def render(table: ScoreTable, width: int = 100) -> str:
     """Return the whole table as text: one block per part and primary measure, the other measures side by side."""
     lines = [f"alignkit score: {table.dataset}{_how(table)}"]
-    for part, group in groupby(table.rows, key=lambda row: row.part):
+    for part, group in groupby((row for row in table.rows if row.role != "layer"), key=lambda row: row.part):
         rows = list(group)
         primary = [row for row in rows if row.primary]
         for measure, block in groupby(primary, key=lambda row: row.measure):
@@ -43,6 +44,7 @@ def render(table: ScoreTable, width: int = 100) -> str:
         lines += _side_by_side(part, [row for row in rows if not row.primary], bool(primary), width)
     if any("T cross-validated" in row.measure for row in table.rows):
         lines += ["", "* softmax temperature fitted on other triplets than those it is scored on (5 folds)"]
+    lines += curve_lines(table, width)
     if table.differences:
         lines += ["", "Paired differences on the same data (best model minus the other)"]
         for (part, measure), pairs in groupby(table.differences, key=lambda row: (row.part, row.measure)):
@@ -95,7 +97,7 @@ def _side_by_side(part: str, rows: list[ScoreRow], follows: bool, width: int) ->
 
 
 def _columns(rows: list[ScoreRow], measures: list[str]) -> Iterable[str]:
-    heads = [textwrap.wrap(_SHORT.get(measure, measure), _COLUMN - 2) for measure in measures]
+    heads = [_head(_SHORT.get(measure, measure)) for measure in measures]
     for k in range(max(map(len, heads))):
         yield _cells("", [head[k] if k < len(head) else "" for head in heads])
     # a stable sort: models, which not every measure has, before baselines
@@ -110,6 +112,11 @@ def _columns(rows: list[ScoreRow], measures: list[str]) -> Iterable[str]:
         kinds = {row.higher_is_better: "ceiling" if row.higher_is_better else "floor" for row in limited}
         title = f"noise {' or '.join(sorted(kinds.values()))}"
         yield _cells(title, [_number(row.ceiling_low) if row in limited else "" for row in firsts])
+
+
+def _head(text: str) -> list[str]:
+    """Return a head in lines as wide as its column; words with a hyphen stay whole."""
+    return [row for line in text.split("\n") for row in textwrap.wrap(line, _COLUMN - 2, break_on_hyphens=False)]
 
 
 def _cells(name: str, cells: Iterable[str]) -> str:

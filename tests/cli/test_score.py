@@ -21,8 +21,13 @@ FROZEN = {
         "dataset",
         "root",
         "layer",
+        "layers",
+        "n-splits",
         "labels",
         "transform",
+        "items",
+        "where",
+        "many",
         "kernel",
         "centre",
         "metric",
@@ -34,6 +39,7 @@ FROZEN = {
         "confidence",
         "seed",
         "out",
+        "progress",
     },
     "demo": {"out", "n-objects", "n-participants", "seed"},
 }
@@ -100,7 +106,7 @@ def test_every_option_is_one_of_the_function_with_the_same_default():
 
     known = inspect.signature(score).parameters
     for field in dataclasses.fields(ScoreConfig):
-        if field.name in ("features", "dataset", "labels", "transform", "out"):
+        if field.name in ("features", "dataset", "labels", "transform", "out", "progress"):
             continue
         assert field.default == known[field.name].default, field.name
 

@@ -76,7 +76,7 @@ def test_one_picture_may_show_several_concepts(tmp_path: Path) -> None:
 def test_manifest_that_contradicts_the_concepts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gives row 1 to 'aardvark', which is not that row"):
         match_things(["p.jpg"], KNOWN, manifest=write(tmp_path / "m.csv", [[1, "aardvark", "exact", "p.jpg"]]))
-    with pytest.raises(ValueError, match="concepts that are not in THINGS: 'unicorn'"):
+    with pytest.raises(ValueError, match="uniqueIDs that are not in THINGS: 'unicorn'"):
         match_things(["p.jpg"], KNOWN, manifest=write(tmp_path / "m.csv", [[0, "unicorn", "exact", "p.jpg"]]))
     with pytest.raises(ValueError, match=r"lacks the column\(s\) 'file'"):
         match_things(["p.jpg"], KNOWN, manifest=write(tmp_path / "m.csv", [], "uniqueID,name"))

@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from alignkit.score._match import average_duplicates, match_items, share_items, shared_labels, spell_labels, told_once
+from alignkit.score._match import match_items, share_items, shared_labels, spell_labels, told_once
+from alignkit.score._row import Settings
 from alignkit.score._suite import Candidate
 
 
@@ -41,21 +42,6 @@ def test_labels_are_spelled_as_the_data_set_does(label, spelled):
     assert spell_labels([label], known) == (spelled,)
 
 
-def test_averages_equal_a_plain_loop(rng):
-    labels = rng.choice(list("abcde"), 40).tolist()
-    x = rng.normal(size=(40, 3))
-    means, distinct = average_duplicates(x, labels)
-    assert distinct == tuple(dict.fromkeys(labels))
-    for label, mean in zip(distinct, means, strict=True):
-        own = [row for row, name in zip(x.tolist(), labels, strict=True) if name == label]
-        np.testing.assert_allclose(mean, [sum(column) / len(own) for column in zip(*own, strict=True)], rtol=1e-13)
-
-
-def test_without_duplicates_nothing_is_computed(rng):
-    x = rng.normal(size=(3, 2))
-    assert average_duplicates(x, ["a", "b", "c"])[0] is x
-
-
 def test_shared_labels_come_in_the_order_of_the_data_set():
     both = [candidate("edcba"), candidate("bcdxe")]
     assert shared_labels(both, "abcdef", "toy") == ("b", "c", "d", "e")
@@ -70,14 +56,14 @@ def test_too_few_shared_labels_are_refused():
 
 def test_notes_say_who_was_matched_how():
     models = [candidate([*"abc", "x.png"], "one"), candidate("abcd", "two"), candidate([*"abc", "x.png"], "three")]
-    matched = match_items(models, "abcd", "toy", set())
+    matched = match_items(models, "abcd", "toy", set(), Settings())
     assert matched.shared == ("a", "b", "c")
     assert matched.notes == (
         "one, three: 3 inputs stand for 3 items; 1 matched none ('x.png').",
         "Scored on the 3 of 4 items of toy that every model has.",
     )
-    assert match_items(models[1:2], "abcd", "toy", set()).notes == ()
-    assert match_items(models[1:2], "abcde", "toy", set()).notes == (
+    assert match_items(models[1:2], "abcd", "toy", set(), Settings()).notes == ()
+    assert match_items(models[1:2], "abcde", "toy", set(), Settings()).notes == (
         "Scored on the 4 of 5 items of toy that the model has.",
     )
 
@@ -103,7 +89,7 @@ def test_items_without_a_similarity_are_named_where_it_matters(measures, named):
 
 def test_items_that_are_not_scored_are_not_named():
     model = candidate("abcd", x=[[1, 2], [2, 1], [3, 5], [0, 0]])
-    assert match_items([model], "abc", "toy", {"cosine"}).shared == ("a", "b", "c")
+    assert match_items([model], "abc", "toy", {"cosine"}, Settings()).shared == ("a", "b", "c")
 
 
 def test_only_what_was_told_is_silenced():

@@ -80,8 +80,8 @@ def test_baselines_and_text_of_the_whole_data_set(spose):
     assert max(map(len, text.splitlines())) <= 130
     # side by side, model and baseline of one name have their own numbers
     own, baseline = (spose.rows[k].value for k, row in enumerate(spose.rows) if row.measure.startswith("spearman with"))
-    assert f"\n  SPoSE-66                             {own:.4f}\n" in text
-    assert f"\n  (SPoSE-66)                           {baseline:.4f}\n" in text
+    assert f"\n  SPoSE-66                                {own:.4f}\n" in text
+    assert f"\n  (SPoSE-66)                              {baseline:.4f}\n" in text
     assert own < 0.88 < baseline
 
 

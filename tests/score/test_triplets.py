@@ -9,7 +9,7 @@ from reference.score import clustered_bootstrap
 
 from alignkit.rsa import Triplets, calibration, triplet_ceiling
 from alignkit.score._row import Settings
-from alignkit.score._triplets import Answers, ceiling_of, score_triplets, triplet_baselines
+from alignkit.score._triplets import Answers, Battery, ceiling_of, score_triplets, triplet_baselines
 
 QUICK = Settings(n_bootstrap=0, n_shuffles=5)
 
@@ -21,7 +21,7 @@ def x(lab):
 
 @pytest.fixture
 def repeats(lab):
-    return Answers("repeats", lab.repeats, ceiling_of(lab.repeats, QUICK), repeated=True)
+    return Answers("repeats", lab.repeats, ceiling_of(lab.repeats), repeated=True)
 
 
 def by_measure(scored):
@@ -96,8 +96,8 @@ def test_only_repeated_triplets_know_peoples_distributions(lab, x):
 
 def test_few_triplets_have_neither_ceiling_nor_temperature(lab, x):
     few = lab.repeats.take(np.isin(lab.repeats.repeat, np.arange(20)))
-    assert ceiling_of(few, QUICK) is None
-    assert ceiling_of(None, QUICK) is None
+    assert ceiling_of(few) is None
+    assert ceiling_of(None) is None
     scored = score_triplets("m", x, Answers("repeats", few, None), QUICK)
     assert len(scored.rows) == 1
     assert math.isnan(scored.rows[0].ceiling_low)
@@ -106,7 +106,7 @@ def test_few_triplets_have_neither_ceiling_nor_temperature(lab, x):
 
 
 def test_chance_and_shuffled_items(lab, x, repeats):
-    shuffled, chance, entropy = triplet_baselines(x, repeats, Settings(n_shuffles=200))
+    shuffled, chance, entropy = triplet_baselines(x, Battery.of([repeats]), Settings(n_shuffles=200))
     assert shuffled.value == pytest.approx(1 / 3, abs=0.01)
     assert shuffled.low < 1 / 3 < shuffled.high
     assert shuffled.over == "shuffles"
@@ -125,7 +125,9 @@ def test_shuffled_items_are_those_of_the_seed(repeats, x):
     for _ in range(5):
         credits = reference.credits(x[rng.permutation(24)], repeats.triplets.items.tolist(), "cosine", "wrong")
         values.append(sum(credits) / len(credits))
-    assert triplet_baselines(x, repeats, Settings(n_shuffles=5, seed=3))[0].value == pytest.approx(np.mean(values))
+    assert triplet_baselines(x, Battery.of([repeats]), Settings(n_shuffles=5, seed=3))[0].value == pytest.approx(
+        np.mean(values)
+    )
 
 
 def test_ties_are_worth_what_was_asked_for():
