@@ -4,7 +4,8 @@ from alignkit.rsa._calibration import Calibration, calibration
 from alignkit.rsa._ceiling import NoiseCeiling, noise_ceiling
 from alignkit.rsa._choice_probabilities import choice_probabilities
 from alignkit.rsa._choice_scores import choice_entropy, cross_entropy, expected_calibration_error, kl_divergence
-from alignkit.rsa._compare import Comparison, compare
+from alignkit.rsa._compare import compare
+from alignkit.rsa._comparison import Comparison
 from alignkit.rsa._condensed import condense, squareform
 from alignkit.rsa._container import RDM
 from alignkit.rsa._entropy_agreement import EntropyAgreement, entropy_agreement

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from alignkit.rsa._ceiling import NoiseCeiling
-    from alignkit.rsa._compare import Comparison
+    from alignkit.rsa._comparison import Comparison
     from alignkit.rsa._container import RDM
     from alignkit.rsa._feature_similarity import FeatureSimilarity
 

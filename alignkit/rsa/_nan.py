@@ -29,6 +29,12 @@ def report_all(reasons: Mapping[str, Iterable[Any]], nan_policy: NanPolicy, *, s
     warnings.warn(f"{message}. The values that depend on them are NaN.", RuntimeWarning, stacklevel=stacklevel)
 
 
+def report_note(note: str, *, stacklevel: int = 3) -> None:
+    """Warn of what was done to reach the values, where there is anything to say."""
+    if note:
+        warnings.warn(f"{note}.", RuntimeWarning, stacklevel=stacklevel)
+
+
 def name_items(labels: Sequence[str] | None, positions: Iterable[int]) -> list[str]:
     """Return the labels at ``positions``, or 'item 3' where there are none."""
     return [f"item {i}" if labels is None else labels[i] for i in positions]

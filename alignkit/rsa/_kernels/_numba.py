@@ -283,3 +283,42 @@ def _inversions(source, target, below):  # type: ignore[no-untyped-def]
                 ones += one
         source, target = target, source
     return total
+
+
+def load_triangles(
+    triangles: AnyArray,
+    offsets: FloatArray,
+    first: int,
+    last: int,
+    block: FloatArray,
+    sums: FloatArray,
+    squares: FloatArray,
+) -> None:
+    """Copy rows ``first`` to ``last`` of upper triangles, less an offset each, and add up what they hold.
+
+    ``triangles``, shape (rows, entries), holds those rows of the triangle (``last`` not included); ``block``, of the
+    same shape, is filled; every entry is added to the ``sums``, shape (rows, items), of its two items, its square to
+    ``squares``, shape (rows,).
+    """
+    _load_triangles(triangles, offsets, first, last, block, sums, squares)
+
+
+@partial(compiled, reorder=True)
+def _load_triangles(triangles, offsets, first, last, block, sums, squares):  # type: ignore[no-untyped-def]
+    n = sums.shape[1]
+    for k in range(triangles.shape[0]):
+        start, offset, square = 0, offsets[k], 0.0
+        for i in range(first, last):
+            length = n - 1 - i
+            source, put = triangles[k, start : start + length], block[k, start : start + length]
+            others, own = sums[k, i + 1 :], 0.0
+            for j in range(length):
+                value = source[j] - offset
+                put[j] = value
+                others[j] += value
+            for j in range(length):
+                own += put[j]
+                square += put[j] * put[j]
+            sums[k, i] += own
+            start += length
+        squares[k] += square

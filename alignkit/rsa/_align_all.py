@@ -1,0 +1,37 @@
+"""Several RDMs over the same items in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alignkit.rsa._align import OnMismatch, align, as_rdm
+from alignkit.rsa._container import RDM
+
+
+def as_rdms(name: str, x: object) -> list[RDM]:
+    """Return one stack of RDMs, or each of a sequence of RDMs, tables or arrays, with float64 arrays as values."""
+    many = isinstance(x, list | tuple) and x and all(isinstance(one, RDM) or hasattr(one, "shape") for one in x)
+    return [as_rdm(name, one) for one in x] if many else [as_rdm(name, x)]  # type: ignore[attr-defined]
+
+
+def align_all(named: Sequence[tuple[str, RDM]], on_mismatch: OnMismatch) -> list[RDM]:
+    """Return all RDMs over the same items in the order of the first.
+
+    Raises
+    ------
+    ValueError
+        Different items, unless only those that all share are asked for; the sentence names the two that differ.
+    """
+    (base, common), *others = named
+    for name, other in others:
+        common, _ = _align(base, common, name, other, on_mismatch)
+    return [_align(base, common, name, other, on_mismatch)[1] for name, other in named]
+
+
+def _align(name_a: str, a: RDM, name_b: str, b: RDM, on_mismatch: OnMismatch) -> tuple[RDM, RDM]:
+    try:
+        return align(a, b, on_mismatch=on_mismatch)
+    except ValueError as error:
+        text = str(error).replace("the first RDM", name_a).replace("the second RDM", name_b)
+        msg = text.replace("the RDMs", f"{name_a} and {name_b}")
+        raise ValueError(msg) from error

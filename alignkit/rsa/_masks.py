@@ -1,0 +1,46 @@
+"""Which pairs of items two stacks of RDMs share: RDMs with the same missing pairs are compared together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from alignkit._check import NanPolicy
+from alignkit._typing import BoolArray, IntArray
+from alignkit.rsa._condensed import as_host
+from alignkit.rsa._namespace import like, namespace
+
+
+def shared_masks(
+    a: Any, b: Any, nan_policy: NanPolicy, among: BoolArray | None = None
+) -> Iterator[tuple[IntArray, IntArray, BoolArray]]:
+    """Yield (rows of a, rows of b, pairs without NaN in both) for all that can be compared.
+
+    Without ``nan_policy="omit"`` rows with NaN are left out; ``among`` marks the pairs that count.
+    """
+    for mask_a, rows_a in by_mask(a):
+        for mask_b, rows_b in by_mask(b):
+            valid = mask_a & mask_b if among is None else mask_a & mask_b & among
+            if nan_policy == "omit" or valid.all():
+                yield rows_a, rows_b, valid
+
+
+def by_mask(x: Any) -> list[tuple[BoolArray, IntArray]]:
+    """Return the patterns of pairs without NaN, each with the rows that have it."""
+    holes = as_host(namespace(x).isnan(namespace(x).amin(x, -1)))
+    full = np.flatnonzero(~holes)
+    groups: dict[bytes, list[int]] = {}
+    masks = {int(i): ~as_host(namespace(x).isnan(x[int(i)])) for i in np.flatnonzero(holes)}
+    for i, mask in masks.items():
+        groups.setdefault(mask.tobytes(), []).append(i)
+    found = [(np.ones(x.shape[-1], dtype=bool), full)] if full.size else []
+    return found + [(masks[rows[0]], np.array(rows)) for rows in groups.values()]
+
+
+def part_of(x: Any, rows: IntArray, valid: BoolArray) -> Any:
+    """Return the marked pairs of some rows; ``x`` itself where that is all of it."""
+    if len(rows) < len(x):
+        x = x[like(rows, x)]
+    return x if valid.all() else x[:, like(valid, x)]
