@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
+from alignkit._typing import AnyArray, BoolArray
 from alignkit.rsa._dispatch import Backend, kernels
 from alignkit.rsa._kernels._products import products, whole_products
+from alignkit.rsa._namespace import like, namespace, widen
 from alignkit.rsa._rank import dense_ranks, whole_ranks
 from alignkit.rsa._rescale import centre, rescale
 
@@ -22,75 +23,77 @@ class Similarity:
     """One method: ``product(prepare(a), prepare(b))`` is the (a, b) matrix of similarities.
 
     ``prepare`` does all that can be done once per RDM (ranks, centring, norms), so that a bootstrap or a time
-    course never repeats it.
+    course never repeats it. Both take numpy arrays or torch tensors, float32 or float64.
     """
 
-    prepare: Callable[[FloatArray, Backend], FloatArray]
-    product: Callable[[FloatArray, FloatArray, Backend], FloatArray]
+    prepare: Callable[[Any, Backend], Any]
+    product: Callable[[Any, Any, Backend], Any]
 
 
-def constant_rows(x: FloatArray) -> BoolArray:
+def constant_rows(x: Any) -> Any:
     """Return which rows hold one value only, exactly: rounding in a mean must not decide this; never one with NaN."""
-    return np.asarray(x.max(axis=-1) == x.min(axis=-1))
+    return namespace(x).amax(x, -1) == namespace(x).amin(x, -1)
 
 
-def standardise(x: FloatArray, *, centred: bool = True) -> FloatArray:
+def standardise(x: Any, *, centred: bool = True) -> Any:
     """Return rows of unit norm, centred by default; rows without variance become NaN."""
-    undefined = constant_rows(x) if centred else np.asarray(~x.any(axis=-1))
-    rows, _ = rescale(x.astype(np.float64, copy=False), -1)
+    xp = namespace(x)
+    undefined = constant_rows(x) if centred else ~(x != 0).any(-1)
+    rows, _ = rescale(widen(x), -1)
     if centred:
         rows = centre(rows)
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
-    norms[undefined] = np.nan
-    return rows / norms
+    norms = xp.linalg.norm(rows, axis=-1, keepdims=True)
+    return rows / xp.where(undefined[..., None], np.nan, norms)
 
 
-def _unit_centred(x: FloatArray, _: Backend) -> FloatArray:
+def _unit_centred(x: Any, _: Backend) -> Any:
     return standardise(x)
 
 
-def _unit(x: FloatArray, _: Backend) -> FloatArray:
+def _unit(x: Any, _: Backend) -> Any:
     return standardise(x, centred=False)
 
 
-def _gram(a: FloatArray, b: FloatArray, _: Backend) -> FloatArray:
+def _gram(a: Any, b: Any, _: Backend) -> Any:
     # rounding alone can leave [-1, 1]
-    return np.clip(products(a, b), -1.0, 1.0)
+    return namespace(a).clip(products(a, b), -1.0, 1.0)
 
 
-def _spearman(a: AnyArray, b: AnyArray, _: Backend) -> FloatArray:
+def _spearman(a: Any, b: Any, _: Backend) -> Any:
+    xp = namespace(a)
     crossed, own_a, own_b = whole_products(a, b)
-    scale = np.sqrt(own_a[:, None] * own_b)
+    scale = xp.sqrt(own_a[:, None] * own_b)
     scale[scale == 0.0] = np.nan
-    return np.clip(crossed / scale, -1.0, 1.0)
+    return xp.clip(crossed / scale, -1.0, 1.0)
 
 
-def _rho_a(a: AnyArray, b: AnyArray, _: Backend) -> FloatArray:
+def _rho_a(a: Any, b: Any, _: Backend) -> Any:
     n = a.shape[-1]
     return whole_products(a, b)[0] / float((n**3 - n) // 3)
 
 
-def _balance(a: IntArray, b: IntArray, backend: Backend) -> FloatArray:
+def _balance(a: Any, b: Any, backend: Backend) -> Any:
     work = 4.0 * len(a) * len(b) * a.shape[-1] ** 2
-    return kernels(backend, work, a).kendall_balance(a, b).astype(np.float64)
+    return widen(kernels(backend, work, a).kendall_balance(a, b))
 
 
-def _tau_a(a: IntArray, b: IntArray, backend: Backend) -> FloatArray:
+def _tau_a(a: Any, b: Any, backend: Backend) -> Any:
     n = a.shape[-1]
     return _balance(a, b, backend) / (n * (n - 1) / 2)
 
 
-def _tau_b(a: IntArray, b: IntArray, backend: Backend) -> FloatArray:
-    scale = np.sqrt(_untied_pairs(a))[:, None] * np.sqrt(_untied_pairs(b))
-    return np.clip(_balance(a, b, backend) / scale, -1.0, 1.0)
+def _tau_b(a: Any, b: Any, backend: Backend) -> Any:
+    xp = namespace(a)
+    scale = xp.sqrt(_untied_pairs(a))[:, None] * xp.sqrt(_untied_pairs(b))
+    return xp.clip(_balance(a, b, backend) / scale, -1.0, 1.0)
 
 
-def _untied_pairs(x: IntArray) -> FloatArray:
-    """Return the number of pairs of unequal values in every row; NaN where there are none."""
-    n = x.shape[-1]
-    counts = (np.bincount(row) for row in x)
-    untied = np.array([n * (n - 1) // 2 - (count * (count - 1) // 2).sum() for count in counts], dtype=np.float64)
-    return np.where(untied == 0, np.nan, untied)
+def _untied_pairs(ranks: Any) -> Any:
+    """Return the number of pairs of different dense ranks in every row; NaN where there are none."""
+    n = ranks.shape[-1]
+    counts = (namespace(ranks).bincount(row) for row in ranks)
+    untied = np.array([n * (n - 1) // 2 - int((count * (count - 1) // 2).sum()) for count in counts], dtype=np.float64)
+    return like(np.where(untied == 0, np.nan, untied), ranks)
 
 
 #: Rows come as (rows, pairs) without NaN.
@@ -115,16 +118,17 @@ SENTENCE = {
 }
 
 
-def undefined_rows(x: FloatArray, method: str) -> BoolArray:
+def undefined_rows(x: AnyArray, method: str) -> BoolArray:
     """Return which rows have no similarity to anything: constant ones (cosine: all zero; rho-a, tau-a: none)."""
     if method == "cosine":
         return np.asarray(~x.any(axis=-1))
     if method in ("rho-a", "kendall-tau-a"):
         return np.zeros(x.shape[:-1], dtype=bool)
-    return constant_rows(x)
+    return np.asarray(constant_rows(x))
 
 
-def similarity(a: FloatArray, b: FloatArray, method: str, backend: Backend = "auto") -> FloatArray:
+def similarity(a: Any, b: Any, method: str, backend: Backend = "auto") -> Any:
     """Return the (a, b) similarities of rows without NaN."""
     kind = METHODS[method]
-    return kind.product(kind.prepare(a, backend), kind.prepare(b, backend), backend)
+    prepared = kind.prepare(a, backend)
+    return kind.product(prepared, prepared if b is a else kind.prepare(b, backend), backend)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from alignkit.rsa._dispatch import BACKENDS, kernels
@@ -11,6 +12,21 @@ from alignkit.rsa._dispatch import BACKENDS, kernels
 def test_the_size_of_the_task_chooses():
     assert kernels("auto", 1e3).__name__.endswith("_numpy")
     assert kernels("auto", 1e9).__name__.endswith("_numba")
+
+
+def test_numba_pays_for_less_once_it_is_there(monkeypatch):
+    kernels("numba", 1.0)
+    assert kernels("auto", 1e6).__name__.endswith("_numba")
+    monkeypatch.delitem(sys.modules, "alignkit.rsa._kernels._numba")
+    assert kernels("auto", 1e6).__name__.endswith("_numpy")
+
+
+def test_tensors_have_kernels_of_their_own():
+    torch = pytest.importorskip("torch")
+    assert kernels("auto", 1.0, np.zeros(3), torch.zeros(3)).__name__.endswith("_torch")
+    for backend in BACKENDS[1:]:
+        with pytest.raises(ValueError, match=f"backend='{backend}' takes no tensors"):
+            kernels(backend, 1.0, torch.zeros(3))
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:])

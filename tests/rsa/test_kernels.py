@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,29 @@ from scipy.stats import kendalltau, rankdata
 from alignkit import _threads
 from alignkit.rsa._kernels import _numba, _numpy
 
-MODULES = (_numpy, _numba)
 RANKS = ("midranks", "whole_ranks", "dense_ranks")
 NAMES = (*RANKS, "kendall_balance")
+try:
+    import torch
+
+    from alignkit.rsa._kernels import _torch
+except ImportError:
+    torch = None
+
+
+def on_tensors(kernel):
+    """Return a kernel that turns arrays into tensors, and back."""
+
+    def call(*arrays: np.ndarray) -> np.ndarray:
+        return kernel(*(torch.tensor(np.array(x)) for x in arrays)).numpy()
+
+    return call
+
+
+MODULES = [pytest.param(_numpy, id="numpy"), pytest.param(_numba, id="numba")]
+if torch is not None:
+    kernels = {name: on_tensors(getattr(_torch, name)) for name in NAMES}
+    MODULES.append(pytest.param(SimpleNamespace(**kernels), id="torch"))
 DTYPES = (np.float32, np.float64)
 
 # differences of the largest overflow, those of the smallest vanish
@@ -52,7 +73,9 @@ def check_ranks(module, x: np.ndarray) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_same_signatures(name):
-    assert inspect.signature(getattr(_numpy, name)) == inspect.signature(getattr(_numba, name))
+    plain = inspect.signature(getattr(_numpy, name))
+    assert inspect.signature(getattr(_numba, name)) == plain
+    assert torch is None or list(inspect.signature(getattr(_torch, name)).parameters) == list(plain.parameters)
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -68,9 +91,10 @@ def test_ranks_of_values_too_close_for_the_room_beside_their_position(x):
     check_ranks(_numba, frozen(x))
 
 
+@pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["all equal", "sorted", "reversed", "two", "denormal", "clusters", "a zero far away"])
-def test_ranks_of_long_rows_equal_scipy(kind, dtype, rng):
+def test_ranks_of_long_rows_equal_scipy(module, kind, dtype, rng):
     n = 300_001
     noise = rng.normal(size=(2, n))
     x = {
@@ -86,10 +110,9 @@ def test_ranks_of_long_rows_equal_scipy(kind, dtype, rng):
     with np.errstate(over="ignore"):
         x = frozen(x.astype(dtype))
     expected = rankdata(x, axis=1)
-    for module in MODULES:
-        assert np.array_equal(module.midranks(x), expected)
-        assert np.array_equal(module.whole_ranks(x), 2 * expected - n - 1)
-        assert np.array_equal(module.dense_ranks(x), rankdata(x, "dense", axis=1) - 1)
+    assert np.array_equal(module.midranks(x), expected)
+    assert np.array_equal(module.whole_ranks(x), 2 * expected - n - 1)
+    assert np.array_equal(module.dense_ranks(x), rankdata(x, "dense", axis=1) - 1)
 
 
 @pytest.mark.parametrize("n", [31, 32, 33, 34, 40])
@@ -115,24 +138,26 @@ def test_kendall_balance(module, data, n):
     assert module.kendall_balance(module.dense_ranks(x), module.dense_ranks(y)).tolist() == expected
 
 
+@pytest.mark.parametrize("module", MODULES[1:])
 @pytest.mark.parametrize("levels", [2, 7, 400, None])
 @pytest.mark.parametrize("n", [63, 64, 65, 300])
-def test_numpy_equals_numba(n, levels, rng):
+def test_all_equal_numpy(module, n, levels, rng):
     draw = rng.random if levels is None else lambda size: rng.integers(levels, size=size).astype(float)
     x, y = frozen(draw((4, n))), frozen(draw((3, n)))
     for name in RANKS:
-        assert np.array_equal(getattr(_numpy, name)(x), getattr(_numba, name)(x))
+        assert np.array_equal(getattr(_numpy, name)(x), getattr(module, name)(x))
     x, y = _numpy.dense_ranks(x), _numpy.dense_ranks(y)
-    assert np.array_equal(_numpy.kendall_balance(x, y), _numba.kendall_balance(x, y))
+    assert np.array_equal(_numpy.kendall_balance(x, y), module.kendall_balance(x, y))
 
 
+@pytest.mark.parametrize("module", MODULES[1:])
 @pytest.mark.parametrize("levels", [2, 1000, None])
-def test_kendall_balance_of_long_rows_equals_scipy(levels, rng):
+def test_kendall_balance_of_long_rows_equals_scipy(module, levels, rng):
     x, y = (rng.normal(size=60_000) if levels is None else rng.integers(levels, size=60_000) * 0.1 for _ in "xy")
     y = y + x
-    ranks_x, ranks_y = (_numba.dense_ranks(v[None]) for v in (x, y))
+    ranks_x, ranks_y = (module.dense_ranks(v[None]) for v in (x, y))
     pairs = [np.sqrt(60_000 * 59_999 / 2 - (c * (c - 1) / 2).sum()) for c in map(np.bincount, (ranks_x[0], ranks_y[0]))]
-    tau = _numba.kendall_balance(ranks_x, ranks_y)[0, 0] / pairs[0] / pairs[1]
+    tau = module.kendall_balance(ranks_x, ranks_y)[0, 0] / pairs[0] / pairs[1]
     assert tau == pytest.approx(kendalltau(x, y).statistic, abs=1e-14)
 
 

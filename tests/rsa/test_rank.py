@@ -50,6 +50,48 @@ def test_dtypes(dtype):
     assert rank(np.array([1, 0, 1], dtype=dtype)).tolist() == [2.5, 1.0, 2.5]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tensors_are_ranked_where_they_lie(dtype, rng):
+    torch = pytest.importorskip("torch")
+    x = rng.normal(size=(3, 2, 500)).round(1).astype(dtype)
+    tensor = torch.tensor(x, requires_grad=True)
+    ranks = rank(tensor)
+    assert ranks.dtype == torch.float64
+    assert ranks.device == tensor.device
+    assert not ranks.requires_grad
+    assert np.array_equal(ranks.numpy(), rankdata(x, axis=-1))
+    assert np.array_equal(rank(torch.tensor([0.0, -0.0, 1.0])).numpy(), [1.5, 1.5, 3.0])
+
+
+def test_bad_tensors():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match="values holds NaN, which has no rank"):
+        rank(torch.tensor([1.0, torch.nan]))
+    with pytest.raises(ValueError, match=r"at least one number along its last axis; got shape \(3, 0\)"):
+        rank(torch.zeros(3, 0))
+    with pytest.raises(TypeError, match=r"values must be a float32 or float64 tensor; got torch\.int64"):
+        rank(torch.tensor([1, 2]))
+    with pytest.raises(ValueError, match="backend='numba' takes no tensors; pass arrays, or leave backend='auto'"):
+        rank(torch.ones(3), backend="numba")
+
+
+@pytest.mark.gpu
+def test_tensors_on_a_device(rng):
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    x = rng.normal(size=(3, 5000)).round(2)
+    ranks = rank(torch.tensor(x, device="cuda"))
+    assert ranks.is_cuda
+    assert np.array_equal(ranks.cpu().numpy(), rankdata(x, axis=-1))
+
+
+def test_float32_is_ranked_as_it_is(rng):
+    x = rng.normal(size=(2, 4000)).astype(np.float32)
+    for backend in BACKENDS:
+        assert np.array_equal(rank(x, backend=backend), rank(x.astype(float), backend=backend))
+
+
 def test_bad_values():
     with pytest.raises(ValueError, match="values holds NaN, which has no rank"):
         rank([1.0, np.nan])
