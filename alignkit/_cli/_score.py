@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 from alignkit._check import check_count, check_fraction
 from alignkit._cli._files import check_out
+from alignkit.score._choices import CHOICES
 
 if TYPE_CHECKING:
     from alignkit.models import Features
     from alignkit.score import ScoreTable
+
+    _Metric = str
+    _Method = str
+else:
+    # whatever the library knows, so that help and refusals name it
+    _Metric = Literal[CHOICES["metric"]]
+    _Method = Literal[CHOICES["method"]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +67,9 @@ class ScoreConfig:
     """Similarity of two feature vectors in triplets and 2AFC."""
     centre: bool = False
     """Subtract the mean over the scored items from every channel first."""
-    metric: Literal["correlation", "cosine", "euclidean", "sqeuclidean"] = "correlation"
+    metric: _Metric = "correlation"
     """Dissimilarity of two feature vectors in model RDMs."""
-    method: Literal["spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"] = "spearman"
+    method: _Method = "spearman"
     """How RDMs are compared."""
     ties: Literal["wrong", "share", "random"] = "wrong"
     """What a tied choice is worth."""

@@ -99,10 +99,13 @@ def plot_ceiling(ceiling: NoiseCeiling, ax: Axes | None = None) -> Axes:
     if len(further) > 1:
         msg = f"a ceiling over the axes {further} has no single curve; select from the RDMs until one is left."
         raise ValueError(msg)
+    alone = ax is None
     ax = new_axes(ax)
     style: dict[str, Any] = {"color": "0.75", "alpha": 0.6, "linewidth": 0, "label": "noise ceiling"}
     if not further:
         ax.axhspan(float(ceiling.lower), float(ceiling.upper), **style)
+        if alone:  # a band alone says nothing: show what it is made of
+            _draw_subjects(ax, ceiling)
     else:
         where = np.asarray(ceiling.coords.get(further[0], range(np.size(ceiling.lower))))
         if where.dtype.kind not in "iuf":
@@ -111,3 +114,20 @@ def plot_ceiling(ceiling: NoiseCeiling, ax: Axes | None = None) -> Axes:
         ax.set_xlabel(further[0])
     ax.set_ylabel(ceiling.method)
     return ax
+
+
+def _draw_subjects(ax: Axes, ceiling: NoiseCeiling) -> None:
+    """Draw every subject's similarity to the others' and to everyone's mean, both bounds and their intervals."""
+    bounds = {
+        "to the others' mean\n(lower bound)": (ceiling.lower, ceiling.lower_per_subject, ceiling.lower_interval),
+        "to everyone's mean\n(upper bound)": (ceiling.upper, ceiling.upper_per_subject, ceiling.upper_interval),
+    }
+    for place, (bound, subjects, interval) in enumerate(bounds.values()):
+        spread = np.linspace(-0.12, 0.12, len(subjects)) if len(subjects) > 1 else np.zeros(1)
+        ax.scatter(place + spread, subjects, s=18, color="0.45", linewidth=0, zorder=2)
+        ax.plot([place - 0.28, place + 0.28], [float(bound)] * 2, color="black", linewidth=1.6, zorder=3)
+        ax.plot([place + 0.28] * 2, interval, color="black", linewidth=1.2, zorder=3)
+    ax.set_xticks(range(len(bounds)), list(bounds))
+    ax.set_xlim(-0.6, 1.6)
+    ax.set_title(f"noise ceiling, {ceiling.n_subjects} subject{'' if ceiling.n_subjects == 1 else 's'}", fontsize=10)
+    ax.spines[["top", "right"]].set_visible(False)

@@ -16,6 +16,7 @@ from alignkit._typing import PathLike
 from alignkit._versions import versions
 from alignkit.models import Features
 from alignkit.score._candidates import open_candidates
+from alignkit.score._choices import CHOICES
 from alignkit.score._match import told_once
 from alignkit.score._paired import paired_differences
 from alignkit.score._row import Settings
@@ -37,15 +38,6 @@ SUITES = {
     "algonauts78": ("alignkit.score._neural", "score_algonauts78"),
     "cifar10h": ("alignkit.score._cifar10h", "score_cifar10h"),
     "material2afc": ("alignkit.score._material2afc", "score_material2afc"),
-}
-#: What the options of a name may be.
-CHOICES = {
-    "kernel": ("cosine", "dot", "euclidean"),
-    "metric": ("correlation", "cosine", "euclidean", "sqeuclidean"),
-    "method": ("spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"),
-    "ties": ("wrong", "share", "random"),
-    "relation": ("any", "exact"),
-    "many": ("average", "best"),
 }
 
 
@@ -121,10 +113,11 @@ def score(
     centre : bool
         Subtract the mean over the scored items from every channel first. Features of one network often share a large
         common direction, which hides under cosine and dot products what tells the items apart.
-    metric : {"correlation", "cosine", "euclidean", "sqeuclidean"}
-        Dissimilarity of two feature vectors in model RDMs (:func:`alignkit.rsa.rdm`).
-    method : {"spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"}
-        How RDMs are compared (:func:`alignkit.rsa.compare`).
+    metric : str
+        Dissimilarity of two feature vectors in model RDMs: any metric of :func:`alignkit.rsa.rdm` that needs neither
+        folds nor noise.
+    method : str
+        How RDMs are compared: any method of :func:`alignkit.rsa.compare`.
     ties : {"wrong", "share", "random"}
         What a tied choice is worth.
     min_votes : int

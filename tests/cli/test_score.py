@@ -115,7 +115,8 @@ def test_the_choices_are_those_of_the_function():
     from typing import get_args, get_type_hints
 
     from alignkit._cli._score import ScoreConfig
-    from alignkit.score._score import CHOICES, SUITES
+    from alignkit.score._choices import CHOICES
+    from alignkit.score._score import SUITES
 
     hints = get_type_hints(ScoreConfig)
     assert set(get_args(hints["dataset"])) == set(SUITES)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -112,6 +114,19 @@ def test_ceiling_band(rng):
     assert ceiling.plot(ax) is ax
     corners = drawn(ax).patches[0].get_corners()
     assert {round(y, 12) for y in corners[:, 1]} == {round(ceiling.lower, 12), round(ceiling.upper, 12)}
+
+
+@pytest.mark.parametrize("n_subjects", [1, 2, 5])
+def test_ceiling_alone_shows_its_subjects(rng, n_subjects):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        ceiling = noise_ceiling(rng.random((n_subjects, 10)), n_bootstrap=50, rng=0)
+    ax = drawn(ceiling.plot())
+    lower, upper = (points.get_offsets()[:, 1] for points in ax.collections)
+    np.testing.assert_array_equal(np.ma.filled(lower, np.nan), ceiling.lower_per_subject)
+    np.testing.assert_array_equal(np.ma.filled(upper, np.nan), ceiling.upper_per_subject)
+    assert [label.get_text().splitlines()[1] for label in ax.get_xticklabels()] == ["(lower bound)", "(upper bound)"]
+    assert f"{n_subjects} subject" in ax.get_title()
 
 
 @pytest.mark.parametrize("coords", [{"time": [0.1, 0.2, 0.4]}, {"time": ["a", "b", "c"]}, {}])
