@@ -19,6 +19,8 @@ from alignkit.rsa._namespace import namespace, take, widen
 BLOCK = 1 << 22
 #: Channels or items on a side of a tile of a product.
 _TILE = 512
+#: Binary exponents of numbers whose squares are far from all limits.
+_ORDINARY = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +35,8 @@ class Rows:
     origin: Any
     mean: Any
     exponent: int
+    #: Whether all rows are the same, exactly: rounding in a mean decides nothing.
+    constant: bool = False
     kept: Any = None
 
     @property
@@ -44,11 +48,6 @@ class Rows:
     def n_channels(self) -> int:
         """Number of columns."""
         return int(self.source.shape[1])
-
-    @property
-    def constant(self) -> bool:
-        """Whether all rows are the same, exactly: rounding in a mean decides nothing."""
-        return not any(bool((part != 0).any()) for part in self.blocks())
 
     def blocks(self, n_rows: int | None = None) -> Iterator[Any]:
         """Yield the centred rows in blocks of ``n_rows``, by default as many as fit."""
@@ -70,8 +69,7 @@ class Rows:
             yield self._centred(take(self.source[:, columns], self.order), columns)
 
     def _centred(self, part: Any, columns: slice = slice(None)) -> Any:
-        # the difference to one of the rows is exact for a channel that is the same everywhere, the mean is not
-        return (scaled(part, self.exponent) - self.origin[columns]) - self.mean[columns]
+        return _less(_shifted(part, self.exponent, self.origin[columns]), self.mean[columns])
 
     def dense(self) -> Any:
         """Return all centred rows."""
@@ -90,7 +88,20 @@ def rows_per_block(length: int) -> int:
 
 def scaled(x: Any, exponent: int) -> Any:
     """Return ``x`` in float64 over a power of two, which is exact."""
-    return widen(x) * 2.0**-exponent
+    return widen(x) * 2.0**-exponent if exponent else widen(x)
+
+
+def _shifted(part: Any, exponent: int, origin: Any) -> Any:
+    # the difference to one of the rows is exact for a channel that is the same everywhere, that to the mean is not
+    return scaled(part, exponent) - origin
+
+
+def _less(shifted: Any, mean: Any) -> Any:
+    """Return rows less their mean, in the memory of an array."""
+    if is_tensor(shifted):
+        return shifted - mean
+    shifted -= mean
+    return shifted
 
 
 def centred_rows(source: Any, order: IntArray) -> Rows:
@@ -98,23 +109,31 @@ def centred_rows(source: Any, order: IntArray) -> Rows:
     xp = namespace(source)
     n_rows = rows_per_block(source.shape[1])
     starts = range(0, len(order), n_rows)
-    largest = max(float(as_host(abs(take(source, order[i : i + n_rows])).max())) for i in starts)
-    # squares of what remains neither overflow nor vanish, whatever the unit
-    exponent = min(max(math.frexp(largest)[1], -1000), 1000)
+    exponent = _exponent(max(_largest(take(source, order[i : i + n_rows])) for i in starts))
     origin = scaled(source[int(order[0])], exponent)
-    total = xp.zeros_like(origin)
+    total, constant = xp.zeros_like(origin), True
     for i in starts:
-        total = total + (scaled(take(source, order[i : i + n_rows]), exponent) - origin).sum(0)
-    rows = Rows(source, order, origin, total / len(order), exponent)
-    if len(starts) > 1:
-        return rows
-    return dataclasses.replace(rows, kept=rows.dense())
+        shifted = _shifted(take(source, order[i : i + n_rows]), exponent, origin)
+        total = total + shifted.sum(0)
+        constant = constant and not bool((shifted != 0).any())
+    mean = total / len(order)
+    return Rows(source, order, origin, mean, exponent, constant, _less(shifted, mean) if len(starts) == 1 else None)
+
+
+def _largest(part: Any) -> float:
+    return max(float(as_host(part.max())), -float(as_host(part.min())))
+
+
+def _exponent(largest: float) -> int:
+    """Return the power of two without which squares would overflow or vanish, 0 for ordinary units."""
+    exponent = math.frexp(largest)[1]
+    return 0 if abs(exponent) <= _ORDINARY else min(max(exponent, -1000), 1000)
 
 
 def held(features: Any) -> Rows:
     """Return features in memory that are centred already as rows."""
     zeros = namespace(features).zeros_like(features[0])
-    return Rows(features, np.arange(len(features)), zeros, zeros, 0, features)
+    return Rows(features, np.arange(len(features)), zeros, zeros, 0, kept=features)
 
 
 def cross(a: Rows, b: Rows) -> Any:

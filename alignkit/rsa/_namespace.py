@@ -28,7 +28,10 @@ def widen(x: Any) -> Any:
 
 
 def take(x: Any, order: IntArray) -> Any:
-    """Return the rows ``order`` of ``x``."""
+    """Return the rows ``order`` of ``x``, a view where they follow each other."""
+    start, stop = int(order[0]), int(order[-1]) + 1
+    if stop - start == len(order) and np.array_equal(order, np.arange(start, stop)):
+        return x[start:stop]
     if not is_tensor(x):
         return x[order]
     return x[namespace(x).as_tensor(order, device=x.device)]
