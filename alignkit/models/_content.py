@@ -20,7 +20,7 @@ BARE = "features"
 _IMAGE = frozenset({".bmp", ".eps", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 #: Names under which files keep the names of their items, when they hold several texts.
 NAMES = ("labels", "names", "file_names", "filenames", "image_names", "items", "stimuli", "name", "label")
-_SPLIT = re.compile(r"features_(\d+)")
+_SPLIT = re.compile(r"features_(\d{2,})")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,11 +95,11 @@ def settle(
     ValueError
         No array of numbers, none of the name asked for, arrays of different numbers of rows, or of too many bytes.
     """
-    chosen = _choose(path, arrays, dataset)
+    chosen = _joined(path, _choose(path, arrays, dataset))
     layers = _as_items(chosen, known)
     if layers is not None:
         return Content({BARE: _stacked(path, layers)}, list(layers), manifest or {})
-    layers = _joined(path, _matrices(chosen))
+    layers = _matrices(chosen)
     counts = {name: entry.shape[:1] for name, entry in layers.items()}
     if len(set(counts.values())) > 1:
         shapes = ", ".join(f"{name!r}: {' x '.join(map(str, layers[name].shape))}" for name in list(layers)[:5])
@@ -174,12 +174,14 @@ def _stacked(path: Path, items: dict[str, Entry]) -> Entry:
 
 def _joined(path: Path, arrays: dict[str, Entry]) -> dict[str, Entry]:
     """Return ``features_01``, ``features_02`` ... as the one array that thingsvision split into them."""
-    if len(arrays) < 2 or not all(_SPLIT.fullmatch(name) for name in arrays):
+    split = [name for name in arrays if _SPLIT.fullmatch(name)]
+    if len(split) < 2:
         return arrays
-    parts = [arrays[name] for name in in_order(path, list(arrays))]
+    parts = [arrays[name] for name in in_order(path, split)]
     shape = (sum(part.shape[0] for part in parts), *parts[0].shape[1:])
     n_bytes = sum(part.n_bytes for part in parts)
-    return {BARE: Entry(shape, n_bytes, lambda: np.concatenate([part.read() for part in parts]))}
+    whole = Entry(shape, n_bytes, lambda: np.concatenate([part.read() for part in parts]))
+    return {BARE: whole, **{name: entry for name, entry in arrays.items() if name not in split}}
 
 
 def in_order(path: Path, names: Iterable[str]) -> list[str]:

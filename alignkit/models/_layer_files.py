@@ -19,7 +19,7 @@ from alignkit.models._read_file import SUFFIXES, read_file
 NAME_FILES = ("file_names.txt", "names.txt", "labels.txt")
 #: ``features_0-128.npy``: the rows from 0 to 128.
 _CHUNK = re.compile(r"(?P<base>.+?)_(?P<start>\d+)-(?P<stop>\d+)")
-_SPLIT = re.compile(r"(?P<base>features)_(?P<number>\d+)")
+_SPLIT = re.compile(r"(?P<base>features)_(?P<number>\d{2,})")
 #: Gives a layer's file, rows and the names of its rows.
 _Reader = Callable[[str], tuple[Path, AnyArray, Sequence[str] | None]]
 

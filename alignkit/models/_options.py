@@ -23,6 +23,8 @@ class Options:
     preprocess: PreprocessLike = None
     architecture: str | None = None
     seed: int = 0
+    #: Only the network is wanted, to look at: its weights need not be there.
+    untrained: bool = False
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other values."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignkit._check import require
 from alignkit._io import sha256
+from alignkit.models._hub import quiet_transformers
 from alignkit.models._model import Model, Tokenizer
 from alignkit.models._options import Options
 from alignkit.models._timm import as_model, with_weights
@@ -55,8 +55,7 @@ def load_minilm(options: Options) -> Model:
     from sentence_transformers import SentenceTransformer
 
     folder = Path(package.get_model_path())
-    with warnings.catch_warnings(), _quiet():
-        warnings.simplefilter("ignore")  # deprecations inside transformers are not the user's business
+    with quiet_transformers():
         module: Any = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     # `tokenize` is the older name of `preprocess`
     tokenize = getattr(module, "preprocess", None) or module.tokenize
@@ -73,15 +72,3 @@ def load_minilm(options: Options) -> Model:
         settings={"weights_file": "model.safetensors", "weights_file_sha256": sha256(folder / "model.safetensors")},
         class_token=True,
     )
-
-
-def _quiet() -> Any:
-    """Keep transformers' own progress bar for loading weights off the screen."""
-    from contextlib import ExitStack
-
-    logging = require("transformers.utils.logging", "offline")
-    stack = ExitStack()
-    if logging.is_progress_bar_enabled():
-        logging.disable_progress_bar()
-        stack.callback(logging.enable_progress_bar)
-    return stack

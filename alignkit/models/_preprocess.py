@@ -17,8 +17,20 @@ if TYPE_CHECKING:
 
 Resize = Literal["shortest-crop", "squash"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+Offset = Literal["round", "floor"]
 Triple = tuple[float, float, float]
 
+#: What transformers' image processors do that we can say, and the settings of it.
+_STEPS = frozenset({"convert_rgb", "resize", "rescale", "normalize", "center_crop"})
+_SETTINGS = frozenset(
+    {"size", "crop_size", "resample", "rescale_factor", "image_mean", "image_std", "default_to_square", "antialias"}
+    | {"data_format", "input_data_format", "return_tensors", "disable_grouping", "device"}
+    | {"image_processor_type", "feature_extractor_type", "processor_class", "_processor_class"}
+)
+#: PIL's numbers.
+_PIL_FILTERS: dict[Any, Interpolation] = {
+    0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"
+}  # fmt: skip
 #: Pixels of the longer side after scaling: a line of pixels blown up would fill the memory.
 _LONGEST = 1 << 15
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -44,6 +56,9 @@ class Preprocess:
         Share of the resized image that the crop keeps: sides are first resized to ``floor(size / crop)``.
     interpolation : {"nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"}
         PIL's filter.
+    offset : {"round", "floor"}
+        Where the crop starts when the two sides cannot be equal: at the nearest even pixel (torchvision), or at the
+        first of the two (transformers).
     background : tuple of three ints or None
         Colour (0-255) put behind transparent pixels: what an observer saw on a page. ``None`` drops the
         transparency as ``Image.convert("RGB")`` does, which shows whatever colour was hidden there, often black.
@@ -68,12 +83,14 @@ class Preprocess:
     resize: Resize = "shortest-crop"
     crop: float = 1.0
     interpolation: Interpolation = "bicubic"
+    offset: Offset = "round"
     background: tuple[int, int, int] | None = (255, 255, 255)
 
     def __post_init__(self) -> None:
         check_count("size", self.size, 1)
         check_choice("resize", self.resize, get_args(Resize))
         check_choice("interpolation", self.interpolation, get_args(Interpolation))
+        check_choice("offset", self.offset, get_args(Offset))
         if not isinstance(self.crop, int | float) or not 0.0 < self.crop <= 1.0:
             msg = f"crop must lie above 0 and up to 1; got {self.crop!r}."
             raise ValueError(msg)
@@ -109,7 +126,8 @@ class Preprocess:
             raise ValueError(msg)
         if new != image.size:
             image = image.resize(new, filter_)
-        left, top = (round((side - self.size) / 2) for side in new)
+        nearest = round if self.offset == "round" else math.floor
+        left, top = (nearest((side - self.size) / 2) for side in new)
         return image.crop((left, top, left + self.size, top + self.size))
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,6 +206,53 @@ class Preprocess:
             resize=modes[mode],
             interpolation="bilinear" if bilinear else "bicubic",
         )
+
+    @classmethod
+    def from_transformers(cls, settings: Mapping[str, Any], /) -> Self:
+        """Return the settings of a transformers image processor (``processor.to_dict()``) as ours.
+
+        The numbers are those of its PIL backend, the one that models were trained with.
+
+        Raises
+        ------
+        ValueError
+            A step that this class has no words for: padding, no resizing, a crop that is not square ...
+        """
+        known = {name for name in settings if name.removeprefix("do_") in _STEPS or name in _SETTINGS}
+        other = [name for name, value in settings.items() if value and name not in known]
+        if other or not settings.get("do_resize", True):
+            msg = f"the image processor does more than resize, crop and scale ({join_names(other) or 'no resizing'})."
+            raise ValueError(msg)
+        if settings.get("do_rescale", True) and not math.isclose(settings["rescale_factor"], 1 / 255, rel_tol=1e-6):
+            msg = f"the image processor scales pixels by {settings['rescale_factor']!r}, which is not 1 / 255."
+            raise ValueError(msg)
+        resize, edge = _edges(settings["size"])
+        size = _edges(settings["crop_size"])[1] if settings.get("do_center_crop") else edge
+        if size > edge or (resize == "shortest-crop" and not settings.get("do_center_crop")):
+            msg = "the image processor gives images of other shapes than square ones."
+            raise ValueError(msg)
+        crop = size / edge
+        return cls(
+            size=size,
+            mean=settings["image_mean"] if settings.get("do_normalize", True) else (0.0, 0.0, 0.0),
+            std=settings["image_std"] if settings.get("do_normalize", True) else (1.0, 1.0, 1.0),
+            resize=resize,
+            crop=crop if math.floor(size / crop) == edge else math.nextafter(crop, 0.0),
+            interpolation=_PIL_FILTERS[settings.get("resample", 2)],
+            offset="floor",
+        )
+
+
+def _edges(size: Any) -> tuple[Resize, int]:
+    """Return how transformers' size asks for resizing, and to how many pixels."""
+    if isinstance(size, Mapping):
+        size = {name: value for name, value in size.items() if value is not None}
+        if set(size) == {"shortest_edge"}:
+            return "shortest-crop", check_count("size", size["shortest_edge"], 1)
+        if set(size) == {"height", "width"} and size["height"] == size["width"]:
+            return "squash", check_count("size", size["height"], 1)
+    msg = f"the image processor resizes to {size!r}, which is not square."
+    raise ValueError(msg)
 
 
 def as_rgb(image: Image, background: tuple[int, int, int] | None) -> Image:
