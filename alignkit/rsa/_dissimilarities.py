@@ -1,19 +1,21 @@
 r"""The dissimilarities of :func:`rdm` that are made of matrix products, one function each; they check nothing.
 
 Each takes :class:`Patterns` without NaN and returns condensed dissimilarities, shape (..., pairs), with what is
-undefined. Rows and matrices are first multiplied by a power of two, which is exact, so that squares neither overflow
-nor vanish whatever the unit.
+undefined. Where squares would overflow or vanish, rows and matrices are first multiplied by a power of two, which is
+exact. Arrays go through the fused kernels, tensors through the same steps one after the other.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from alignkit._check import is_tensor
 from alignkit.rsa._arrays import Array, Precision, cast, precision_of, root, transposed
 from alignkit.rsa._condensed import upper_triangle
+from alignkit.rsa._kernels import _gram_numpy
 from alignkit.rsa._namespace import like, namespace
 from alignkit.rsa._patterns import Noise, Patterns, Undefined
-from alignkit.rsa._rescale import centre, rescale, scale
+from alignkit.rsa._rescale import centre, rescale, rescale_if_needed, scale
 from alignkit.rsa._ties import restore_ties
 
 #: Squared distances below this part of the squared norms are computed again from the difference.
@@ -25,17 +27,14 @@ ZERO = "items with all-zero patterns, whose cosine is undefined"
 
 def correlation(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return 1 - r; undefined for constant rows."""
-    x = patterns.x
-    constant = constant_rows(x)
-    x, _ = rescale(x, -1)
-    x = namespace(x).where(constant[..., None], 0.0, centre(x))
-    return _angular(cast(x, patterns.dtype)), [Undefined(CONSTANT, constant)]
+    values, constant = _angular(patterns, centred=True)
+    return values, [Undefined(CONSTANT, constant)]
 
 
 def cosine(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return 1 - cosine; undefined for all-zero rows."""
-    x, _ = rescale(patterns.x, -1)
-    return _angular(cast(x, patterns.dtype)), [Undefined(ZERO, ~(x != 0).any(axis=-1))]
+    values, zero = _angular(patterns, centred=False)
+    return values, [Undefined(ZERO, zero)]
 
 
 def euclidean(patterns: Patterns) -> tuple[Array, list[Undefined]]:
@@ -52,13 +51,13 @@ def sqeuclidean(patterns: Patterns) -> tuple[Array, list[Undefined]]:
 
 def mahalanobis(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the length of the difference of whitened rows."""
-    squares, exponent = _squares(whiten(patterns.x, patterns.noise), patterns.dtype)
+    squares, exponent = _squares(_whitened(patterns), patterns.dtype)
     return scale(root(squares), exponent[..., 0]), []
 
 
 def sqmahalanobis(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the squared length of the difference of whitened rows."""
-    squares, exponent = _squares(whiten(patterns.x, patterns.noise), patterns.dtype)
+    squares, exponent = _squares(_whitened(patterns), patterns.dtype)
     return scale(squares, 2 * exponent[..., 0]), []
 
 
@@ -69,32 +68,54 @@ def constant_rows(x: Array) -> Array:
 
 
 def whiten(x: Array, noise: Noise | None) -> Array:
-    """Return rows (all moved by one and the same vector) whose dot products are x'Py."""
+    """Return rows whose dot products are x'Py; as they are where there is no noise, or one for each fold."""
     if noise is None or noise.root is None:
         return x
-    axes = tuple(range(-x.ndim, -1))
-    return (x - x.mean(axis=axes, keepdims=True)) @ cast(like(noise.root, x), precision_of(x))
+    return x @ cast(like(noise.root, x), precision_of(x))
 
 
-def _angular(x: Array) -> Array:
-    xp = namespace(x)
-    squares = (x * x).sum(axis=-1, keepdims=True)
-    unit = x / root(xp.where(squares > 0, squares, 1.0))
+def _whitened(patterns: Patterns) -> Array:
+    # an offset, which matters to no distance, would cost digits
+    return whiten(patterns.x - patterns.x.mean(axis=-2, keepdims=True), patterns.noise)
+
+
+def _angular(patterns: Patterns, *, centred: bool) -> tuple[Array, Array]:
+    """Return one minus the cosine of all pairs of rows, and which rows have no direction."""
+    angular = _angular_of_tensor if is_tensor(patterns.x) else _gram_numpy.angular
+    values, empty = angular(patterns.x, centred=centred, dtype=patterns.dtype)
+    return _with_ties(values, absolute=1e-14), empty
+
+
+def _angular_of_tensor(x: Array, *, centred: bool, dtype: Precision) -> tuple[Array, Array]:
+    torch = namespace(x)
+    empty = constant_rows(x) if centred else ~(x != 0).any(dim=-1)
+    x, _ = rescale(x, -1)
+    x = cast(torch.where(empty[..., None], 0.0, centre(x) if centred else x), dtype)
+    squares = (x * x).sum(dim=-1, keepdim=True)
+    unit = x / root(torch.where(squares > 0, squares, 1.0))
     # rounding alone can leave [0, 2]
-    values = xp.clip(1.0 - upper_triangle(unit @ transposed(unit)), 0.0, 2.0)
-    return restore_ties(values, absolute=1e-14) if precision_of(values) == "float64" else values
+    return (1.0 - upper_triangle(unit @ transposed(unit))).clamp(0.0, 2.0), empty
 
 
 def _squares(x: Array, dtype: Precision) -> tuple[Array, Array]:
     """Return squared distances of rescaled ``x`` and the exponents, shape (..., 1, 1), taken out of ``x``."""
-    x, exponent = rescale(x, (-2, -1))
+    squares, rescaled = (_squares_of_tensor, rescale) if is_tensor(x) else (_gram_numpy.squares, rescale_if_needed)
+    x, exponent = rescaled(x, (-2, -1))
+    return _with_ties(squares(x, dtype=dtype), relative=1e-13), exponent
+
+
+def _squares_of_tensor(x: Array, *, dtype: Precision) -> Array:
     # Distances do not change when columns are centred, but the Gram matrix loses far fewer digits.
-    centred = cast(x - x.mean(axis=-2, keepdims=True), dtype)
-    norms = (centred * centred).sum(axis=-1)
+    centred = cast(x - x.mean(dim=-2, keepdim=True), dtype)
+    norms = (centred * centred).sum(dim=-1)
     total = upper_triangle(norms[..., :, None] + norms[..., None, :])
     values = total - 2.0 * upper_triangle(centred @ transposed(centred))
-    values = redo_close_pairs(values, total, x, x)
-    return (restore_ties(values, relative=1e-13) if precision_of(values) == "float64" else values), exponent
+    return redo_close_pairs(values, total, x, x)
+
+
+def _with_ties(values: Array, **tolerance: float) -> Array:
+    # in float32 the distances of continuous patterns lie closer together than rounding breaks ties
+    return restore_ties(values, **tolerance) if precision_of(values) == "float64" else values
 
 
 def redo_close_pairs(values: Array, total: Array, a: Array, b: Array) -> Array:

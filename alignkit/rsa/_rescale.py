@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from alignkit._check import is_tensor
+from alignkit._typing import AnyArray, IntArray
 from alignkit.rsa._arrays import Array
 from alignkit.rsa._namespace import namespace
+
+#: Between these powers of two numbers have squares whose sums neither overflow nor lose digits.
+SAFE_EXPONENT = {"float64": 200, "float32": 20}
 
 
 def rescale(x: Array, axis: int | tuple[int, ...]) -> tuple[Array, Array]:
@@ -20,6 +24,15 @@ def rescale(x: Array, axis: int | tuple[int, ...]) -> tuple[Array, Array]:
         exponent = torch.where(largest > 0, largest, 0.5).log2().floor().to(torch.int64) + 1
     else:
         exponent = np.frexp(np.abs(x).max(axis=axis, keepdims=True))[1]
+    return scale(x, -exponent), exponent
+
+
+def rescale_if_needed(x: AnyArray, axis: int | tuple[int, ...]) -> tuple[AnyArray, IntArray]:
+    """Return what :func:`rescale` does, or ``x`` itself and zeros where squares and their sums stay within range."""
+    largest = np.maximum(x.max(axis=axis, keepdims=True), -x.min(axis=axis, keepdims=True))
+    exponent = np.frexp(largest)[1].astype(np.int64)
+    if (np.abs(exponent) <= SAFE_EXPONENT[x.dtype.name]).all():
+        return x, np.zeros_like(exponent)
     return scale(x, -exponent), exponent
 
 

@@ -13,20 +13,20 @@ import numpy as np
 
 from alignkit._threads import each
 from alignkit._typing import AnyArray, BoolArray, FloatArray
+from alignkit.rsa._arrays import Precision
+from alignkit.rsa._rescale import SAFE_EXPONENT
 
 #: Elements of one tile of products; bytes of rows that are prepared together.
 _TILE = 1 << 18
 _BLOCK_BYTES = 1 << 20
 #: Squared distances below this part of the squared norms are computed again from the difference.
-CLOSE = {"float64": 1e-3, "float32": 1e-2}
-#: Rows whose largest value lies between these powers of two have squares that neither overflow nor vanish.
-SAFE_EXPONENT = 200
+_CLOSE = {"float64": 1e-3, "float32": 1e-2}
 
 #: Turns a tile, the products of rows i, i + 1 ... of matrix k with rows i + 1, i + 2 ..., into what is asked for.
 Finish = Callable[[AnyArray, int, int], None]
 
 
-def angular(x: AnyArray, *, centred: bool, dtype: type[np.floating]) -> tuple[AnyArray, BoolArray]:
+def angular(x: AnyArray, *, centred: bool, dtype: Precision) -> tuple[AnyArray, BoolArray]:
     """Return one minus the cosine of all pairs of rows, after taking out every row's mean if ``centred``.
 
     Parameters
@@ -34,7 +34,7 @@ def angular(x: AnyArray, *, centred: bool, dtype: type[np.floating]) -> tuple[An
     x : ndarray, shape (..., n, p)
         Finite.
     centred : bool
-    dtype : type
+    dtype : {"float64", "float32"}
         Of the products and the result; rows are prepared in float64.
 
     Returns
@@ -55,7 +55,7 @@ def angular(x: AnyArray, *, centred: bool, dtype: type[np.floating]) -> tuple[An
     return condensed_products(unit, finish), undefined
 
 
-def unit_rows(x: AnyArray, *, centred: bool, dtype: type[np.floating]) -> tuple[AnyArray, BoolArray]:
+def unit_rows(x: AnyArray, *, centred: bool, dtype: Precision) -> tuple[AnyArray, BoolArray]:
     """Return rows of unit length, centred if so asked, and which of them had no length; see :func:`angular`."""
     rows = x.reshape(-1, x.shape[-1])
     unit, undefined = np.empty(rows.shape, dtype=dtype), np.empty(len(rows), dtype=bool)
@@ -85,19 +85,19 @@ def unit_rows(x: AnyArray, *, centred: bool, dtype: type[np.floating]) -> tuple[
 def _to_safe_range(rows: FloatArray, largest: FloatArray) -> None:
     # a power of two is exact: nothing but the range of the squares changes
     exponent = np.frexp(largest)[1]
-    far = np.abs(exponent) > SAFE_EXPONENT
+    far = np.abs(exponent) > SAFE_EXPONENT["float64"]
     if far.any():
         rows[far] = np.ldexp(rows[far], -exponent[far, None])
 
 
-def squares(x: AnyArray, *, dtype: type[np.floating]) -> AnyArray:
+def squares(x: AnyArray, *, dtype: Precision) -> AnyArray:
     """Return the squared distances of all pairs of rows.
 
     Parameters
     ----------
     x : ndarray, shape (..., n, p)
         Finite, with squares within range.
-    dtype : type
+    dtype : {"float64", "float32"}
         Of the products and the result.
 
     Returns
@@ -109,7 +109,7 @@ def squares(x: AnyArray, *, dtype: type[np.floating]) -> AnyArray:
     rows = (x - x.mean(axis=-2, keepdims=True, dtype=np.float64)).astype(dtype, copy=False)
     norms = np.einsum("...ik,...ik->...i", rows, rows).reshape(-1, rows.shape[-2])
     given = x.reshape(-1, *x.shape[-2:])
-    close = CLOSE[np.dtype(dtype).name]
+    close = _CLOSE[dtype]
 
     def finish(tile: AnyArray, k: int, i: int) -> None:
         scale = norms[k, i : i + len(tile), None] + norms[k, None, i + 1 :]
