@@ -114,8 +114,7 @@ def _lines(path: Path) -> list[str]:
 
 def _read_table(source: Any) -> Events:
     if hasattr(source, "columns"):
-        with naming("events"):
-            return _as_events(source)
+        return _as_events(source)
     if not isinstance(source, str | os.PathLike):
         msg = f"events must be files or pandas tables, one per run; got {shown(source)}."
         raise TypeError(msg)

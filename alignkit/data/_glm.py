@@ -61,10 +61,11 @@ def design_matrix(
             "trial_type": [codes[label] for label in events.labels],
         }
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(divide="ignore"):
         # an event without duration is an impulse, as documented
         warnings.filterwarnings("ignore", message="The following conditions contain events with null duration")
-        warnings.filterwarnings("ignore", message="Matrix is singular at working precision")  # checked by the caller
+        # the caller refuses such a matrix; nilearn divides by its smallest singular value, 0, before it warns
+        warnings.filterwarnings("ignore", message="Matrix is singular at working precision")
         matrix = first_level.make_first_level_design_matrix(
             (np.arange(n_volumes) + model.slice_time_ref) * tr,
             table,

@@ -15,7 +15,7 @@ from alignkit._typing import AnyArray, FloatArray, IntArray, PathLike
 
 if TYPE_CHECKING:
     from alignkit.rsa import RDM, NoisePrecision
-    from alignkit.rsa._rdm import Metric
+    from alignkit.rsa._metrics import Metric
     from alignkit.rsa._shrinkage import Shrinkage
 
 

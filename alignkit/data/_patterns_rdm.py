@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit.rsa import RDM, rdm
+from alignkit._check import check_choice
+from alignkit.rsa import RDM, NoisePrecision, noise_precision, rdm
+from alignkit.rsa._metrics import METRICS, Metric
+from alignkit.rsa._shrinkage import Shrinkage
 
 if TYPE_CHECKING:
     from alignkit.data._patterns import Patterns
-    from alignkit.rsa import NoisePrecision
-    from alignkit.rsa._rdm import Metric
-    from alignkit.rsa._shrinkage import Shrinkage
 
 _METHOD: Shrinkage = "shrinkage_eye"
-_CROSS_VALIDATED = ("crossnobis",)
-_TAKES_NOISE = ("crossnobis",)
 
 
 def patterns_rdm(patterns: Patterns, metric: Metric, noise: object, options: dict[str, Any]) -> RDM:
     """Return the RDM of one region, or a stack with one per region."""
+    check_choice("metric", metric, tuple(METRICS))
     if not patterns.regions:
         return _rdm(patterns, metric, noise, options)
     if noise is not None and not isinstance(noise, str):
@@ -38,18 +37,17 @@ def patterns_rdm(patterns: Patterns, metric: Metric, noise: object, options: dic
 
 
 def _rdm(patterns: Patterns, metric: Metric, noise: object, options: dict[str, Any]) -> RDM:
+    takes = METRICS[metric].takes
     if isinstance(noise, str) and noise == "auto":
-        noise = _METHOD if patterns.residuals is not None and metric in _TAKES_NOISE else None
+        noise = _METHOD if patterns.residuals is not None and "noise" in takes else None
     if isinstance(noise, str):
         noise = patterns_precision(patterns, noise, False)  # type: ignore[arg-type]
-    folds = {"folds": patterns.folds} if metric in _CROSS_VALIDATED else {}
+    folds = {"folds": patterns.folds} if "folds" in takes else {}
     return rdm(patterns.values, metric=metric, labels=patterns.labels, noise=noise, **{**folds, **options})
 
 
 def patterns_precision(patterns: Patterns, method: Shrinkage, per_run: bool) -> NoisePrecision:
     """Return the noise precision of all residuals, or of those of each run."""
-    from alignkit.rsa import noise_precision
-
     if patterns.residuals is None:
         msg = "these patterns have no residuals to estimate the noise from; pass noise=None, or a precision matrix."
         raise ValueError(msg)

@@ -156,7 +156,10 @@ def _on_grid(argument: str, image: ImageLike, target: Image, resample: bool) -> 
         check_same_grid(target, opened, remedy=_REMEDY.format(argument))
     if same_grid(target, opened):
         return values, np.zeros(0)
-    return _resample(opened, values, target), _outside(opened, values, target)
+    outside = _outside(opened, values, target)
+    if outside.size == np.count_nonzero(values):  # nilearn refuses images that do not meet
+        return np.zeros(target.shape), outside
+    return _resample(opened, values, target), outside
 
 
 def _resample(image: Image, values: FloatArray, target: Image) -> FloatArray:
