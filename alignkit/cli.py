@@ -19,8 +19,10 @@ if TYPE_CHECKING:
         DataVerifyConfig,
     )
     from alignkit._cli._extract import ExtractConfig
+    from alignkit._cli._patterns import PatternsConfig
     from alignkit._cli._rsa import RdmConfig
     from alignkit._cli._score import ScoreConfig
+    from alignkit._cli._similarity import SimilarityConfig
     from alignkit._demo import DemoConfig
 
 _HELP = ("-h", "--help")
@@ -51,9 +53,18 @@ def demo() -> Entry[DemoConfig]:
     return Entry(DemoConfig, run_demo)
 
 
+@verb("patterns", RDMS)
+def patterns() -> Entry[PatternsConfig]:
+    """Read brain patterns from fMRI images, with masks or regions and runs as folds."""
+    from alignkit._cli._patterns import PatternsConfig, run_patterns
+
+    return Entry(PatternsConfig, run_patterns)
+
+
 @verb("rdm", RDMS)
 def rdm() -> Entry[RdmConfig]:
     """Turn an array or features into an RDM: how different every two items are."""
+    from alignkit._cli._patterns import PatternsConfig
     from alignkit._cli._rsa import RdmConfig, run_rdm
 
     return Entry(RdmConfig, run_rdm)
@@ -65,6 +76,14 @@ def compare() -> Entry[CompareConfig]:
     from alignkit._cli._compare import CompareConfig, run_compare
 
     return Entry(CompareConfig, run_compare)
+
+
+@verb("similarity", RDMS)
+def similarity() -> Entry[SimilarityConfig]:
+    """Say how alike features are, without RDMs: CKA, Procrustes, CCA, neighbours."""
+    from alignkit._cli._similarity import SimilarityConfig, run_similarity
+
+    return Entry(SimilarityConfig, run_similarity)
 
 
 @verb("data list", DATA)
