@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ class _Limit:
 
     holders = 0
     allowed = 1
+    libraries: Any = None
     stack = contextlib.ExitStack()
 
 
@@ -45,11 +47,14 @@ def n_threads() -> int:
 
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold the BLAS to one thread until the last of all calls that hold it is done."""
+    """Hold the BLAS to one thread until the last of all calls that hold it is done; decorates functions, too."""
     with _lock:
+        libraries = _blas()
         if _Limit.holders == 0:
             _Limit.allowed = _allowed()
-            _Limit.stack.enter_context(_blas().limit(limits=1))
+        if _Limit.holders == 0 or libraries is not _Limit.libraries:
+            _Limit.stack.enter_context(libraries.limit(limits=1))
+            _Limit.libraries = libraries
         _Limit.holders += 1
     try:
         yield
@@ -92,8 +97,13 @@ def _allowed() -> int:
     return max(1, min(most, int(asked)) if asked.isdecimal() else most)
 
 
-@functools.cache
 def _blas() -> Any:
+    # scipy and torch may bring a BLAS of their own
+    return _loaded(*(name in sys.modules for name in ("scipy.linalg", "torch")))
+
+
+@functools.cache
+def _loaded(*_: bool) -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -102,3 +105,32 @@ def test_tasks_see_the_callers_error_state(four):
         assert each(divide, range(4)) == [np.inf] * 4
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
         each(divide, range(4))
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="a BLAS takes no more threads than there are cores")
+def test_a_blas_that_is_loaded_late_is_held_too():
+    code = """
+import numpy as np
+from threadpoolctl import threadpool_info
+from alignkit._threads import one_blas_thread
+with one_blas_thread():
+    import scipy.linalg
+    with one_blas_thread():
+        assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {1}
+    assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {1}
+assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {2}
+"""
+    environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "2")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_function_that_holds_the_blas():
+    @one_blas_thread()
+    def held() -> list[int]:
+        return blas_threads()
+
+    with threadpool_limits(2, user_api="blas"):
+        for _ in range(2):
+            assert set(held()) == {1}
+        assert 1 not in blas_threads()

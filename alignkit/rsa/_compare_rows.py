@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import NanPolicy, is_tensor
+from alignkit._threads import one_blas_thread
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.rsa._bures import bures_product, complete_items, configurations
 from alignkit.rsa._dispatch import Backend
@@ -41,6 +42,7 @@ class Compared:
     negative: tuple[FloatArray, FloatArray]
 
 
+@one_blas_thread()
 def compare_rows(a: Any, b: Any, options: Options) -> Compared:
     """Compare every row of ``a`` with every row of ``b``; what cannot be compared is NaN."""
     negative = (np.zeros(len(a)), np.zeros(len(b)))
