@@ -50,7 +50,7 @@ class CKA:
     @property
     def label(self) -> str:
         """What a figure calls the numbers."""
-        return f"{'debiased ' if self.debiased else ''}{self.kernel.replace('rbf', 'RBF')} CKA"
+        return f"{'debiased' if self.debiased else 'biased'} {self.kernel.replace('rbf', 'RBF')} CKA"
 
     @property
     def sentence(self) -> str:

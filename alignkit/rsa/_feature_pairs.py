@@ -58,6 +58,11 @@ class Pairs:
         return self.x.arrays[0]
 
     @property
+    def sides(self) -> tuple[Layers, ...]:
+        """Both sides, or the one that is compared with itself."""
+        return (self.x,) if self.x.arrays is self.y.arrays else (self.x, self.y)
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Number of layers on each side."""
         return len(self.x.arrays), len(self.y.arrays)

@@ -219,7 +219,7 @@ def _reasons(pairs: Pairs, table: Table) -> dict[str, list[str]]:
     """Return why values are NaN, with the names of the items or layers at fault."""
     reasons: dict[str, list[str]] = {}
     if pairs.nan_policy != "omit":
-        for side in (pairs.x, pairs.y):
+        for side in pairs.sides:
             bad = ~np.logical_and.reduce(pairs.masks(side))
             reason = f"{side.name} holds NaN or infinite values (nan_policy='omit' leaves those items out) for"
             reasons[reason] = [side.item(i) for i in np.flatnonzero(bad).tolist()]
@@ -228,10 +228,12 @@ def _reasons(pairs: Pairs, table: Table) -> dict[str, list[str]]:
         reason = f"fewer than {pairs.measure.min_items} items are without NaN in both"
         reasons[reason] = [f"{pairs.x.title(i)} and {pairs.y.title(j)}" for i, j in few]
     for block in table.blocks:
-        for side, prepared in ((pairs.x, block.x), (pairs.y, block.y)):
+        for side, prepared in zip(pairs.sides, (block.x, block.y), strict=False):
             for i, one in prepared.items():
                 if one.undefined:
-                    reasons.setdefault(one.undefined, []).extend(_names(side, i, getattr(one, "rows", ())))
+                    found = reasons.setdefault(one.undefined, [])
+                    names = _names(side, i, getattr(one, "rows", ()))
+                    found += [name for name in names if name not in found]  # several blocks may hold one layer
     return reasons
 
 

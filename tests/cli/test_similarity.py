@@ -139,7 +139,7 @@ def test_messages_speak_of_files(run, fails, saved):
     assert fails("similarity", "b.npy", "holed.npy", "--nan-policy", "raise").startswith("holed.npy holds NaN")
     np.save("flat.npy", np.ones((20, 3)))
     _, _, err = run("similarity", "b.npy", "c.npy", "flat.npy")
-    assert "the same for every item: 'flat.npy'" in err
+    assert 'the same for every item: "flat.npy"' in err
     assert run("similarity", "b.npy", "holed.npy", "--nan-policy", "omit")[1].count("19 items") == 1
 
 
