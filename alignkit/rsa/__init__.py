@@ -16,6 +16,8 @@ from alignkit.rsa._odd_one_out import odd_one_out
 from alignkit.rsa._pair_probabilities import pair_probabilities
 from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
+from alignkit.rsa._regress import regress
+from alignkit.rsa._regression import Regression
 from alignkit.rsa._similarity import similarity
 from alignkit.rsa._similarity_matrix import similarity_matrix, triplet_similarities
 from alignkit.rsa._stack import stack
@@ -34,6 +36,7 @@ __all__ = [
     "HumanDistribution",
     "NoiseCeiling",
     "NoisePrecision",
+    "Regression",
     "TemperatureFit",
     "TripletAccuracy",
     "TripletCeiling",
@@ -58,6 +61,7 @@ __all__ = [
     "percent_of_ceiling",
     "rank",
     "rdm",
+    "regress",
     "similarity",
     "similarity_matrix",
     "squareform",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import NanPolicy
-from alignkit._typing import BoolArray, IntArray
+from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._condensed import as_host
 from alignkit.rsa._namespace import like, namespace
 
@@ -25,6 +25,17 @@ def shared_masks(
             valid = mask_a & mask_b if among is None else mask_a & mask_b & among
             if nan_policy == "omit" or valid.all():
                 yield rows_a, rows_b, valid
+
+
+def masked_groups(rows: FloatArray, nan_policy: NanPolicy, among: BoolArray) -> Iterator[tuple[IntArray, BoolArray]]:
+    """Yield (rows, pairs without NaN in them and marked in ``among``) of rows that miss the same pairs.
+
+    Without ``nan_policy="omit"`` rows with NaN are left out, all of them where ``among`` does not mark every pair.
+    """
+    for mask, own in by_mask(rows):
+        valid = mask & among
+        if nan_policy == "omit" or valid.all():
+            yield own, valid
 
 
 def by_mask(x: Any) -> list[tuple[BoolArray, IntArray]]:
