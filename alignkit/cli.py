@@ -64,7 +64,6 @@ def patterns() -> Entry[PatternsConfig]:
 @verb("rdm", RDMS)
 def rdm() -> Entry[RdmConfig]:
     """Turn an array or features into an RDM: how different every two items are."""
-    from alignkit._cli._patterns import PatternsConfig
     from alignkit._cli._rsa import RdmConfig, run_rdm
 
     return Entry(RdmConfig, run_rdm)

@@ -13,6 +13,7 @@ from alignkit._cli._files import check_out, read_lines
 from alignkit._config import Positional
 from alignkit._io import load_array, load_npz
 from alignkit._typing import AnyArray
+from alignkit.data._patterns_file import is_patterns_file
 from alignkit.rsa import RDM
 from alignkit.rsa import rdm as compute_rdm
 
@@ -33,7 +34,7 @@ class RdmConfig:
     """
 
     source: Positional[Path]
-    """Array (.npy, .npz, .mat, .csv, .tsv, .txt) or features that `alignkit extract` wrote."""
+    """Array (.npy, .npz, .mat, .csv, .tsv, .txt), features (`alignkit extract`), or brains (`alignkit patterns`)."""
     metric: Literal["correlation", "cosine", "euclidean", "sqeuclidean", "crossnobis"] = "correlation"
     """Dissimilarity of two rows."""
     labels: Path | None = None
@@ -55,16 +56,24 @@ class RdmConfig:
 def run_rdm(config: RdmConfig) -> None:
     """Compute one RDM, print its summary and save it."""
     check_out(config.out, (".npz", ".zarr"), (config.source, config.labels, config.folds, config.noise))
-    patterns, labels = _read_patterns(config.source, config.layer)
-    result = _compute(config, patterns, labels)
+    result, n_rows = _run(config)
     if config.out is not None:
         result.save(config.out)  # before anything is printed that looks like success
     print(_summary(result))
-    n_rows = patterns.shape[-2]
     if n_rows > result.n_items:
         print(f"{n_rows} rows were averaged into {result.n_items} items, by label")
     if config.out is not None:
         print(f"saved to {config.out}")
+
+
+def _run(config: RdmConfig) -> tuple[RDM, int]:
+    """Return the RDM and the number of rows that it was computed from."""
+    if is_patterns_file(config.source):
+        from alignkit._cli._patterns import patterns_rdm
+
+        return patterns_rdm(config)
+    patterns, labels = _read_patterns(config.source, config.layer)
+    return _compute(config, patterns, labels), patterns.shape[-2]
 
 
 def _compute(config: RdmConfig, patterns: AnyArray, labels: Sequence[str] | None) -> RDM:

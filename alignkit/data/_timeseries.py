@@ -50,6 +50,7 @@ def read_timeseries(
     slice_time_ref: float = 0.0,
     confounds: Sequence[pd.DataFrame | FloatArray] | None = None,
     lag: float = 5.0,
+    keep_residuals: bool = True,
     resample: bool = False,
     progress: bool = True,
 ) -> Patterns:
@@ -98,6 +99,9 @@ def read_timeseries(
         Further regressors of the GLM, per run, such as head motion; without a constant.
     lag : float
         Seconds by which the response trails the event (``"blocks"`` and ``"volumes"``).
+    keep_residuals : bool
+        Whether to keep what the models leave, from which the noise of the voxels is estimated; as large as the time
+        series of these voxels.
     progress : bool
         Show a progress bar on stderr when runs take long.
 
@@ -159,7 +163,7 @@ def read_timeseries(
             )
     made = {"images": [image.name for image in opened], **source_names(mask, atlas), "model": model, "tr": seconds}
     made |= _said(model, glm, lag, rest, confounds is not None)
-    return _as_patterns(found, fitted, where, made)
+    return _as_patterns(found, fitted, where, made, keep_residuals)
 
 
 def _check_glm(
@@ -240,15 +244,24 @@ def _said(model: str, glm: GLM, lag: float, rest: str | Iterable[str], confounde
 
 
 def _as_patterns(
-    runs: Sequence[Run], fitted: Sequence[RunPatterns], where: dict[str, Any], made: dict[str, Any]
+    runs: Sequence[Run],
+    fitted: Sequence[RunPatterns],
+    where: dict[str, Any],
+    made: dict[str, Any],
+    keep_residuals: bool,
 ) -> Patterns:
+    noise: dict[str, Any] = {}
+    if keep_residuals:
+        noise = {
+            "residuals": np.concatenate([each.residuals for each in fitted]),
+            "residual_folds": tuple(run.name for run, each in zip(runs, fitted, strict=True) for _ in each.residuals),
+            "dof": {run.name: each.dof for run, each in zip(runs, fitted, strict=True)},
+        }
     return Patterns(
         np.concatenate([each.values for each in fitted]),
         tuple(label for each in fitted for label in each.labels),
         tuple(run.name for run, each in zip(runs, fitted, strict=True) for _ in each.labels),
         **where,
-        residuals=np.concatenate([each.residuals for each in fitted]),
-        residual_folds=tuple(run.name for run, each in zip(runs, fitted, strict=True) for _ in each.residuals),
-        dof={run.name: each.dof for run, each in zip(runs, fitted, strict=True)},
+        **noise,
         provenance={"made_by": "read_timeseries", **made},
     )

@@ -256,5 +256,12 @@ def test_without_the_extra_the_sentence_says_what_to_install(
 def test_nothing_is_printed(
     bold: list[Path], tables: list[pd.DataFrame], everywhere: object, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    read(bold, everywhere, events=tables, noise_model="ar1")
+    read(bold, everywhere, events=tables, noise_model="ar1", progress=False)
     assert capfd.readouterr() == ("", "")
+
+
+def test_residuals_may_be_left_out(bold: list[Path], tables: list[pd.DataFrame], everywhere: object) -> None:
+    whole = read(bold, everywhere, events=tables)
+    bare = read(bold, everywhere, events=tables, keep_residuals=False)
+    np.testing.assert_array_equal(bare.values, whole.values)
+    assert (bare.residuals, bare.residual_folds, bare.dof) == (None, (), {})
