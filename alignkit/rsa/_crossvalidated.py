@@ -190,8 +190,10 @@ def _observation_pairs(x: Array, counts: IntArray, noise: Noise | None, dtype: P
     n = counts.sum(axis=0)
     n_pairs = np.multiply.outer(n, n) - counts.T @ counts
     kernel = kernel / cast(like(np.maximum(n_pairs, 1).astype(np.float64), kernel), dtype)
-    missing = (n_pairs == 0) | (np.diag(n_pairs) == 0) | (np.diag(n_pairs) == 0)[:, None]
-    return dataclasses.replace(_of_kernel(kernel), missing=like(missing, kernel))
+    # two items that are in one fold only are no pair, and neither of them makes one with itself
+    alone = np.diag(n_pairs) == 0
+    missing = like(alone | alone[:, None], kernel) if alone.any() else None
+    return dataclasses.replace(_of_kernel(kernel), missing=missing)
 
 
 def _fold_pairs(a: Array, b: Array, present: Array, noise: Noise | None, dtype: Precision) -> _Products:

@@ -106,7 +106,8 @@ def compute(metric: str, patterns: Patterns, *, omit: bool) -> tuple[Array, list
     items = np.unique(np.linspace(0, patterns.n_items - 1, _SAMPLE).astype(np.int64))
     exact = _compute(kind, _sample(patterns, items), omit)[0]
     if kind.ties and has_double(patterns.x) and _has_ties(exact):
-        values, undefined, extra = _compute(kind, dataclasses.replace(patterns, dtype="float64"), omit)
+        double = dataclasses.replace(patterns, x=cast(patterns.x, "float64"), dtype="float64")
+        values, undefined, extra = _compute(kind, double, omit)
         values = cast(values, "float32")
     else:
         values, undefined, extra = _compute(kind, patterns, omit)
@@ -135,7 +136,7 @@ def _sample(patterns: Patterns, items: np.ndarray[Any, np.dtype[np.int64]]) -> P
         origin = as_host(folds.origin).astype(np.float64)
         folds = Folds(folds.counts[:, items], folds.names, origin)
     x = as_host(patterns.x[..., items, :]).astype(np.float64)
-    bad = as_host(patterns.bad[..., items])
+    bad = None if patterns.bad is None else as_host(patterns.bad[..., items])
     return dataclasses.replace(patterns, x=x, bad=bad, dtype="float64", folds=folds)
 
 

@@ -128,7 +128,7 @@ def noise_precision(
     --------
     >>> residuals = np.random.default_rng(0).normal(size=(50, 3)) * [1.0, 2.0, 3.0]
     >>> noise_precision(residuals, method="diag").covariance.diagonal().round(1)
-    array([1. , 4.2, 7.5])
+    array([1.2, 2.8, 6.6])
     """
     check_choice("method", method, tuple(METHODS))
     parts, names, several = _parts(residuals, folds)

@@ -227,13 +227,15 @@ def _report(undefined: Sequence[Undefined], n_items: int, names: Sequence[str] |
     """Warn once, or raise, with the names of the items behind every reason; each is named for the first of them."""
     reasons: dict[str, list[str]] = {}
     lost = np.zeros(n_items, dtype=bool)
-    rows, columns = np.triu_indices(n_items, k=1)
     for one in undefined:
+        if not one.mask.any():
+            continue
         mask = as_host(one.mask)
         mask = np.any(mask.reshape(-1, mask.shape[-1]), axis=0, keepdims=True)[0]
         if one.of == "items":
             found = np.flatnonzero(mask & ~lost).tolist()
         else:
+            rows, columns = np.triu_indices(n_items, k=1)
             found = items_of_pairs(mask & ~lost[rows] & ~lost[columns], n_items)
         lost[found] = True
         reasons[one.reason] = name_items(names, found)

@@ -80,6 +80,10 @@ def _as_numbers(x: Any, dtype: str | None) -> tuple[Array, Precision]:
 def _origin(x: Array, counts: IntArray) -> Array:
     """Return the mean over items of all their rows, shape (..., 1, 1, channels); of the finite ones."""
     xp = namespace(x)
-    weights = counts / counts.sum(axis=0) / counts.shape[1]
-    each = cast(like(weights[..., None], x), precision_of(x))
-    return xp.where(xp.isfinite(x), x * each, 0.0).sum(axis=(-3, -2), keepdims=True)
+    weights = (counts / counts.sum(axis=0) / counts.shape[1]).reshape(1, -1)
+    each = cast(like(weights, x), precision_of(x))
+    rows = x.reshape(*x.shape[:-3], -1, x.shape[-1])
+    found = each @ rows
+    if not xp.isfinite(found).all():
+        found = each @ xp.where(xp.isfinite(rows), rows, 0.0)
+    return found[..., None, :, :]

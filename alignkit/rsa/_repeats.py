@@ -20,6 +20,24 @@ def number_by_name(names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
     return np.array([number[name] for name in names], dtype=np.int64), distinct
 
 
+def number_rows(name: str, labels: Iterable[Any], n_rows: int) -> tuple[IntArray, tuple[str, ...]]:
+    """Return each row's number and the distinct names, checked and normalised, in order of first appearance.
+
+    Names that repeat are read once: thousands of trials have few conditions.
+    """
+    rows: Any = labels.tolist() if isinstance(labels, np.ndarray) and labels.ndim == 1 else labels
+    kinds = set(map(type, rows)) if isinstance(rows, list | tuple) and len(rows) == n_rows else set()
+    # of one kind only: 1 and True are equal, but no one name
+    if len(kinds) != 1 or not issubclass(next(iter(kinds)), str | int | np.integer):
+        return number_by_name(as_labels(name, labels, n_rows, unique=False))
+    number = {label: i for i, label in enumerate(dict.fromkeys(rows))}
+    codes = np.fromiter(map(number.__getitem__, rows), dtype=np.int64, count=n_rows)
+    if "" in number:
+        as_labels(name, rows)  # says where
+    among, distinct = number_by_name(as_labels(name, list(number), unique=False))
+    return among[codes], distinct
+
+
 def row_names(x: Any) -> list[str] | None:
     """Return the names that a labelled table gives its rows: pandas' index, xarray's coordinate of the rows.
 
@@ -50,9 +68,8 @@ def average_repeats(x: Array, labels: Iterable[Any], *, omit: bool = False) -> t
         float64 where anything was averaged.
     labels : tuple of str, shape (items,)
     """
-    names = as_labels("labels", labels, x.shape[-2], unique=False)
-    codes, distinct = number_by_name(names)
-    if len(distinct) == len(names):
+    codes, distinct = number_rows("labels", labels, x.shape[-2])
+    if len(distinct) == x.shape[-2]:
         return x, distinct
     return _group_means(x, codes, len(distinct), omit), distinct
 
@@ -82,10 +99,8 @@ def average_within_folds(
     ValueError
         Fewer than two folds, or a condition that is missing from a fold.
     """
-    n = x.shape[-2]
-    names = as_labels("labels", labels, n, unique=False)
-    codes, distinct = number_by_name(names)
-    fold_codes, fold_names = number_by_name(as_labels("folds", folds, n, unique=False))
+    codes, distinct = number_rows("labels", labels, x.shape[-2])
+    fold_codes, fold_names = number_rows("folds", folds, x.shape[-2])
     n_items, n_folds = len(distinct), len(fold_names)
     if n_folds < 2:
         msg = f"folds must name at least two folds (runs, sessions) to cross-validate; got {n_folds}."
@@ -108,6 +123,8 @@ def _group_means(x: Array, codes: IntArray, n_groups: int, omit: bool = False) -
         return _group_means_of_tensor(x, codes, n_groups, omit)
     order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes, minlength=n_groups)
+    if len(codes) == n_groups and counts.all():
+        return x[..., order, :].astype(np.float64, copy=False)
     held = np.flatnonzero(counts)
     starts = np.concatenate(([0], np.cumsum(counts[held])[:-1]))
     rows: FloatArray = x[..., order, :]

@@ -24,7 +24,9 @@ def scipy_metric(name: str) -> Callable[[Patterns], tuple[Array, list[Undefined]
     def compute(patterns: Patterns) -> tuple[Array, list[Undefined]]:
         from scipy.spatial import distance
 
-        x = as_host(patterns.x).astype(np.float64, copy=False)
+        x = as_host(patterns.x)
+        # scipy takes other numbers than 0 and 1 as degrees of presence, for some of its metrics only
+        x = x != 0 if name in SETS else x.astype(np.float64, copy=False)
         stacked = x.reshape(-1, *x.shape[-2:])
         bad = as_host(patterns.bad).reshape(len(stacked), -1)
         pdist: Callable[..., FloatArray] = distance.pdist
