@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from alignkit._cli._extract import ExtractConfig
     from alignkit._cli._patterns import PatternsConfig
+    from alignkit._cli._regress import RegressConfig
     from alignkit._cli._rsa import RdmConfig
     from alignkit._cli._score import ScoreConfig
     from alignkit._cli._similarity import SimilarityConfig
@@ -75,6 +76,14 @@ def compare() -> Entry[CompareConfig]:
     from alignkit._cli._compare import CompareConfig, run_compare
 
     return Entry(CompareConfig, run_compare)
+
+
+@verb("regress", RDMS)
+def regress() -> Entry[RegressConfig]:
+    """Explain RDMs as weighted sums of model RDMs."""
+    from alignkit._cli._regress import RegressConfig, run_regress
+
+    return Entry(RegressConfig, run_regress)
 
 
 @verb("similarity", RDMS)

@@ -12,14 +12,17 @@ import numpy as np
 from alignkit._check import NanPolicy
 from alignkit._cli._files import check_out
 from alignkit._config import Positional
+from alignkit._io import load_array
+from alignkit._typing import FloatArray
 from alignkit.rsa import RDM, Comparison
 from alignkit.rsa import compare as compare_rdms
 from alignkit.rsa._align import OnMismatch, align
+from alignkit.rsa._sigma_k import check_sigma_k, of_items
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CompareConfig:
-    """Say how alike two or more RDMs are.
+    r"""Say how alike two or more RDMs are.
 
     Labelled RDMs are matched by label; files without labels must hold the same items in the same order. Two
     files give the similarity of each RDM of the first with each of the second, more files that of all pairs.
@@ -28,12 +31,32 @@ class CompareConfig:
     --------
     alignkit compare model.npz people.npz
     alignkit compare a.npz b.npz c.npz --method pearson --out similarity.csv
+    alignkit compare model.npz people.npz --controls pixels.npz
+    alignkit compare model.npz brain.npz --method whitened-cosine \
+        --sigma-k covariance.npy
     """
 
     files: Positional[tuple[Path, ...]]
     """RDMs that `alignkit rdm` wrote, or arrays holding square or condensed dissimilarities."""
-    method: Literal["spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"] = "spearman"
-    """Similarity of two RDMs."""
+    method: Literal[
+        "spearman",
+        "pearson",
+        "cosine",
+        "rho-a",
+        "kendall-tau-a",
+        "kendall-tau-b",
+        "whitened-cosine",
+        "whitened-pearson",
+        "bures",
+        "bures-metric",
+    ] = "spearman"
+    """Similarity of two RDMs (bures-metric: a distance)."""
+    sigma_k: Path | None = None
+    """Array file with the variances or the covariance of the items of the first file (whitened methods)."""
+    controls: tuple[Path, ...] = ()
+    """RDMs to control for: partial correlation (pearson, spearman)."""
+    partial: Literal["both", "first", "second"] = "both"
+    """Which side the controls are regressed out of."""
     nan_policy: NanPolicy = "propagate"
     """NaN in an RDM: give NaN, leave those pairs of items out, or raise."""
     on_mismatch: Literal["raise", "intersect"] = "raise"
@@ -49,14 +72,23 @@ class CompareConfig:
 
 def run_compare(config: CompareConfig) -> None:
     """Compare RDM files, print the similarities and save them."""
-    check_out(config.out, (".json", ".csv"), config.files)
-    rdms = [_load(path) for path in config.files]
+    check_out(config.out, (".json", ".csv"), (*config.files, *config.controls, config.sigma_k))
+    rdms = [load_rdm(path) for path in config.files]
     if len(rdms) == 2:
         names = _names(config.files)
         first, second = _align(names[0], rdms[0], names[1], rdms[1], config.on_mismatch)
     else:
-        first = second = _stack(config.files, rdms, config.on_mismatch)
-    result = compare_rdms(first, second, method=config.method, nan_policy=config.nan_policy)
+        first = second = stack_files(config.files, rdms, config.on_mismatch)
+    result = compare_rdms(
+        first,
+        second,
+        method=config.method,
+        sigma_k=_read_sigma_k(config.sigma_k, rdms[0], first),
+        controls=[load_rdm(path) for path in config.controls] or None,
+        partial=config.partial,
+        nan_policy=config.nan_policy,
+        on_mismatch=config.on_mismatch,
+    )
     if config.out is not None:
         result.save(config.out)
     print(result)
@@ -66,7 +98,22 @@ def run_compare(config: CompareConfig) -> None:
         print(f"saved to {config.out}")
 
 
-def _load(path: Path) -> RDM:
+def _read_sigma_k(path: Path | None, given: RDM, compared: RDM) -> FloatArray | None:
+    """Return the variances or the covariance in a file for the items that are compared, in their order."""
+    if path is None:
+        return None
+    try:
+        sigma_k = check_sigma_k(load_array(path), given.n_items)
+    except (ValueError, TypeError) as error:
+        msg = f"{path}: {str(error).replace('sigma_k', 'the array')}"
+        raise type(error)(msg) from error
+    if given.labels is None or compared.labels is None:
+        return sigma_k
+    return of_items(sigma_k, [given.labels.index(label) for label in compared.labels])
+
+
+def load_rdm(path: Path) -> RDM:
+    """Return the RDMs in a file; a refusal names the file."""
     try:
         return RDM.load(path)
     except (ValueError, TypeError) as error:
@@ -76,7 +123,7 @@ def _load(path: Path) -> RDM:
         raise type(error)(msg) from error
 
 
-def _stack(paths: Sequence[Path], rdms: Sequence[RDM], on_mismatch: OnMismatch) -> RDM:
+def stack_files(paths: Sequence[Path], rdms: Sequence[RDM], on_mismatch: OnMismatch) -> RDM:
     """Return all RDMs of several files as one stack over the same items, named by file."""
     common, names = rdms[0], _names(paths)
     for name, other in zip(names[1:], rdms[1:], strict=True):
@@ -114,7 +161,7 @@ def _table(result: Comparison, limit: int = 20) -> str:
         rows, columns = result.dims
         # pivot sorts; the order of the files is the one to read in
         order = {name: list(dict.fromkeys(table[name])) for name in result.dims}
-        table = table.pivot(index=rows, columns=columns, values="similarity").loc[order[rows], order[columns]]
+        table = table.pivot(index=rows, columns=columns, values=result.quantity).loc[order[rows], order[columns]]
         return str(table.to_string(float_format="{:.4f}".format))
     more = len(table) - limit
     text = str(table.head(limit).to_string(index=False, float_format="{:.4f}".format))

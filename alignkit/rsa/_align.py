@@ -13,7 +13,7 @@ OnMismatch = Literal["raise", "intersect"]
 
 
 def as_rdm(name: str, x: Any, *, keep: bool = False) -> RDM:
-    """Return ``x`` as an RDM, whether it is one already, a labelled table or a bare condensed or square array.
+    """Return ``x`` as an RDM, whether it is one already, rsatoolbox's, a labelled table or a bare array.
 
     Its values are a float64 array unless ``keep``: then float32 and tensors stay what they are.
     """
@@ -35,6 +35,8 @@ def _as_rdm(name: str, x: Any) -> RDM:
             return RDM.from_xarray(x)
         if _is_from("pandas", x) and _is_labelled_table(x):
             return RDM.from_dataframe(x)
+        if _is_from("rsatoolbox", x) and hasattr(x, "dissimilarities"):
+            return RDM.from_rsatoolbox(x)
         if isinstance(x, np.ndarray):
             # nothing keeps this RDM for long: a read-only view spares the copy
             x = x.view()

@@ -22,7 +22,21 @@ from alignkit._config import options
 #: What users' scripts may contain. A change here is a change of the public interface: say so in the changelog.
 FROZEN = {
     "rdm": {"(source)", "metric", "labels", "folds", "noise", "normalize", "layer", "nan-policy", "out"},
-    "compare": {"(files)", "method", "nan-policy", "on-mismatch", "out"},
+    "compare": {"(files)", "method", "sigma-k", "controls", "partial", "nan-policy", "on-mismatch", "out"},
+    "regress": {
+        "(data)",
+        "(models)",
+        "method",
+        "intercept",
+        "standardize",
+        "split",
+        "n-folds",
+        "dim",
+        "nan-policy",
+        "on-mismatch",
+        "seed",
+        "out",
+    },
     "data list": {"(name)", "root"},
     "data fetch": {"(names)", "root", "timeout", "progress"},
     "data import": {"(name)", "from", "root", "max-gib", "progress"},

@@ -1,0 +1,90 @@
+"""``alignkit regress``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from alignkit._check import NanPolicy
+from alignkit._cli._compare import load_rdm, stack_files
+from alignkit._cli._files import check_out
+from alignkit._config import Positional
+from alignkit.rsa import regress
+
+#: Rows that are printed at most.
+_LIMIT = 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RegressConfig:
+    """Explain RDMs as weighted sums of model RDMs.
+
+    Labelled RDMs are matched by label; files without labels must hold the same items in the same order. What is
+    explained is measured on items, or subjects, that the weights were not fitted to.
+
+    Examples
+    --------
+    alignkit regress brain.npz shape.npz colour.npz
+    alignkit regress people.npz a.npz b.npz --method nnls --split both --seed 0
+    """
+
+    data: Positional[Path]
+    """RDMs to explain, one fit each."""
+    models: Positional[tuple[Path, ...]]
+    """RDMs that explain them."""
+    method: Literal["ols", "nnls"] = "ols"
+    """Ordinary least squares, or weights that are not negative."""
+    intercept: bool = True
+    """Fit a constant."""
+    standardize: bool = False
+    """Give weights in standard deviations."""
+    split: Literal["items", "subjects", "both", "none"] = "items"
+    """What to hold out to measure what is explained."""
+    n_folds: int | None = None
+    """Folds of items."""
+    dim: str | None = None
+    """Name of the subjects' axis of the data."""
+    nan_policy: NanPolicy = "propagate"
+    """NaN in an RDM: give NaN, leave those pairs of items out, or raise."""
+    on_mismatch: Literal["raise", "intersect"] = "raise"
+    """RDMs over different items: raise, or take the items they share."""
+    seed: int | None = None
+    """Seed of the folds."""
+    out: Path | None = None
+    """Where to write the result (.json: everything; .csv: the table)."""
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            msg = "models are required: at least one file after the data."
+            raise ValueError(msg)
+
+
+def run_regress(config: RegressConfig) -> None:
+    """Fit RDM files with model RDM files, print the weights and save them."""
+    check_out(config.out, (".json", ".csv"), (config.data, *config.models))
+    data = load_rdm(config.data)
+    models = stack_files(config.models, [load_rdm(path) for path in config.models], config.on_mismatch)
+    result = regress(
+        data,
+        models,
+        method=config.method,
+        intercept=config.intercept,
+        standardize=config.standardize,
+        split=config.split,
+        n_folds=config.n_folds,
+        dim=config.dim,
+        nan_policy=config.nan_policy,
+        on_mismatch=config.on_mismatch,
+        rng=config.seed,
+    )
+    if config.out is not None:
+        result.save(config.out)
+    print(result)
+    table = result.to_dataframe().drop(columns=["method", "split", "n_pairs"])
+    shown = table.head(_LIMIT)
+    print(shown.to_string(index=False, float_format="{:.4f}".format))
+    if len(table) > len(shown):
+        print(f"... and {len(table) - len(shown)} more rows (all of them with --out FILE.csv)")
+    if config.out is not None:
+        print(f"saved to {config.out}")
