@@ -40,6 +40,8 @@ def compare(
 ) -> Comparison:
     r"""Compare every RDM of one stack with every RDM of another.
 
+    This takes *RDMs*; :func:`similarity` takes the *features* (items by channels) that RDMs are made of.
+
     Parameters
     ----------
     a, b : RDM, array_like or tensor, shape (..., pairs) or (..., items, items)

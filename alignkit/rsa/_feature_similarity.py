@@ -118,7 +118,7 @@ class FeatureSimilarity(Result):
 
     def methods_text(self) -> str:
         """Return the sentence a paper's Methods section needs."""
-        left_out = ", those with NaN in either left out" if self.nan_policy == "omit" else ""
+        left_out = ", those with NaN in either left out," if self.nan_policy == "omit" else ""
         text = (
             f"Features of {self._items_text()}{left_out} with {_widths(self.n_channels_x)} and "
             f"{_widths(self.n_channels_y)} channels were compared by {self.sentence}, rows matched by "

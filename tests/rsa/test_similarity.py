@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reference import feature_similarity as reference
 
 from alignkit import _threads
-from alignkit.rsa import _feature_rows, similarity
+from alignkit.rsa import _feature_rows, compare, rdm, similarity
 
 METHODS = ("cka", "procrustes", "cca", "svcca", "pwcca", "mutual-knn")
 SETTINGS = [
@@ -370,3 +370,11 @@ def test_it_is_the_plain_definition_on_real_features(shared_data):
     for options in ({}, {"debiased": False}, {"kernel": "rbf"}):
         expected = reference.cka(words, other, **options)
         assert float(similarity(words, other, **options)) == pytest.approx(expected, rel=0, abs=1e-11)
+
+
+def test_rdms_of_squared_distances_give_the_same_numbers(two):
+    rdms = [rdm(z, metric="sqeuclidean") for z in two]
+    whitened = compare(*rdms, method="whitened-cosine")
+    assert float(similarity(*two, debiased=False)) == pytest.approx(float(whitened), rel=0, abs=1e-12)
+    bures = compare(*rdms, method="bures")
+    assert float(similarity(*two, method="procrustes")) == pytest.approx(float(bures), rel=0, abs=1e-6)
