@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from alignkit.rsa._align import OnMismatch, align, as_rdm
-from alignkit.rsa._container import RDM
+from alignkit._check import check_choice
+from alignkit.rsa._align import align, as_rdm
+from alignkit.rsa._container import RDM, condensed_rdm, pair_index
 
 
 def stack(
@@ -17,7 +18,7 @@ def stack(
     *,
     dim: str = "subject",
     names: Iterable[Any] | None = None,
-    on_mismatch: OnMismatch = "raise",
+    on_mismatch: Literal["raise", "intersect", "union"] = "raise",
 ) -> RDM:
     """Put RDMs of several people, sessions or models into one, over the same items in the same order.
 
@@ -29,8 +30,9 @@ def stack(
         Name of the new leading axis.
     names : sequence, optional
         Its coordinate: one name per RDM.
-    on_mismatch : {"raise", "intersect"}
-        What to do when they hold different items.
+    on_mismatch : {"raise", "intersect", "union"}
+        What to do when they hold different items: raise, keep those that all hold, or keep all items (in the order in
+        which they first appear) with NaN where one RDM does not hold both of a pair.
 
     Returns
     -------
@@ -58,16 +60,44 @@ def stack(
     if not rdms:
         msg = "rdms is empty; give at least one RDM to stack."
         raise ValueError(msg)
+    check_choice("on_mismatch", on_mismatch, ("raise", "intersect", "union"))
     found = [as_rdm(f"rdms[{i}]", one) for i, one in enumerate(rdms)]
-    first = found[0]
-    for other in found[1:]:
-        first, _ = align(first, other, on_mismatch=on_mismatch)
-    aligned = [align(first, other, on_mismatch=on_mismatch)[1] for other in found]
+    if on_mismatch == "union":
+        labels = _all_labels(found)
+        aligned = [_spread(one, labels) for one in found]
+    else:
+        first = found[0]
+        for other in found[1:]:
+            first, _ = align(first, other, on_mismatch=on_mismatch)
+        aligned = [align(first, other, on_mismatch=on_mismatch)[1] for other in found]
     for what in ("dims", "shape", "metric"):
         kinds = {getattr(one, what) for one in aligned}
         if len(kinds) > 1:
             msg = f"RDMs of different {what} cannot be stacked: {', '.join(map(str, kinds))}."
             raise ValueError(msg)
+    first = aligned[0]
     coords = dict(first.coords) if names is None else {**first.coords, dim: list(names)}
     values = np.stack([one.values for one in aligned])
     return first.replace(values, dims=(dim, *first.dims), coords=coords)
+
+
+def _all_labels(rdms: Sequence[RDM]) -> tuple[str, ...]:
+    """Return the labels of all RDMs in order of first appearance, or raise where one has none."""
+    for i, one in enumerate(rdms):
+        if one.labels is None:
+            msg = f"rdms[{i}] has no labels; on_mismatch='union' needs to know which items it holds."
+            raise ValueError(msg)
+    return tuple(dict.fromkeys(label for one in rdms for label in one.labels or ()))
+
+
+def _spread(rdm: RDM, labels: tuple[str, ...]) -> RDM:
+    """Return the RDM over all ``labels``, with NaN for pairs that it does not hold."""
+    if rdm.labels == labels:
+        return rdm
+    number = {label: i for i, label in enumerate(labels)}
+    place = np.array([number[label] for label in rdm.labels or ()])
+    rows, columns = np.triu_indices(rdm.n_items, k=1)
+    values = np.full((*rdm.shape, len(labels) * (len(labels) - 1) // 2), np.nan)
+    values[..., pair_index(place[rows], place[columns], len(labels))] = rdm.values
+    context = {name: getattr(rdm, name) for name in ("dims", "coords", "metric", "provenance")}
+    return condensed_rdm(values, labels, **context)

@@ -27,8 +27,8 @@ def test_a_semi_definite_precision_is_one(rng):
     found = as_noise(root @ root.T, "precision", 4, None).root
     assert np.allclose(found @ found.T, root @ root.T, rtol=0, atol=1e-12)
     # as float32 files hold it
-    single = (root @ root.T).astype(np.float32)
-    assert np.allclose(as_noise(single, "precision", 4, None).root @ found.T, found @ found.T, rtol=0, atol=1e-1)
+    single = as_noise((root @ root.T).astype(np.float32), "precision", 4, None).root
+    assert np.allclose(single @ single.T, root @ root.T, rtol=0, atol=1e-5)
 
 
 def test_per_fold_by_order_and_by_name(covariance):

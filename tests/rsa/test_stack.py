@@ -35,6 +35,29 @@ def test_shared_items_only_where_asked():
     assert stack([A, other], on_mismatch="intersect").labels == ("b", "c", "d")
 
 
+def test_union_leaves_missing_pairs_nan():
+    other = RDM(np.arange(1.0, 7.0), labels=list("ecbd"), metric="m")
+    result = stack([A, other], on_mismatch="union", names=["s1", "s2"])
+    assert result.labels == tuple("abcde")
+    for k, one in enumerate((A, other)):
+        assert np.array_equal(result.isel(subject=k).select(one.labels).values, one.values)
+        assert np.isnan(result.values[k]).sum() == 4
+    assert stack([A, A], on_mismatch="union").labels == A.labels
+    with pytest.raises(ValueError, match=r"rdms\[1\] has no labels; on_mismatch='union'"):
+        stack([A, A.replace(A.values, labels=None)], on_mismatch="union")
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
+def test_union_equals_rsatoolbox():
+    combine = pytest.importorskip("rsatoolbox.rdm.combine")
+    rng = np.random.default_rng(3)
+    parts = [RDM(rng.random(6), list(labels), metric="m") for labels in ("abcd", "dbfe", "gabh")]
+    theirs = combine.from_partials([part.to_rsatoolbox() for part in parts], descriptor="label")
+    ours = stack(parts, on_mismatch="union")
+    assert list(ours.labels) == list(theirs.pattern_descriptors["label"])
+    assert np.array_equal(ours.values, theirs.get_vectors(), equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("rdms", "error", "sentence"),
     [
