@@ -32,10 +32,7 @@ from alignkit.rsa._similarity_methods import METHODS, Similarity
 
 def whitened(valid: BoolArray, sigma_k: FloatArray | None = None, *, centred: bool = False) -> Similarity:
     """Return the whitened cosine (correlation where ``centred``) of rows that hold the ``valid`` pairs alone."""
-    if sigma_k is None or sigma_k.ndim == 1:
-        whitening: DiagonalWhitening | CovarianceWhitening = DiagonalWhitening(valid, sigma_k)
-    else:
-        whitening = CovarianceWhitening(valid, sigma_k)
+    whitening = whitening_of(valid, sigma_k)
 
     def prepare(rows: Any, _: Backend) -> Any:
         return _unit(rows, whitening, centred=centred)
@@ -44,17 +41,28 @@ def whitened(valid: BoolArray, sigma_k: FloatArray | None = None, *, centred: bo
     return Similarity(prepare, METHODS["cosine"].product)
 
 
+def whitening_of(valid: BoolArray, sigma_k: FloatArray | None = None) -> DiagonalWhitening | CovarianceWhitening:
+    """Return the whitening of rows that hold the ``valid`` pairs alone."""
+    if sigma_k is None or sigma_k.ndim == 1:
+        return DiagonalWhitening(valid, sigma_k)
+    return CovarianceWhitening(valid, sigma_k)
+
+
 def _unit(rows: Any, whitening: DiagonalWhitening | CovarianceWhitening, *, centred: bool) -> Any:
     """Return whitened vectors of unit norm, shape (rows, pairs + items); NaN where they are undefined."""
     xp = namespace(rows)
     low, high = xp.amin(rows, -1), xp.amax(rows, -1)
     undefined = low == high if centred else (low == 0) & (high == 0)
-    scaled, _ = rescale(widen(rows), -1)
-    means = scaled.mean(axis=-1, keepdims=True)
-    # an offset shared by all pairs is the same as its opposite on the diagonal, and costs no digits there
-    vectors = whitening(scaled - means, 0.0 * means if centred else -means)
+    vectors = whitened_vectors(rescale(widen(rows), -1)[0], whitening, centred=centred)
     norms = xp.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / xp.where(undefined[..., None], np.nan, norms)
+
+
+def whitened_vectors(rows: Any, whitening: DiagonalWhitening | CovarianceWhitening, *, centred: bool) -> Any:
+    """Return vectors, shape (rows, pairs + items), whose products are the whitened products of ``rows``."""
+    means = rows.mean(axis=-1, keepdims=True)
+    # an offset shared by all pairs is the same as its opposite on the diagonal, and costs no digits there
+    return whitening(rows - means, 0.0 * means if centred else -means)
 
 
 @dataclasses.dataclass(frozen=True)

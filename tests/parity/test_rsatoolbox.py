@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from alignkit.rsa import RDM, compare, noise_ceiling, rdm
-from alignkit.rsa._ceiling import _bounds, _to_scale
+from alignkit.rsa._pooling import pools
 from alignkit.rsa._similarity_methods import METHODS
 
 NAMES = {
@@ -138,8 +138,8 @@ def test_noise_ceiling_of_a_bootstrap_sample(method, drawn, theirs, rng):
     sample = theirs.RDMs(x, rdm_descriptors={"subject": list(range(6))}).subsample("subject", drawn)
     expected = theirs.ceiling(sample, NAMES[method], rdm_descriptor="subject")
     subjects, multiplicity = np.unique(drawn, return_counts=True)
-    rows = x[subjects]
-    bounds = _bounds(_to_scale(rows, method, "rank"), METHODS[method].prepare(rows, "auto"), multiplicity, method)
+    (pool,) = pools(x[subjects][:, None], method, "rank", np.ones(66, dtype=bool))
+    bounds = pool.bounds(multiplicity[None].astype(float))[0]
     assert np.allclose(bounds.mean(axis=1), expected, rtol=0, atol=1e-12)
 
 

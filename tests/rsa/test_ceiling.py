@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from reference import rsa as reference
 
 from alignkit.rsa import RDM, NoiseCeiling, compare, noise_ceiling
-from alignkit.rsa._ceiling import _bounds, _to_scale
+from alignkit.rsa._pooling import pools
 from alignkit.rsa._similarity_methods import METHODS as KINDS
 
 METHODS = tuple(reference.METHODS)
@@ -145,7 +145,8 @@ def test_a_resample_equals_the_plain_loop(method, pooling, rng):
     upper = [similarity(pooled, row) for row in drawn]
     owner = np.repeat(np.arange(3), multiplicity)
     lower = [similarity(reference.pool(copies[owner != s], method, pooling), drawn[s]) for s in range(3)]
-    bounds = _bounds(_to_scale(drawn, method, pooling), KINDS[method].prepare(drawn, "auto"), multiplicity, method)
+    (pool,) = pools(drawn[:, None], method, pooling, np.ones(10, dtype=bool))
+    bounds = pool.bounds(multiplicity[None].astype(float))[0]
     assert np.allclose(bounds, [lower, upper], rtol=0, atol=1e-13)
 
 
@@ -312,7 +313,7 @@ def test_a_subject_without_data(subjects):
 
 BAD = {
     "method": ({"method": "mse"}, ValueError, "method must be one of 'spearman'"),
-    "pooling": ({"pooling": "mean"}, ValueError, "pooling must be one of 'rank', 'raw'; got 'mean'"),
+    "pooling": ({"pooling": "mean"}, ValueError, "pooling must be one of 'rank', 'raw', 'rsatoolbox'; got 'mean'"),
     "nan_policy": ({"nan_policy": "skip"}, ValueError, "nan_policy must be one of"),
     "negative": ({"n_bootstrap": -1}, ValueError, "n_bootstrap must be at least 0; got -1"),
     "fraction": ({"n_bootstrap": 1.5}, TypeError, "n_bootstrap must be a whole number"),

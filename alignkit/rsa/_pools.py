@@ -1,0 +1,144 @@
+"""How alike single subjects, or two halves of them, are to means of subjects, for any weights of the subjects."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+
+from alignkit._threads import each
+from alignkit._typing import AnyArray, BoolArray, FloatArray
+from alignkit.rsa._similarity_methods import Similarity
+
+#: Values of sums that are held at once.
+_BLOCK = 1 << 19
+#: Share of what subjects could add up to below which rounding tells in the length of their sum.
+_CANCELLED = 1e-4
+
+
+class Pool(Protocol):
+    """Subjects whose RDMs can be averaged with any weights."""
+
+    def bounds(self, weights: FloatArray) -> FloatArray:
+        """Return (lower, upper) per subject, shape (m, 2, subject), for ``m`` rows of weights; NaN where one is 0.
+
+        Lower: similarity of a subject to the weighted mean of the others; upper: to that of all.
+        """
+
+    def halves(self, first: BoolArray) -> FloatArray:
+        """Return the similarity of the mean of the marked subjects to that of the rest, shape (m,)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class GramPool:
+    """Subjects known by the products of their RDMs: the length of any sum of them follows, whatever their size.
+
+    ``norms`` are the lengths of the RDMs, NaN where a subject has no similarity to anything; ``rows`` does the sums
+    that cancel out.
+    """
+
+    gram: FloatArray
+    norms: FloatArray
+    rows: RowPool
+
+    def bounds(self, weights: FloatArray) -> FloatArray:
+        """Return (lower, upper) per subject, shape (m, 2, subject)."""
+        own = np.diagonal(self.gram)
+        with_all = weights @ self.gram
+        squared = (with_all * weights).sum(axis=1, keepdims=True)
+        squared_rest = squared - 2 * weights * with_all + weights**2 * own
+        with np.errstate(invalid="ignore", divide="ignore"):
+            upper = with_all / (self.norms * np.sqrt(squared))
+            lower = (with_all - weights * own) / (self.norms * np.sqrt(squared_rest))
+        bounds = np.clip(np.stack([lower, upper], axis=1), -1.0, 1.0)
+        bounds[np.broadcast_to((weights == 0)[:, None], bounds.shape)] = np.nan
+        reach = (weights @ np.sqrt(own))[:, None]
+        reach_rest = reach - weights * np.sqrt(own)
+        doubtful = (squared < _CANCELLED * reach**2) | (squared_rest < _CANCELLED * reach_rest**2)
+        again = np.flatnonzero((doubtful & (weights > 0)).any(axis=1))
+        if again.size:
+            bounds[again] = self.rows.bounds(weights[again])
+        return bounds
+
+    def halves(self, first: BoolArray) -> FloatArray:
+        """Return the similarity of the mean of the marked subjects to that of the rest, shape (m,)."""
+        sides = np.stack([first, ~first]).astype(np.float64)
+        with_side = sides @ self.gram
+        squared = (with_side * sides).sum(axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = np.clip((with_side[0] * sides[1]).sum(axis=-1) / np.sqrt(squared).prod(axis=0), -1.0, 1.0)
+        reach = sides @ np.sqrt(np.diagonal(self.gram))
+        again = np.flatnonzero((squared < _CANCELLED * reach**2).any(axis=0))
+        if again.size:
+            values[again] = self.rows.halves(first[again])
+        return np.asarray(values)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class RowPool:
+    """Subjects whose RDMs are added up pair by pair: methods of ranks must rank every sum anew.
+
+    ``scaled`` is what is added up and ``prepared`` what is compared; ``directed`` says that only a mean of zeros, not
+    any constant one, has no similarity to anything.
+    """
+
+    scaled: AnyArray
+    prepared: AnyArray
+    kind: Similarity
+    directed: bool
+
+    def bounds(self, weights: FloatArray) -> FloatArray:
+        """Return (lower, upper) per subject, shape (m, 2, subject)."""
+        return np.concatenate(each(self._bounds, self._blocks(weights)))
+
+    def halves(self, first: BoolArray) -> FloatArray:
+        """Return the similarity of the mean of the marked subjects to that of the rest, shape (m,)."""
+        return np.concatenate(each(self._halves, self._blocks(first)))
+
+    def _blocks(self, rows: AnyArray) -> list[AnyArray]:
+        step = max(1, _BLOCK // self.scaled.shape[-1])
+        return [rows[i : i + step] for i in range(0, len(rows), step)]
+
+    def _bounds(self, weights: FloatArray) -> FloatArray:
+        bounds = np.full((len(weights), 2, weights.shape[1]), np.nan)
+        total = self._sum(weights)
+        for s, own in enumerate(self.scaled):
+            drawn = np.flatnonzero(weights[:, s])
+            if not drawn.size:
+                continue
+            others = weights[drawn]
+            # copies of one subject leave together
+            rest = total[drawn] - others[:, s, None].astype(total.dtype) * own
+            others[:, s] = 0.0
+            bounds[drawn, 0, s] = self.kind.product(self._prepare(rest, others), self.prepared[[s]], "auto")[:, 0]
+        bounds[:, 1] = self.kind.product(self._prepare(total, weights), self.prepared, "auto")
+        bounds[np.broadcast_to((weights == 0)[:, None], bounds.shape)] = np.nan
+        return bounds
+
+    def _halves(self, first: BoolArray) -> FloatArray:
+        sides = [marked.astype(np.float64) for marked in (first, ~first)]
+        one, other = (self._prepare(self._sum(weights), weights) for weights in sides)
+        return np.array([self.kind.product(one[[i]], other[[i]], "auto")[0, 0] for i in range(len(first))])
+
+    def _sum(self, weights: FloatArray) -> AnyArray:
+        # whole ranks stay float32 where that holds their sums
+        exact = self.scaled.dtype == np.float32 and weights.sum(axis=1).max() * self.scaled.shape[-1] < 1 << 24
+        weights = weights.astype(np.float32 if exact else np.float64)
+        total = np.zeros((len(weights), self.scaled.shape[-1]), weights.dtype)
+        # one subject after the other, not as a matrix product: pairs that are tied in everybody stay tied
+        for column, row in zip(weights.T, self.scaled, strict=True):
+            total += column[:, None] * row
+        return total
+
+    def _prepare(self, total: AnyArray, weights: FloatArray) -> AnyArray:
+        """Prepare sums, shape (m, pairs); sums of subjects who cancel out become 0 in place.
+
+        They leave nothing but rounding, which has ranks and a direction, but no meaning.
+        """
+        limit = 4 * np.finfo(np.float64).eps * (weights @ np.abs(self.scaled).max(axis=-1).astype(np.float64))
+        high, low = total.max(axis=-1), total.min(axis=-1)
+        extent = np.maximum(high, -low) if self.directed else high - low
+        total[extent <= limit] = 0.0
+        prepared: AnyArray = self.kind.prepare(total, "auto")
+        return prepared
