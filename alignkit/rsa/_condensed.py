@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -80,18 +81,39 @@ def squareform(condensed: object, /) -> Any:
     """
     array = as_floats("the RDM", condensed)
     n = n_items_of(array.shape[-1] if array.ndim else 0)
-    rows, columns = np.triu_indices(n, k=1)
     shape = (*array.shape[:-1], n, n)
-    square = array.new_zeros(shape) if is_tensor(array) else np.zeros(shape, dtype=array.dtype)
-    square[..., rows, columns] = array
-    square[..., columns, rows] = array
+    if is_tensor(array):
+        rows, columns = np.triu_indices(n, k=1)
+        square = array.new_zeros(shape)
+        square[..., rows, columns] = array
+        square[..., columns, rows] = array
+        return square
+    square = np.zeros(shape, dtype=array.dtype)
+    for i, pairs in enumerate(_rows_of_pairs(n)):
+        square[..., i, i + 1 :] = array[..., pairs]
+        square[..., i + 1 :, i] = array[..., pairs]
     return square
 
 
 def upper_triangle(square: Any) -> Any:
     """Return the upper triangle, row-major, of the last two axes of an array or tensor, without any check."""
-    rows, columns = np.triu_indices(square.shape[-1], k=1)
-    return square[..., rows, columns]
+    n = square.shape[-1]
+    if is_tensor(square):
+        rows, columns = np.triu_indices(n, k=1)
+        return square[..., rows, columns]
+    # row by row: the positions of all pairs would take more time and memory than the pairs
+    condensed = np.empty((*square.shape[:-2], n * (n - 1) // 2), dtype=square.dtype)
+    for i, pairs in enumerate(_rows_of_pairs(n)):
+        condensed[..., pairs] = square[..., i, i + 1 :]
+    return condensed
+
+
+def _rows_of_pairs(n: int) -> Iterator[slice]:
+    """Return where the pairs of each item with those after it are among the condensed pairs."""
+    start = 0
+    for length in range(n - 1, 0, -1):
+        yield slice(start, start + length)
+        start += length
 
 
 def as_condensed(name: str, x: object, n_leading: int | None = None) -> Any:

@@ -225,6 +225,9 @@ def _all_undefined(bad: Array, undefined: Sequence[Undefined]) -> list[Undefined
 
 def _report(undefined: Sequence[Undefined], n_items: int, names: Sequence[str] | None, nan_policy: NanPolicy) -> None:
     """Warn once, or raise, with the names of the items behind every reason; each is named for the first of them."""
+    undefined = [one for one in undefined if one.mask.any()]
+    if not undefined:
+        return
     reasons: dict[str, list[str]] = {}
     lost = np.zeros(n_items, dtype=bool)
     for one in undefined:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alignkit._check import as_labels, is_tensor, join_names
-from alignkit._typing import FloatArray, IntArray
+from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.rsa._arrays import Array, cast, has_double, precision_of
 from alignkit.rsa._namespace import like, namespace
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def number_by_name(names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
@@ -125,21 +128,24 @@ def _group_means(x: Array, codes: IntArray, n_groups: int, omit: bool = False) -
     counts = np.bincount(codes, minlength=n_groups)
     if len(codes) == n_groups and counts.all():
         return x[..., order, :].astype(np.float64, copy=False)
-    held = np.flatnonzero(counts)
-    starts = np.concatenate(([0], np.cumsum(counts[held])[:-1]))
-    rows: FloatArray = x[..., order, :]
-    number: Any = counts[held, None]
+    from scipy.sparse import csr_array
+
+    # one sparse row of ones per group: each adds up its own rows, in their order
+    members = csr_array((np.ones(len(codes)), order, np.concatenate(([0], np.cumsum(counts)))), (n_groups, len(codes)))
+    number: Any = np.maximum(counts, 1)[:, None]
     if omit:
-        valid = np.isfinite(rows)
-        rows, number = np.where(valid, rows, 0.0), np.add.reduceat(valid, starts, axis=-2, dtype=np.int64)
+        valid = np.isfinite(x)
+        x, number = np.where(valid, x, 0.0), _added_up(members, valid)
     # opposite infinities add up to NaN, and so does a channel that no row has: the caller names the items
     with np.errstate(invalid="ignore", over="ignore"):
-        found = np.add.reduceat(rows, starts, axis=-2, dtype=np.float64) / number
-    if len(held) == n_groups:
-        return found
-    means = np.zeros((*found.shape[:-2], n_groups, found.shape[-1]))
-    means[..., held, :] = found
-    return means
+        return _added_up(members, x) / number
+
+
+def _added_up(members: csr_array, x: AnyArray) -> FloatArray:
+    """Return sums of rows, shape (..., groups, channels)."""
+    rows = np.moveaxis(x, -2, 0)
+    sums: FloatArray = members @ rows.reshape(len(rows), -1)
+    return np.moveaxis(sums.reshape(len(sums), *rows.shape[1:]), 0, -2)
 
 
 def _group_means_of_tensor(x: Array, codes: IntArray, n_groups: int, omit: bool) -> Array:
