@@ -8,7 +8,7 @@ from reference import feature_similarity as reference
 
 from alignkit.rsa import _cka, _feature_rows, similarity
 
-WIDTHS = [(3, 5), (3, 40), (40, 3), (40, 60), (14, 14)]
+WIDTHS = [(3, 5), (3, 40), (40, 3), (40, 60), (14, 14), (5000, 3000)]
 
 
 def two(rng, n: int = 14, p: int = 3, q: int = 5) -> tuple[np.ndarray, np.ndarray]:
