@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from alignkit.data._patterns import Patterns
 
 KIND = "Patterns"
+_MEMBERS = {"alignkit.json.npy", "values.npy", "labels.npy", "folds.npy"}
 _OPTIONAL = ("voxels", "affine", "residuals")
 _TEXTS = ("labels", "folds")
 
@@ -43,8 +45,15 @@ def save_patterns(patterns: Patterns, path: PathLike) -> None:
 
 
 def is_patterns_file(path: PathLike) -> bool:
-    """Return whether a file is one that :func:`save_patterns` wrote; it is read for that."""
-    return Path(path).suffix.lower() == ".npz" and load_npz(path)[1].get("kind") == KIND
+    """Return whether a file holds the arrays that :func:`save_patterns` writes; only its index is read."""
+    path = Path(path)
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist()) >= _MEMBERS
+    except (zipfile.BadZipFile, OSError):  # whoever reads it says what is wrong
+        return False
 
 
 def load_patterns(path: PathLike) -> Patterns:

@@ -151,7 +151,8 @@ def read_timeseries(
     fold_of = [run.name for run in found for _ in range(run.n_volumes)]
     nan, constant = unusable(series, fold_of)
     where = place(regions, nan, constant, opened[0])
-    series = series[:, ~(nan | constant)]
+    good = ~(nan | constant)
+    series = series if good.all() else series[:, good]
     fitted = []
     for run, regressors in _shown(list(zip(found, extra, strict=True)), progress):
         values = series[run.volumes]
@@ -253,15 +254,22 @@ def _as_patterns(
     noise: dict[str, Any] = {}
     if keep_residuals:
         noise = {
-            "residuals": np.concatenate([each.residuals for each in fitted]),
+            "residuals": _joined([each.residuals for each in fitted]),
             "residual_folds": tuple(run.name for run, each in zip(runs, fitted, strict=True) for _ in each.residuals),
             "dof": {run.name: each.dof for run, each in zip(runs, fitted, strict=True)},
         }
     return Patterns(
-        np.concatenate([each.values for each in fitted]),
+        _joined([each.values for each in fitted]),
         tuple(label for each in fitted for label in each.labels),
         tuple(run.name for run, each in zip(runs, fitted, strict=True) for _ in each.labels),
         **where,
         **noise,
         provenance={"made_by": "read_timeseries", **made},
     )
+
+
+def _joined(parts: Sequence[FloatArray]) -> FloatArray:
+    """Return parts below each other, read-only, so that nobody needs a copy."""
+    whole = np.concatenate(parts)
+    whole.flags.writeable = False
+    return whole

@@ -9,6 +9,7 @@ from reference.fmri import AFFINE
 from reference.rsa import crossnobis
 
 from alignkit.data import Patterns
+from alignkit.data._patterns_file import is_patterns_file
 from alignkit.rsa import RDM, noise_precision, rdm
 
 LABELS = ["face", "house", "shoe", "cat"]
@@ -153,6 +154,16 @@ def test_save_and_load(patterns: Patterns, tmp_path: Path) -> None:
     assert not [
         array for array in np.load(tmp_path / "patterns.npz", allow_pickle=False).values() if array.dtype.hasobject
     ]
+
+
+def test_the_kind_of_a_file_is_told_by_its_index(patterns: Patterns, tmp_path: Path) -> None:
+    patterns.save(tmp_path / "patterns.npz")
+    assert is_patterns_file(tmp_path / "patterns.npz")
+    RDM([1.0, 2.0, 3.0]).save(tmp_path / "rdm.npz")
+    np.savez(tmp_path / "plain.npz", values=np.eye(3), labels=np.array(["a"]), folds=np.array(["b"]))
+    (tmp_path / "broken.npz").write_bytes(b"PK")
+    for name in ("rdm.npz", "plain.npz", "broken.npz", "none.npz", "."):
+        assert not is_patterns_file(tmp_path / name)
 
 
 def test_files_that_are_no_patterns(patterns: Patterns, tmp_path: Path) -> None:
