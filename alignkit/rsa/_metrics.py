@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from alignkit._threads import one_blas_thread
 from alignkit.rsa import _crossvalidated, _dissimilarities, _missing_channels, _poisson
 from alignkit.rsa._arrays import Array, cast, has_double
 from alignkit.rsa._condensed import as_host
@@ -93,6 +94,7 @@ def _kinds() -> dict[str, Kind]:
 METRICS = _kinds()
 
 
+@one_blas_thread()
 def compute(metric: str, patterns: Patterns, *, omit: bool) -> tuple[Array, list[Undefined], dict[str, Any]]:
     """Return the dissimilarities in the precision asked for, what is undefined, and what to keep in the provenance."""
     kind = METRICS[metric]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from alignkit._check import as_float_array, check_choice, check_finite, join_names
+from alignkit._threads import one_blas_thread
 from alignkit._typing import FloatArray
 from alignkit.rsa._condensed import as_host
 from alignkit.rsa._patterns import Noise
@@ -17,6 +18,7 @@ NoiseKind = Literal["precision", "covariance"]
 _RTOL = 1e-6
 
 
+@one_blas_thread()
 def as_noise(noise: Any, kind: str, n_channels: int, folds: Sequence[str] | None) -> Noise | None:
     """Return the noise of ``n_channels`` channels; one per fold is matched to ``folds`` by name or by order.
 
@@ -124,15 +126,17 @@ def _root_of_inverse(name: str, covariance: FloatArray) -> FloatArray:
     """Return R with R R' = inv(C), or raise unless C is positive definite."""
     from scipy.linalg import solve_triangular
 
-    factor = _cholesky(name, covariance)
-    return np.asarray(solve_triangular(factor, np.eye(len(factor)), lower=True)).T
+    with one_blas_thread():  # scipy has a BLAS of its own
+        factor = _cholesky(name, covariance)
+        return np.asarray(solve_triangular(factor, np.eye(len(factor)), lower=True)).T
 
 
 def inverse(name: str, matrix: FloatArray) -> FloatArray:
     """Return the inverse of a symmetric matrix, or raise unless it is positive definite."""
     from scipy.linalg import cho_solve
 
-    found = np.asarray(cho_solve((_cholesky(name, matrix), True), np.eye(len(matrix))))
+    with one_blas_thread():
+        found = np.asarray(cho_solve((_cholesky(name, matrix), True), np.eye(len(matrix))))
     return (found + found.T) / 2
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from alignkit._check import as_float_array, as_labels, check_choice, check_count, check_finite, join_names
 from alignkit._result import Result
+from alignkit._threads import one_blas_thread
 from alignkit._typing import AnyArray, FloatArray
 from alignkit.rsa._noise import inverse
 from alignkit.rsa._repeats import average_repeats, number_by_name
@@ -193,6 +194,7 @@ def _dofs(dof: int | Sequence[int] | None, n: int) -> list[int | None]:
     return values
 
 
+@one_blas_thread()
 def _estimate(
     rows: FloatArray, labels: tuple[str, ...] | None, dof: int | None, fold: str, method: str
 ) -> dict[str, Any]:
