@@ -69,7 +69,7 @@ def contrast_root(covariance: FloatArray) -> FloatArray:
         root: FloatArray = np.linalg.cholesky(centred + own / n)
     except np.linalg.LinAlgError:
         root = np.zeros((n, n))
-    if not np.square(np.diagonal(root)).min() > n * np.finfo(np.float64).eps * own:
+    if not np.square(np.diagonal(root)).min() > n * np.finfo(np.float64).eps * abs(own):
         msg = (
             "sigma_k is not positive definite over differences of items, so that it has no inverse; shrink it "
             "towards its diagonal, or give variances alone."
