@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from alignkit._cli._files import check_out, read_lines
-from alignkit._io import load_array
 
 if TYPE_CHECKING:
     from alignkit._cli._rsa import RdmConfig
@@ -170,6 +169,7 @@ def patterns_rdm(config: RdmConfig) -> tuple[RDM, int]:
     ValueError
         Options that name what the file brings.
     """
+    from alignkit._cli._rsa import metric_options, read_noise
     from alignkit.data import Patterns
 
     given = {"labels": config.labels, "folds": config.folds, "layer": config.layer}
@@ -177,9 +177,8 @@ def patterns_rdm(config: RdmConfig) -> tuple[RDM, int]:
         if value is not None:
             msg = f"--{name} is not for {config.source}: brain patterns bring their own conditions, runs and voxels."
             raise ValueError(msg)
-    skipped = {"source", "metric", "noise", "out", *given}
-    fields = (field for field in dataclasses.fields(config) if field.name not in skipped)
-    options = {field.name: getattr(config, field.name) for field in fields}
     patterns = Patterns.load(config.source)
-    noise = "auto" if config.noise is None else load_array(config.noise)
-    return patterns.rdm(metric=config.metric, noise=noise, **options), len(patterns.values)
+    estimated = all(one is None for one in (config.noise, config.noise_folds, config.dof))
+    estimated = estimated and config.noise_kind == "precision"
+    noise: dict[str, Any] = {"noise": config.shrinkage or "auto"} if estimated else read_noise(config)
+    return patterns.rdm(**noise, **metric_options(config)), len(patterns.values)

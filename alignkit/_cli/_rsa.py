@@ -5,17 +5,34 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from alignkit._check import NanPolicy
 from alignkit._cli._files import check_out, read_lines
 from alignkit._config import Positional
 from alignkit._io import load_array, load_npz
 from alignkit._typing import AnyArray
 from alignkit.data._patterns_file import is_patterns_file
-from alignkit.rsa import RDM
+from alignkit.rsa import RDM, NoisePrecision, noise_precision
 from alignkit.rsa import rdm as compute_rdm
+from alignkit.rsa._metrics import Metric
+from alignkit.rsa._patterns import CrossValidation
+from alignkit.rsa._shrinkage import Shrinkage
+
+#: Options that are handed on as they are.
+_PASSED_ON = (
+    "metric",
+    "cv",
+    "normalize",
+    "p",
+    "prior_lambda",
+    "prior_weight",
+    "variance_floor",
+    "dtype",
+    "nan_policy",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,32 +47,54 @@ class RdmConfig:
     alignkit rdm features.npy --labels names.txt --out rdm.npz
     alignkit rdm feats --layer blocks.10 --metric cosine --out rdm.npz
     alignkit rdm trials.npy --metric crossnobis --labels conditions.txt \
-        --folds runs.txt --out rdm.npz
+        --folds runs.txt --noise residuals.npy --noise-kind residuals \
+        --out rdm.npz
     """
 
     source: Positional[Path]
     """Array (.npy, .npz, .mat, .csv, .tsv, .txt), features (`alignkit extract`), or brains (`alignkit patterns`)."""
-    metric: Literal["correlation", "cosine", "euclidean", "sqeuclidean", "crossnobis"] = "correlation"
-    """Dissimilarity of two rows."""
+    metric: Metric = "correlation"
+    """Dissimilarity of two rows; see alignkit.rsa.rdm."""
     labels: Path | None = None
     """Text file with the name of each row's item, one per line."""
     folds: Path | None = None
-    """Text file with each row's run or session, one per line (crossnobis)."""
+    """Text file with each row's run or session, one per line (crossnobis and all that end in _cv)."""
+    cv: CrossValidation | None = None
+    """What is multiplied across folds; all but the default do without items in some folds."""
     noise: Path | None = None
-    """Array file with the noise precision matrix (crossnobis)."""
+    """Noise of the channels (mahalanobis, sqmahalanobis, crossnobis): array file, or a NoisePrecision's .json."""
+    noise_kind: Literal["precision", "covariance", "residuals"] = "precision"
+    """What --noise holds: a matrix, or rows of residuals to estimate it from."""
+    noise_folds: Path | None = None
+    """Text file with the run of each row of residuals, one per line: one precision per run."""
+    shrinkage: Shrinkage | None = None
+    """How the noise is estimated from residuals; by default shrinkage_eye (Ledoit-Wolf)."""
+    dof: int | None = None
+    """Degrees of freedom of the residuals (of each run); by default the rows less one."""
     normalize: bool = False
-    """Divide squared distances by the number of channels (sqeuclidean)."""
+    """Divide squared distances by the number of channels (sqeuclidean, sqmahalanobis, sqeuclidean_cv)."""
+    p: float = 2.0
+    """Exponent (minkowski)."""
+    prior_lambda: float = 1.0
+    """Mean rate of the prior (poisson, poisson_cv)."""
+    prior_weight: float = 0.1
+    """Weight of the prior (poisson, poisson_cv)."""
+    variance_floor: float = 0.0
+    """Least cross-validated variance, as part of that within folds (correlation_cv, cosine_cv); 0: none."""
+    dtype: Literal["float64", "float32"] | None = None
+    """Precision of products and values; float32 states its error. By default float64."""
     layer: str | None = None
     """Layer to take when the features hold several."""
-    nan_policy: Literal["propagate", "raise"] = "propagate"
-    """Undefined dissimilarities: give NaN and warn, or raise."""
+    nan_policy: NanPolicy = "propagate"
+    """Undefined dissimilarities: give NaN and warn, use the channels that both rows have, or raise."""
     out: Path | None = None
     """Where to write the RDM (.npz or .zarr)."""
 
 
 def run_rdm(config: RdmConfig) -> None:
     """Compute one RDM, print its summary and save it."""
-    check_out(config.out, (".npz", ".zarr"), (config.source, config.labels, config.folds, config.noise))
+    inputs = (config.source, config.labels, config.folds, config.noise, config.noise_folds)
+    check_out(config.out, (".npz", ".zarr"), inputs)
     result, n_rows = _run(config)
     if config.out is not None:
         result.save(config.out)  # before anything is printed that looks like success
@@ -80,18 +119,48 @@ def _compute(config: RdmConfig, patterns: AnyArray, labels: Sequence[str] | None
     try:
         return compute_rdm(
             patterns,
-            metric=config.metric,
             labels=labels if config.labels is None else read_lines(config.labels),
             folds=None if config.folds is None else read_lines(config.folds),
-            noise=None if config.noise is None else load_array(config.noise),
-            normalize=config.normalize,
-            nan_policy=config.nan_policy,
+            **read_noise(config),
+            **metric_options(config),
         )
     except (ValueError, TypeError) as error:
         text = str(error)
-        # the array has no other name here than its file's
+        # the arrays have no other name here than their files'
+        if text.startswith(("noise ", "noise[", "residuals ")) and config.noise is not None:
+            text = f"{config.noise}: {text}"
         msg = f"{config.source}{text[1:]}" if text.startswith("x ") else text
         raise type(error)(msg) from error
+
+
+def metric_options(config: RdmConfig) -> dict[str, Any]:
+    """Return the options of :func:`alignkit.rsa.rdm` that say which dissimilarity is computed, and how."""
+    return {name: getattr(config, name) for name in _PASSED_ON}
+
+
+def read_noise(config: RdmConfig) -> dict[str, Any]:
+    """Return ``noise`` and ``noise_kind`` of :func:`alignkit.rsa.rdm`, estimated where residuals were given."""
+    estimates = {"noise_folds": config.noise_folds, "shrinkage": config.shrinkage, "dof": config.dof}
+    if config.noise_kind != "residuals":
+        for name, value in estimates.items():
+            if value is not None:
+                msg = f"--{name.replace('_', '-')} is only for --noise-kind residuals."
+                raise ValueError(msg)
+        if config.noise is not None and config.noise.suffix.lower() == ".json":
+            return {"noise": NoisePrecision.load(config.noise)}
+        noise = None if config.noise is None else load_array(config.noise)
+        return {"noise": noise, "noise_kind": config.noise_kind}
+    if config.noise is None:
+        msg = "--noise-kind residuals says what --noise is; give --noise as well."
+        raise ValueError(msg)
+    return {
+        "noise": noise_precision(
+            load_array(config.noise),
+            method=config.shrinkage or "shrinkage_eye",
+            dof=config.dof,
+            folds=None if config.noise_folds is None else read_lines(config.noise_folds),
+        )
+    }
 
 
 def _read_patterns(source: Path, layer: str | None) -> tuple[AnyArray, tuple[str, ...] | None]:

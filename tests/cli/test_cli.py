@@ -21,7 +21,27 @@ from alignkit._config import options
 
 #: What users' scripts may contain. A change here is a change of the public interface: say so in the changelog.
 FROZEN = {
-    "rdm": {"(source)", "metric", "labels", "folds", "noise", "normalize", "layer", "nan-policy", "out"},
+    "rdm": {
+        "(source)",
+        "metric",
+        "labels",
+        "folds",
+        "cv",
+        "noise",
+        "noise-kind",
+        "noise-folds",
+        "shrinkage",
+        "dof",
+        "normalize",
+        "p",
+        "prior-lambda",
+        "prior-weight",
+        "variance-floor",
+        "dtype",
+        "layer",
+        "nan-policy",
+        "out",
+    },
     "compare": {"(files)", "method", "sigma-k", "controls", "partial", "nan-policy", "on-mismatch", "out"},
     "regress": {
         "(data)",
@@ -168,7 +188,8 @@ def test_unknown_flags_and_values(fails, here, patterns):
     np.save("x.npy", patterns())
     assert fails("rdm", "x.npy", "--metirc", "cosine") == "there is no option --metirc; did you mean --metric?"
     assert (
-        fails("rdm", "x.npy", "--nan-policy", "omit") == "--nan-policy must be one of 'propagate', 'raise'; got 'omit'."
+        fails("rdm", "x.npy", "--nan-policy", "drop")
+        == "--nan-policy must be one of 'propagate', 'omit', 'raise'; got 'drop'."
     )
     assert fails("rdm") == "SOURCE is required."
     assert fails("rdm", "x.npy", "y.npy") == "unexpected: y.npy."

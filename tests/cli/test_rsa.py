@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alignkit.rsa import RDM, rdm
+from alignkit.rsa import RDM, noise_precision, rdm
 
 # --- rdm
 
@@ -48,6 +48,89 @@ def test_rdm_crossnobis_takes_its_files(run, here, patterns):
     assert run(*words, "--noise", "p.npy", "--out", "r.npz")[0] == 0
     expected = rdm(trials, metric="crossnobis", labels=labels, folds=folds, noise=precision)
     np.testing.assert_array_equal(RDM.load("r.npz").values, expected.values)
+
+
+@pytest.fixture
+def trials(here, patterns) -> tuple[np.ndarray, list[str], list[str]]:
+    """Write trials with their conditions and runs, one of which lacks a condition."""
+    x = np.abs(np.concatenate([patterns(4, seed) for seed in range(3)]))[:11]
+    labels, folds = (["a", "b", "c", "d"] * 3)[:11], [f"run{i // 4}" for i in range(11)]
+    np.save("x.npy", x)
+    Path("labels.txt").write_text("\n".join(labels))
+    Path("folds.txt").write_text("\n".join(folds))
+    return x, labels, folds
+
+
+FOLDED = ("--labels", "labels.txt", "--folds", "folds.txt", "--out", "r.npz")
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (("--metric", "crossnobis", "--cv", "fold-pairs"), {"cv": "fold-pairs"}),
+        (("--metric", "sqeuclidean_cv", "--cv", "observation-pairs", "--normalize"), {"normalize": True}),
+        (("--metric", "correlation_cv", "--cv", "fold-pairs", "--variance-floor", "0.5"), {"variance_floor": 0.5}),
+        (("--metric", "poisson_cv", "--cv", "fold-pairs", "--prior-weight", "0.3"), {"prior_weight": 0.3}),
+    ],
+)
+def test_rdm_of_incomplete_designs(run, trials, words, options):
+    x, labels, folds = trials
+    assert run("rdm", "x.npy", *words, *FOLDED)[0] == 0
+    expected = rdm(x, metric=words[1], labels=labels, folds=folds, **{"cv": words[3], **options})
+    np.testing.assert_array_equal(RDM.load("r.npz").values, expected.values)
+
+
+def test_rdm_estimates_the_noise_from_residuals(run, fails, trials):
+    x, labels, folds = trials
+    residuals = np.random.default_rng(5).normal(size=(60, 8))
+    np.save("residuals.npy", residuals)
+    Path("runs.txt").write_text("\n".join(["run0"] * 20 + ["run1"] * 20 + ["run2"] * 20))
+    words = ("rdm", "x.npy", "--metric", "crossnobis", "--cv", "fold-pairs", "--noise", "residuals.npy", *FOLDED)
+    options = {"metric": "crossnobis", "labels": labels, "folds": folds, "cv": "fold-pairs"}
+    assert run(*words, "--noise-kind", "residuals", "--shrinkage", "shrinkage_diag", "--dof", "40")[0] == 0
+    noise = noise_precision(residuals, method="shrinkage_diag", dof=40)
+    saved = RDM.load("r.npz")
+    np.testing.assert_array_equal(saved.values, rdm(x, noise=noise, **options).values)
+    assert saved.provenance["noise"].startswith("shrinkage_diag, shrinkage ")
+    assert run(*words, "--noise-kind", "residuals", "--noise-folds", "runs.txt")[0] == 0
+    noise = noise_precision(residuals, folds=np.repeat(["run0", "run1", "run2"], 20))
+    np.testing.assert_array_equal(RDM.load("r.npz").values, rdm(x, noise=noise, **options).values)
+    noise.save("noise.json")
+    assert run(*[word.replace("residuals.npy", "noise.json") for word in words])[0] == 0
+    np.testing.assert_allclose(RDM.load("r.npz").values, rdm(x, noise=noise, **options).values, rtol=1e-12)
+    assert fails(*words, "--shrinkage", "diag") == "--shrinkage is only for --noise-kind residuals."
+    assert fails(*words).startswith("residuals.npy: noise must be a (8, 8) precision matrix; got shape (60, 8)")
+    assert fails("rdm", "x.npy", "--noise-kind", "residuals").startswith("--noise-kind residuals says what --noise is")
+
+
+def test_rdm_takes_a_covariance(run, fails, here, patterns):
+    x, covariance = patterns(), np.diag(np.arange(1.0, 9.0))
+    np.save("x.npy", x)
+    np.save("c.npy", covariance)
+    words = ("rdm", "x.npy", "--metric", "mahalanobis", "--noise", "c.npy", "--out", "r.npz")
+    assert run(*words, "--noise-kind", "covariance")[0] == 0
+    expected = rdm(x, metric="mahalanobis", noise=covariance, noise_kind="covariance")
+    np.testing.assert_array_equal(RDM.load("r.npz").values, expected.values)
+    np.save("c.npy", -covariance)
+    assert fails(*words).startswith("c.npy: noise must be positive semi-definite")
+    assert fails(*words[:4]).startswith("mahalanobis needs --noise")
+
+
+def test_rdm_of_other_metrics_precisions_and_missing_channels(run, here, patterns):
+    x = patterns()
+    x[0, 1] = x[3, 2] = np.nan
+    np.save("x.npy", x)
+    assert run("rdm", "x.npy", "--nan-policy", "omit", "--dtype", "float32", "--out", "r.npz")[0] == 0
+    saved, expected = RDM.load("r.npz"), rdm(x, nan_policy="omit", dtype="float32")
+    assert saved.values.dtype == np.float32
+    np.testing.assert_array_equal(saved.values, expected.values)
+    assert saved.provenance == expected.provenance
+    np.save("x.npy", np.abs(patterns()))
+    assert run("rdm", "x.npy", "--metric", "minkowski", "--p", "3", "--out", "r.npz")[0] == 0
+    np.testing.assert_array_equal(RDM.load("r.npz").values, rdm(np.abs(patterns()), metric="minkowski", p=3.0).values)
+    assert run("rdm", "x.npy", "--metric", "braycurtis", "--out", "r.npz")[0] == 0
+    assert run("rdm", "x.npy", "--metric", "poisson", "--prior-lambda", "2", "--out", "r.npz")[0] == 0
+    assert RDM.load("r.npz").provenance["prior_lambda"] == 2.0
 
 
 def test_rdm_reads_stored_features(run, here, patterns):
