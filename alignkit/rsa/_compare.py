@@ -164,7 +164,7 @@ def _aligned(
 ) -> tuple[RDM, RDM, RDM | None]:
     keep = method in TENSOR_METHODS and controls is None
     named = {"the first RDM": a, "the second RDM": b}
-    if not keep and any(is_tensor(getattr(x, "values", x)) for x in named.values()):
+    if not keep and any(is_tensor(x.values if isinstance(x, RDM) else x) for x in named.values()):
         what = f"method {method!r}" if controls is None else "a comparison with controls"
         msg = (
             f"{what} takes no tensors (the methods {', '.join(map(repr, TENSOR_METHODS))} without controls do); "
