@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from alignkit._check import is_tensor
-from alignkit.rsa._namespace import namespace
+from alignkit._typing import AnyArray
+from alignkit.rsa._namespace import like, namespace
 
 #: A numpy array or a torch tensor.
 Array: TypeAlias = Any
@@ -22,6 +23,11 @@ def precision_of(x: Array) -> Precision:
 def cast(x: Array, dtype: Precision) -> Array:
     """Return ``x`` in another precision, without a copy where it has that already."""
     return x.to(getattr(namespace(x), dtype)) if is_tensor(x) else x.astype(dtype, copy=False)
+
+
+def floats_like(numbers: AnyArray, x: Array) -> Array:
+    """Return numbers as the kind of array that ``x`` is, in its precision and on its device."""
+    return like(numbers.astype(precision_of(x), copy=False), x)
 
 
 def transposed(x: Array) -> Array:

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from alignkit._typing import AnyArray, IntArray
-from alignkit.rsa._arrays import Array, Precision, cast, diagonal, precision_of, root, transposed
+from alignkit.rsa._arrays import Array, Precision, cast, diagonal, floats_like, root, transposed
 from alignkit.rsa._condensed import upper_triangle
 from alignkit.rsa._dissimilarities import constant_rows, whiten
 from alignkit.rsa._namespace import like, namespace
@@ -106,7 +106,7 @@ def _plain_variance(x: Array, patterns: Patterns) -> Array:
 
 def _weights(numbers: AnyArray, x: Array) -> Array:
     """Return numbers, shape (folds, items), as floats that multiply ``x``."""
-    return cast(like(numbers[..., None].astype(np.float64), x), precision_of(x))
+    return floats_like(numbers[..., None], x)
 
 
 def _apart(products: _Products, patterns: Patterns) -> list[Undefined]:
@@ -116,9 +116,7 @@ def _apart(products: _Products, patterns: Patterns) -> list[Undefined]:
 
 
 def _folds_of(patterns: Patterns) -> Folds:
-    if patterns.folds is None:
-        msg = "a cross-validated dissimilarity needs folds."
-        raise ValueError(msg)
+    assert patterns.folds is not None
     return patterns.folds
 
 
@@ -189,7 +187,7 @@ def _observation_pairs(x: Array, counts: IntArray, noise: Noise | None, dtype: P
         kernel = sum(_both_ways(sums, sums, f, g, noise) for f, g in combinations(range(len(counts)), 2))
     n = counts.sum(axis=0)
     n_pairs = np.multiply.outer(n, n) - counts.T @ counts
-    kernel = kernel / cast(like(np.maximum(n_pairs, 1).astype(np.float64), kernel), dtype)
+    kernel = kernel / floats_like(np.maximum(n_pairs, 1), kernel)
     # two items that are in one fold only are no pair, and neither of them makes one with itself
     alone = np.diag(n_pairs) == 0
     missing = like(alone | alone[:, None], kernel) if alone.any() else None
@@ -204,11 +202,11 @@ def _fold_pairs(a: Array, b: Array, present: Array, noise: Noise | None, dtype: 
     for f, g in combinations(range(len(present)), 2):
         both = np.logical_and.outer(present[f] & present[g], present[f] & present[g]).astype(np.float64)
         n_pairs += 2 * both
-        held = cast(like(both, a), dtype)
+        held = floats_like(both, a)
         kernel = _both_ways(a, b, f, g, noise)
         cross = cross + kernel * held
         own = own + diagonal(kernel)[..., :, None] * held
-    scaling = cast(like(1.0 / np.maximum(n_pairs, 1), a), dtype)
+    scaling = floats_like(1.0 / np.maximum(n_pairs, 1), a)
     return _Products(own * scaling, cross * scaling, like(n_pairs == 0, a))
 
 
@@ -216,14 +214,14 @@ def _both_ways(a: Array, b: Array, f: int, g: int, noise: Noise | None) -> Array
     """Return a_f P b_g' + a_g P b_f', symmetrised, less what all items share."""
     one, other = ((x[..., k, :, :]) for x, k in ((a, f), (b, g)))
     if noise is not None:
-        one = one @ cast(like(_between(noise, f, g), a), precision_of(a))
+        one = one @ floats_like(_between(noise, f, g), a)
     kernel = one @ transposed(other)
     if b is not a:
         kernel = (kernel + a[..., g, :, :] @ transposed(b[..., f, :, :])) / 2
     return kernel + transposed(kernel)
 
 
-def _between(noise: Noise, f: int, g: int) -> Array:
+def _between(noise: Noise, f: int, g: int) -> AnyArray:
     """Return the precision between two folds: the inverse of the mean of their covariances."""
-    covariances = noise.covariances
-    return None if covariances is None else np.linalg.inv((covariances[f] + covariances[g]) / 2)
+    assert noise.covariances is not None
+    return np.asarray(np.linalg.inv((noise.covariances[f] + noise.covariances[g]) / 2))

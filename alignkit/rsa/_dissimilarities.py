@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from alignkit._check import is_tensor
-from alignkit.rsa._arrays import Array, Precision, cast, precision_of, root, transposed
+from alignkit.rsa._arrays import Array, Precision, cast, floats_like, precision_of, root, transposed
 from alignkit.rsa._condensed import upper_triangle
 from alignkit.rsa._kernels import _gram_numpy
 from alignkit.rsa._namespace import like, namespace
@@ -71,7 +71,7 @@ def whiten(x: Array, noise: Noise | None) -> Array:
     """Return rows whose dot products are x'Py; as they are where there is no noise, or one for each fold."""
     if noise is None or noise.root is None:
         return x
-    return x @ cast(like(noise.root, x), precision_of(x))
+    return x @ floats_like(noise.root, x)
 
 
 def _whitened(patterns: Patterns) -> Array:

@@ -9,8 +9,8 @@ import numpy as np
 
 from alignkit._check import as_float_array, check_choice, check_n_items, is_tensor, join_names
 from alignkit._typing import IntArray
-from alignkit.rsa._arrays import Array, Precision, cast, has_double, precision_of
-from alignkit.rsa._namespace import like, namespace
+from alignkit.rsa._arrays import Array, Precision, cast, floats_like, has_double, precision_of
+from alignkit.rsa._namespace import namespace
 from alignkit.rsa._patterns import Folds, MetricOptions, Patterns
 from alignkit.rsa._repeats import average_repeats, average_within_folds, row_names
 
@@ -81,7 +81,7 @@ def _origin(x: Array, counts: IntArray) -> Array:
     """Return the mean over items of all their rows, shape (..., 1, 1, channels); of the finite ones."""
     xp = namespace(x)
     weights = (counts / counts.sum(axis=0) / counts.shape[1]).reshape(1, -1)
-    each = cast(like(weights, x), precision_of(x))
+    each = floats_like(weights, x)
     rows = x.reshape(*x.shape[:-3], -1, x.shape[-1])
     found = each @ rows
     if not xp.isfinite(found).all():

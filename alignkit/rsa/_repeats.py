@@ -9,8 +9,8 @@ import numpy as np
 
 from alignkit._check import as_labels, is_tensor, join_names
 from alignkit._typing import AnyArray, FloatArray, IntArray
-from alignkit.rsa._arrays import Array, cast, has_double, precision_of
-from alignkit.rsa._namespace import like, namespace
+from alignkit.rsa._arrays import Array, cast, floats_like, has_double
+from alignkit.rsa._namespace import namespace
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -152,7 +152,7 @@ def _group_means_of_tensor(x: Array, codes: IntArray, n_groups: int, omit: bool)
     # as a product: adding to places that several rows share has no fixed order on a graphics processor
     torch = namespace(x)
     x = cast(x, "float64") if has_double(x) else x
-    members = cast(like((np.arange(n_groups)[:, None] == codes).astype(np.float64), x), precision_of(x))
+    members = floats_like(np.arange(n_groups)[:, None] == codes, x)
     valid = torch.isfinite(x)
     sums = members @ torch.where(valid, x, 0.0)
     n_valid = members @ valid.to(x.dtype)
