@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DataVerifyConfig,
     )
     from alignkit._cli._extract import ExtractConfig
+    from alignkit._cli._models import ModelsListConfig, ModelsShowConfig
     from alignkit._cli._patterns import PatternsConfig
     from alignkit._cli._regress import RegressConfig
     from alignkit._cli._rsa import RdmConfig
@@ -36,6 +37,22 @@ def extract() -> Entry[ExtractConfig]:
     from alignkit._cli._extract import ExtractConfig, run_extract
 
     return Entry(ExtractConfig, run_extract)
+
+
+@verb("models list", FEATURES)
+def models_list() -> Entry[ModelsListConfig]:
+    """List the models that can be loaded, and which are here."""
+    from alignkit._cli._models import ModelsListConfig, run_list
+
+    return Entry(ModelsListConfig, run_list)
+
+
+@verb("models show", FEATURES)
+def models_show() -> Entry[ModelsShowConfig]:
+    """Show a model's layers, their shapes and its default layer."""
+    from alignkit._cli._models import ModelsShowConfig, run_show
+
+    return Entry(ModelsShowConfig, run_show)
 
 
 @verb("score", FEATURES)

@@ -23,12 +23,15 @@ class ExtractConfig:
     alignkit extract --model efficientnet-lite0 --images photos --out feats
     alignkit extract --model timm:vit_small_patch14_dinov2 --images photos \
         --weights vit.safetensors --layers 10 --pool cls --out feats-vit
+    alignkit extract --model hf:facebook/dinov2-base --images photos \
+        --layers all --out feats-dino
     alignkit extract --model minilm --texts concepts.tsv \
         --template "{Word}: {Definition}" --label uniqueID --out feats-text
     """
 
     model: str
-    """open_clip:ARCH/TAG, timm:NAME, random:NAME, efficientnet-lite0, minilm, a weights file, or module:factory."""
+    """open_clip:ARCH/TAG, timm:NAME, hf:OWNER/NAME, hf:FOLDER, random:NAME, efficientnet-lite0, minilm, a weights
+    file, or module:factory (`alignkit models list`)."""
     out: Path
     """Folder for the features; made when missing, continued when it holds the start of the same run."""
     images: Path | None = None
@@ -40,11 +43,12 @@ class ExtractConfig:
     label: str | None = None
     """Column that names the rows (texts only)."""
     layers: tuple[str, ...] = ()
-    """Layers by name or number, -1 being the last; by default the model's own representation."""
+    """Layers by name or number, -1 being the last, or all; by default the model's own representation (`alignkit
+    models show MODEL`)."""
     pool: Literal["auto", "cls", "mean", "flatten"] = "auto"
     """How a layer's tokens or map become one vector; auto: the class token where there is one, else the mean."""
     batch_size: int = 32
-    """Items per forward pass."""
+    """Items per forward pass; halved, and said so, when they do not fit the memory."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Mixed precision of the forward pass; features are kept as float32."""
     device: str = "auto"

@@ -1,13 +1,16 @@
 """Models and their features: load an encoder by name, extract any layer, keep the features with their identity.
 
-``load`` gives a :class:`Model` (open_clip, timm, packaged encoders, a local file or your own network), ``extract`` its
-:class:`Features`, in memory or streamed to a folder that ``open_features`` reads without torch.
+``load`` gives a :class:`Model` (open_clip, timm, transformers, packaged encoders, a local file or your own network),
+``extract`` its :class:`Features`, in memory or streamed to a folder that ``open_features`` reads without torch, as it
+reads features from elsewhere. ``list_models`` and ``list_layers`` say what there is.
 """
 
 from __future__ import annotations
 
 from alignkit.models._extract import extract
 from alignkit.models._features import Features
+from alignkit.models._list_layers import LayerTable, list_layers
+from alignkit.models._list_models import ModelTable, list_models
 from alignkit.models._load import load
 from alignkit.models._model import Model, Tokenizer
 from alignkit.models._open_features import open_features
@@ -17,11 +20,15 @@ from alignkit.models._transform import Transform, load_transform
 
 __all__ = [
     "Features",
+    "LayerTable",
     "Model",
+    "ModelTable",
     "Preprocess",
     "Tokenizer",
     "Transform",
     "extract",
+    "list_layers",
+    "list_models",
     "load",
     "load_transform",
     "open_features",

@@ -214,7 +214,7 @@ def _untrained(config: Any) -> nn.Module:
 
 def _image_part(network: Any, folder: Path) -> Any:
     """Return the network, or the image tower of one that reads texts too."""
-    from alignkit.models._hf_tower import ImageTower
+    from alignkit.models._tower_torch import ImageTower
 
     if network.main_input_name == "pixel_values":
         return network

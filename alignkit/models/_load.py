@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alignkit._check import check_count, require
+from alignkit._check import check_count, require, shown
 from alignkit._typing import PathLike
 from alignkit.models._factory import load_factory
 from alignkit.models._hf import load_hf
@@ -107,6 +108,34 @@ def load(
     from alignkit.models._run import as_device
 
     target = as_device(device)
+    model = build(
+        name,
+        weights=weights,
+        img_size=img_size,
+        preprocess=preprocess,
+        architecture=architecture,
+        seed=seed,
+    )
+    model.module.to(target)
+    return model
+
+
+def build(
+    name: object,
+    /,
+    *,
+    weights: PathLike | None = None,
+    img_size: int | None = None,
+    preprocess: PreprocessLike = None,
+    architecture: str | None = None,
+    seed: int = 0,
+    untrained: bool = False,
+) -> Model:
+    """Return a model on the CPU; ``untrained``: to be looked at only, so no weights are fetched."""
+    if not isinstance(name, str | os.PathLike):
+        msg = f"a model is named by a string or a path; got {shown(name)}."
+        raise TypeError(msg)
+    require("torch", "train")
     text = str(name)
     if img_size is not None:
         check_count("img_size", img_size, 1)
@@ -120,10 +149,9 @@ def load(
         preprocess=preprocess,
         architecture=architecture,
         seed=seed,
+        untrained=untrained,
     )
-    model = _loader(text)(options)
-    model.module.to(target)
-    return model
+    return _loader(text)(options)
 
 
 def _loader(name: str) -> Callable[[Options], Model]:
@@ -139,5 +167,5 @@ def _loader(name: str) -> Callable[[Options], Model]:
     if factory is not None:
         return lambda options: load_factory(factory[1], factory[2], options)
     known = [*(f"{prefix}:NAME" for prefix in PREFIXED), *NAMED, "a .safetensors file", "my_module:factory"]
-    msg = f"there is no model {name!r}; the names are {', '.join(known)}."
+    msg = f"there is no model {name!r}; the names are {', '.join(known)} (list_models(), `alignkit models list`)."
     raise ValueError(msg)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Kind = Literal["image", "text"]
 Layer = str | int
 Layers = Layer | Sequence[Layer] | None
+_LISTED = "Model.layers() and `alignkit models show` list"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -165,7 +166,8 @@ class Model:
         ----------
         layers : str, int, sequence of both, or None
             A name, or a number: among the transformer's blocks where there are any, else among :meth:`layers`;
-            negative numbers count from the end. ``None`` means :attr:`default_layer`.
+            negative numbers count from the end. ``"all"`` means all blocks, or all layers where there are no blocks;
+            ``None`` means :attr:`default_layer`.
 
         Raises
         ------
@@ -176,10 +178,12 @@ class Model:
         """
         if layers is None:
             layers = self.default_layer
+        if layers in ("all", ["all"], ("all",)) and "all" not in self.probe().shapes:
+            return tuple(self.probe().blocks or self.probe().shapes)
         wanted = [layers] if isinstance(layers, str | int) else list(layers)
         names = tuple(self._by_number(layer) if isinstance(layer, int) else self._by_name(layer) for layer in wanted)
         if not names:
-            msg = "layers is empty; name at least one (Model.layers() lists them)."
+            msg = f"layers is empty; name at least one ({_LISTED} them)."
             raise ValueError(msg)
         if len(set(names)) != len(names):
             msg = f"layers must differ; {join_names(wanted)} name the layers {join_names(names)}."
@@ -202,13 +206,11 @@ class Model:
         if name in found.shapes:
             return name
         if name in found.refused:
-            msg = (
-                f"the layer {name!r} of {self.name} {found.refused[name]}; choose another (Model.layers() lists them)."
-            )
+            msg = f"the layer {name!r} of {self.name} {found.refused[name]}; choose another ({_LISTED} them)."
             raise ValueError(msg)
         near = get_close_matches(name, found.shapes, n=3, cutoff=0.5)
         hint = f"did you mean {join_names(near)}? " if near else ""
-        msg = f"{self.name} has no layer {name!r}; {hint}Model.layers() lists all {len(found.shapes)}."
+        msg = f"{self.name} has no layer {name!r}; {hint}{_LISTED} all {len(found.shapes)}."
         raise ValueError(msg)
 
     def with_default_layer(self, layer: str, /) -> Self:
@@ -246,7 +248,8 @@ def weights_sha256(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         if isinstance(tensor, torch.Tensor):
-            flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(flat.view(torch.uint8).numpy().data)
+            if not tensor.is_meta:
+                flat = tensor.detach().cpu().contiguous().reshape(-1)
+                digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()

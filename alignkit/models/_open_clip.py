@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,10 @@ def load_open_clip(rest: str, options: Options) -> Model:
     architecture, _, tag = rest.partition("/")
     _check_architecture(architecture)
     config = {} if options.weights is not None and not tag else _tag_config(architecture, tag)
-    path = check_file(options.weights) if options.weights is not None else _fetch(options.name, config)
+    if options.untrained:
+        path = None
+    else:
+        path = check_file(options.weights) if options.weights is not None else _fetch(options.name, config)
     clip = _create(architecture, path, config, options)
     visual = clip.visual
     trunk = getattr(visual, "trunk", visual)
@@ -37,11 +43,13 @@ def load_open_clip(rest: str, options: Options) -> Model:
     }
     if options.img_size is not None:
         settings["img_size"] = options.img_size
+    if path is not None:
+        settings |= {"weights_file": path.name, "weights_file_sha256": sha256(path)}
     return Model.from_module(
         visual,
         options.preprocess_or(lambda: Preprocess.from_open_clip(own), size),
         name=options.name,
-        settings={**settings, "weights_file": path.name, "weights_file_sha256": sha256(path)},
+        settings=settings,
         n_prefix_tokens=int(getattr(trunk, "num_prefix_tokens", hasattr(trunk, "class_embedding"))),
         class_token=hasattr(trunk, "class_embedding") or getattr(trunk, "cls_token", None) is not None,
     )
@@ -91,15 +99,15 @@ def _fetch(name: str, config: dict[str, Any]) -> Path:
         raise FileNotFoundError(msg) from error
 
 
-def _create(architecture: str, path: Path, config: dict[str, Any], options: Options) -> Any:
+def _create(architecture: str, path: Path | None, config: dict[str, Any], options: Options) -> Any:
     import open_clip
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet():
             warnings.simplefilter("ignore")  # about tags, which are not used here: the file is given
             return open_clip.create_model(
                 architecture,
-                pretrained=str(path),
+                pretrained=None if path is None else str(path),
                 force_quick_gelu=_quick(architecture, config),
                 force_image_size=options.img_size,
                 pretrained_text=False,
@@ -109,6 +117,17 @@ def _create(architecture: str, path: Path, config: dict[str, Any], options: Opti
         reason = " ".join(str(error).split())
         msg = f"{path} cannot be loaded into open_clip's {architecture} ({reason[:300]})."
         raise ValueError(msg) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep open_clip's remarks off the screen: it writes them to the root logger, which belongs to the caller."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _quick(architecture: str, config: dict[str, Any]) -> bool:

@@ -23,12 +23,26 @@ if TYPE_CHECKING:
 def load_timm(architecture: str, options: Options) -> Model:
     """Load ``timm:ARCHITECTURE``, with timm's pretrained weights or those of ``options.weights``."""
     _check_name(architecture)
+    if options.untrained and options.weights is None:
+        return _outline(architecture, options)
     if options.weights is None:
         return as_model(_pretrained(architecture, options), options, architecture=architecture)
     path = check_file(options.weights)
     module = with_weights(architecture, read_weights(path), options.img_size, where=str(path))
     file = {"weights_file": path.name, "weights_file_sha256": sha256(path)}
     return as_model(module, options, architecture=architecture, **file)
+
+
+def _outline(architecture: str, options: Options) -> Model:
+    """Build a network to be looked at, where that works without numbers, with which large ones take long."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            module = _create(architecture, img_size=options.img_size, pretrained=False)
+        return as_model(module, options, architecture=architecture)
+    except Exception:  # networks that look at their numbers
+        return load_random(architecture, options)
 
 
 def load_random(architecture: str, options: Options) -> Model:

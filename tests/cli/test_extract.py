@@ -71,3 +71,59 @@ def test_extract_refuses_unknown_models(fails, here):
     pytest.importorskip("torch")
     draw_images(here / "photos", 1)
     assert "no-such-model" in fails("extract", "--model", "no-such-model", "--images", "photos", "--out", "f")
+
+
+def test_extract_every_block_in_one_pass(run, here):
+    pytest.importorskip("timm")
+    from alignkit.models import open_features
+
+    draw_images(here / "photos", 3)
+    words = ["extract", "--model", "random:test_vit", "--images", "photos", "--img-size", "32", "--no-progress"]
+    words += ["--device", "cpu"]
+    assert run(*words, "--out", "all", "--layers", "all")[0] == 0
+    feats = open_features("all")
+    assert feats.layers == tuple(f"blocks.{i}" for i in range(6))
+    assert run(*words, "--out", "one", "--layers", "-2")[0] == 0
+    np.testing.assert_array_equal(feats.array("blocks.4"), open_features("one").array())
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--device", "cuda:99"], "device 'cuda:99' was asked for, torch sees"),
+        (["--device", "gpu"], "device must be 'auto', 'cpu', 'cuda', 'cuda:0', 'mps' ...; got 'gpu'."),
+        (["--device", "meta"], "device 'meta' cannot compute on this machine; use 'auto' or 'cpu'."),
+        (["--layers", "blocks.77"], "`alignkit models show` list all"),
+        (["--pool", "cls", "--layers", "patch_embed"], "use --pool mean or 'flatten'"),
+        (["--weights", "nowhere.safetensors"], "nowhere.safetensors does not exist."),
+        (["--model", "hf:no/such/model"], "hf: takes a folder, or a model of the hub as OWNER/NAME."),
+    ],
+)
+def test_extract_refusals_speak_in_flags(fails, here, words, sentence):
+    pytest.importorskip("timm")
+    draw_images(here / "photos", 1)
+    model = ["--model", "timm:test_vit" if "--weights" in words else "random:test_vit"]
+    said = fails("extract", "--images", "photos", "--out", "f", "--img-size", "32", *model, *words)
+    assert sentence in said
+
+
+@pytest.mark.filterwarnings("default")
+def test_extract_says_when_a_batch_does_not_fit(run, here, monkeypatch):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("timm")
+    from alignkit.models import _extract
+
+    draw_images(here / "photos", 4)
+    whole = _extract._Run._pass
+
+    def crowded(self, values, labels):
+        if len(values) > 2:
+            raise torch.OutOfMemoryError
+        return whole(self, values, labels)
+
+    monkeypatch.setattr(_extract._Run, "_pass", crowded)
+    words = ["extract", "--model", "random:resnet10t", "--images", "photos", "--out", "f", "--img-size", "32"]
+    code, out, err = run(*words, "--device", "cpu", "--no-progress")
+    assert (code, "4 items" in out) == (0, True)
+    told = "a batch of 4 does not fit the memory of cpu; random:resnet10t goes on with 2 at a time."
+    assert err == f"warning: {told}\n"
