@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 
-from alignkit.rsa import compare
+from alignkit._cli._compare import CompareConfig
+from alignkit.rsa import RDM, compare
+from alignkit.rsa._matrix_methods import COMPARISON_METHODS
 
 
 def test_compare_two_files(run, here, save_labelled):
@@ -62,3 +65,47 @@ def test_a_comparison_that_cannot_be_kept_is_not_shown_as_if_it_were(run, here, 
     for out in ("r.json", "r.csv"):
         assert run("compare", "a.npz", "a.npz", "--out", out) == (2, "", f"error: {out}: no space left on device.\n")
     assert sorted(path.name for path in here.iterdir()) == ["a.npz"]
+
+
+def test_compare_with_controls(run, here, fails, save_labelled):
+    a, b, c, d = (save_labelled(here / f"{name}.npz", "abcdef", seed) for seed, name in enumerate("abcd"))
+    words = ["compare", "a.npz", "b.npz", "--method", "pearson", "--controls", "c.npz", "d.npz"]
+    code, out, _ = run(*words, "--out", "r.json")
+    assert code == 0
+    assert f"partial pearson = {float(compare(a, b, method='pearson', controls=[c, d])):.4f}" in out
+    expected = float(compare(a, b, method="pearson", controls=[c, d], partial="second"))
+    assert f"semi-partial pearson = {expected:.4f}" in run(*words, "--partial", "second")[1]
+    sentence = fails("compare", "a.npz", "b.npz", "--method", "rho-a", "--controls", "c.npz")
+    assert "are for the methods 'pearson' and 'spearman'" in sentence
+    assert "is also an input" in fails(*words, "--out", "c.npz")
+
+
+def test_compare_whitened_by_a_covariance(run, here, fails, save_labelled):
+    a, b = save_labelled(here / "a.npz", "abcdef"), save_labelled(here / "b.npz", "fedcba", seed=1)
+    root = np.random.default_rng(5).normal(size=(6, 9))
+    np.save("s.npy", root @ root.T)
+    words = ["compare", "a.npz", "b.npz", "--method", "whitened-cosine", "--sigma-k"]
+    expected = float(compare(a, b, method="whitened-cosine", sigma_k=root @ root.T))
+    assert f"{expected:.4f}" in run(*words, "s.npy")[1]
+    save_labelled(here / "part.npz", "fdba", seed=2)
+    words[2] = "part.npz"
+    left = [0, 1, 3, 5]
+    part, sigma_k = RDM.load("part.npz"), (root @ root.T)[np.ix_(left, left)]
+    expected = float(compare(a.take(left), part, method="whitened-cosine", sigma_k=sigma_k))
+    assert f"{expected:.4f}" in run(*words, "s.npy", "--on-mismatch", "intersect")[1]
+    np.save("s.npy", np.ones(5))
+    words[2] = "b.npz"
+    assert fails(*words, "s.npy").startswith("s.npy: the array must hold one variance per item")
+
+
+def test_compare_prints_distances_as_such(run, here, save_labelled):
+    for seed, name in enumerate("abc"):
+        save_labelled(here / f"{name}.npz", "abcdef", seed)
+    code, out, _ = run("compare", "a.npz", "b.npz", "c.npz", "--method", "bures-metric", "--out", "r.csv")
+    assert code == 0
+    assert "b.npz" in out
+    assert Path("r.csv").read_text().splitlines()[0] == "rdm,rdm_2,distance,n_pairs,method"
+
+
+def test_the_methods_are_those_of_the_function():
+    assert get_args(get_type_hints(CompareConfig)["method"]) == COMPARISON_METHODS
