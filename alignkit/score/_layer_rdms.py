@@ -68,7 +68,10 @@ class RdmTask:
             values = np.array(
                 [[self._compare(stack.take(half), self.people.take(half)) for half in pair] for pair in self._halves()]
             )
-        choices = choose(values.mean(axis=-1))
+        means = values.mean(axis=-1)
+        # one that is undefined for some items might be chosen where it is defined and scored where it is not
+        means[..., np.isnan(means).any(axis=(0, 1))] = np.nan
+        choices = choose(means)
         return nested_mean(values, choices), choices
 
     def _nested_unit(self, name: str, n_layers: int, nested: FloatArray) -> Unit:

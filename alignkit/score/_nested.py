@@ -70,7 +70,7 @@ def nested_answers(credits: FloatArray, within: BoolArray) -> tuple[FloatArray, 
     Parameters
     ----------
     credits : ndarray, shape (layers, answers)
-        What each layer gets for each answer.
+        What each layer gets for each answer; a layer with NaN anywhere is never chosen.
     within : ndarray of bool, shape (n_splits, 2, answers)
         From :func:`within_halves`.
 
@@ -80,9 +80,11 @@ def nested_answers(credits: FloatArray, within: BoolArray) -> tuple[FloatArray, 
         Mean over the splits in which the answer lies within one half; NaN where there is none.
     choices : ndarray of int, shape (n_splits, 2)
     """
-    values = np.full((*within.shape[:2], len(credits)), np.nan)
+    values: FloatArray = np.full((*within.shape[:2], len(credits)), np.nan)
     for where in zip(*np.nonzero(within.any(axis=-1)), strict=True):
         values[where] = credits[:, within[where]].mean(axis=1)
+    # one that is undefined for some items might be chosen where it is defined and scored where it is not
+    values[..., np.isnan(credits).any(axis=1)] = np.nan
     choices = choose(values)
     totals, counts = np.zeros(credits.shape[1]), np.zeros(credits.shape[1])
     for where in zip(*np.nonzero(choices >= 0), strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,9 +35,24 @@ def make_target(part: str, rdms: RDM, settings: Settings, labels: tuple[str, ...
     """Return the target restricted to ``labels``, with the ceiling of exactly these items."""
     shared = rdms if rdms.labels == labels else rdms.select(labels)
     ceiling = noise_ceiling(shared, method=settings.method, n_bootstrap=0)  # type: ignore[arg-type]
-    low, _ = bootstrap_mean(ceiling.lower_per_subject, settings)
     # a share of a ceiling that cannot be told from zero would be noise: 500 % of nothing
-    return Target(part, shared, ceiling, None if low <= 0 else 0.0)
+    return Target(part, shared, ceiling, None if _may_not_agree(shared, settings) else 0.0)
+
+
+def _may_not_agree(people: RDM, settings: Settings) -> bool:
+    """Return whether the mean similarity of two people, resampled over people, may be zero or less."""
+    similarity = compare(people, people, method=settings.method).values  # type: ignore[arg-type]
+    n = len(similarity)
+    similarity = similarity - np.diag(np.diagonal(similarity))
+    rng = np.random.default_rng(settings.seed)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=settings.n_bootstrap).astype(np.float64)
+    # copies of one person are no pair
+    pairs = drawn.sum(axis=1) ** 2 - (drawn**2).sum(axis=1)
+    kept = pairs > 0
+    if not kept.any():
+        return False
+    agreement = ((drawn[kept] @ similarity) * drawn[kept]).sum(axis=1) / pairs[kept]
+    return bool(np.quantile(agreement, (1 - settings.confidence) / 2) <= 0)
 
 
 def score_rdm(
@@ -85,7 +101,10 @@ def shuffled_similarities(model: RDM, people: RDM, settings: Settings) -> FloatA
     for start in range(0, len(orders), at_once):
         shuffled = [model.take(order).values for order in orders[start : start + at_once]]
         stack = RDM(np.stack(shuffled), people.labels, dims=["shuffle"])
-        found = compare(stack, people, method=settings.method).values  # type: ignore[arg-type]
+        with warnings.catch_warnings():
+            # what is undefined of the model was said when it was compared itself
+            warnings.simplefilter("ignore", RuntimeWarning)
+            found = compare(stack, people, method=settings.method).values  # type: ignore[arg-type]
         values.append(found.reshape(len(stack), -1).mean(axis=1))
     return np.concatenate(values)
 

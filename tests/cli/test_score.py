@@ -220,6 +220,52 @@ def test_undefined_items_are_one_line_of_warning(scores, here, labels):
     assert "\n  dead                                  -" in out
 
 
+@pytest.fixture
+def network(here, labels, monkeypatch):
+    """Stand in for a folder of features of three layers, which takes an encoder to write."""
+    import alignkit.models
+
+    x = {f"b{k}": np.random.default_rng(k).normal(size=(92, 5)) for k in range(3)}
+    features = Features.from_arrays(x, labels, name="net")
+    (here / "net").mkdir()
+    monkeypatch.setattr(alignkit.models, "open_features", lambda *_, **__: features)
+    return features
+
+
+def test_layers_are_printed_and_saved(scores, network, here):
+    code, out, err = scores("--features", "net", "--layers", "all", "--n-splits", 3, "--out", "r.json")
+    assert (code, err) == (0, "")
+    table = ScoreTable.load("r.json")
+    assert (table.settings["layers"], table.settings["n_splits"]) == ("all", 3)
+    assert "Layer curves of net" in out
+    assert [row.layer for row in table.curve("net", "fMRI IT (Cichy 2014)")] == ["b0", "b1", "b2"]
+    code, out, _ = scores("--features", "net", "--layers", "b2", "b0", "--out", "r.html")
+    assert code == 0
+    assert "Layer curve of spearman" in (here / "r.html").read_text(encoding="utf-8")
+    assert scores("--features", "net", "--layers", "b2", "b7")[::2] == (
+        2,
+        "error: the features 'net' hold the layers 'b0', 'b1', 'b2', not 'b7'.\n",
+    )
+    assert "give either --layer b0" in scores("--features", "net", "--layers", "all", "--layer", "b0")[2]
+
+
+def test_photos_are_what_a_table_says(scores, here, labels):
+    photos = [f"p{k}.jpg" for k in range(184)]
+    x = np.random.default_rng(0).normal(size=(184, 4))
+    Features.from_array(x, photos, name="photos").save(here / "photos.npz")
+    rows = [f"{photo},{labels[k % 92]},{('A', 'B')[k // 92]}" for k, photo in enumerate(photos)]
+    (here / "items.csv").write_text("\n".join(["file,item,room", *rows]) + "\n")
+    words = ("--features", "photos.npz", "--items", "items.csv", "--out", "r.json")
+    assert scores(*words)[0] == 0
+    assert ScoreTable.load("r.json").notes == ("photos: 184 inputs stand for 92 items.",)
+    assert scores(*words, "--many", "best", "--where", "room=B")[0] == 0
+    table = ScoreTable.load("r.json")
+    assert table.notes[0].startswith("photos: 92 inputs stand for 92 items")
+    assert (table.settings["items"], table.settings["where"], table.settings["many"]) == ("items.csv", "room=B", "best")
+    code, _, err = scores(*words, "--where", "room=C")
+    assert (code, err) == (2, "error: no row of items.csv has room 'C'; that column holds 'A', 'B'.\n")
+
+
 # --- what is refused, before any work and without a trace
 
 
@@ -242,6 +288,17 @@ def test_undefined_items_are_one_line_of_warning(scores, here, labels):
         (("--features", "bare.npy", "--dataset", "rsa92"), "the features 'bare' have no labels"),
         (("--features", "bare.npy", "--dataset", "rsa92", "--labels", "short.txt"), "expected 92, got 2"),
         (("--features", "a.npz", "--dataset", "rsa92", "--layer", "b10"), "hold the layers 'features', not 'b10'"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--layers", "all", "b10"), "--layers takes all, or different"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--layers", "b1", "b1"), "--layers takes all, or different"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--n-splits", "0"), "n_splits must be at least 1; got 0."),
+        (("--features", "a.npz", "--dataset", "rsa92", "--metric", "crossnobis"), "--metric must be one of"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--method", "kendall"), "--method must be one of"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--many", "worst"), "--many must be one of"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--items", "nowhere.csv"), "nowhere.csv does not exist"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--items", "l.csv"), "l.csv lacks the column(s) 'file'"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--items", "l.csv", "--out", "l.csv"), "also an input"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--relation", "exact"), "give that table with --items."),
+        (("--features", "a.npz", "--dataset", "rsa92", "--where", "a=b"), "give that table with --items."),
         (("--features", "a.npz", "--dataset", "rsa92", "--transform", "bare.npy"), "bare.npy"),
         (("--features", "broken.npz", "--dataset", "rsa92"), "broken.npz"),
         (("--features", "folder", "--dataset", "rsa92"), "folder"),

@@ -70,6 +70,48 @@ def test_captions_name_only_what_is_drawn(table):
     assert section.figures[0].caption == "p: accuracy. Blue: models, grey: baselines."
 
 
+@pytest.fixture
+def with_curve(table):
+    """The table with a curve of three layers."""
+    points = [
+        dataclasses.replace(
+            table.rows[0],
+            role="layer",
+            model="net",
+            layer=f"<b{k}>",
+            value=0.4 + k / 20,
+            low=0.3,
+            high=0.5,
+            chosen=k / 3,
+        )
+        for k in range(3)
+    ]
+    return dataclasses.replace(table, rows=tuple(sorted((*table.rows, *points), key=lambda row: row.part)))
+
+
+def test_a_curve_has_a_figure_and_a_table(write, with_curve):
+    section = next(section for section in score_sections(with_curve) if section.title == "toy: p")
+    _, (caption, header, rows) = section.tables
+    assert "chosen: how often it was the best on other items" in caption
+    assert header == ["layer", "value", "interval", "% of ceiling", "chosen", "split"]
+    assert rows[0] == ["net: accuracy (n = 1,000, 50 items, interval over triplets)"]
+    assert rows[1] == ["<b0>", "0.4000", "[0.3000, 0.5000]", "", "0%", "a"]
+    assert [row[4] for row in rows[1:]] == ["0%", "33%", "67%"]
+    page = write(with_curve)
+    bars, curve = page.all("img")
+    assert bars["alt"] == "Bar chart of accuracy: one 0.6000; two 0.4000; chance 0.3333."
+    assert curve["alt"] == "Layer curve of accuracy: net <b0> 0.4000; net <b1> 0.4500; net <b2> 0.5000."
+    assert page.text_of("figcaption")[1].startswith("p: accuracy of each layer. Rings: layers chosen on other items")
+    assert "the highest point is no score" in page.text_of("figcaption")[1].lower()
+    assert "2 models beside noise ceilings and baselines." in page.text_of("p")
+
+
+def test_wide_tables_say_that_they_can_be_swiped(write, table):
+    page = write(table)
+    assert [hint["aria-hidden"] for hint in page.all("p") if hint.get("class") == "hint"] == ["true"]
+    assert len([text for text in page.text_of("p") if text.startswith("Swipe the table sideways")]) == 1
+
+
 def test_names_of_users_are_escaped(write, table):
     rows = tuple(dataclasses.replace(row, model=NASTY) if row.model == "one" else row for row in table.rows)
     (difference,) = table.differences

@@ -6,12 +6,13 @@ import math
 import numpy as np
 import pytest
 from reference.score import clustered_bootstrap, entropy, hellinger
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from alignkit.data import load_cifar10h
 from alignkit.models import Features
 from alignkit.score import score
+from alignkit.score._nested import halvings
 
 RDM, CROSS_ENTROPY = "spearman with people's RDM", "cross-entropy with people's label distribution (nats)"
 N = 150
@@ -148,3 +149,34 @@ def test_all_images_use_a_sample_for_rdms(cifar, root):
     # people's majority and the official label agree on 99.2 % of the images (Peterson et al. 2019)
     majority = table.value("majority label alone", "images", RDM)
     assert row.value == pytest.approx(majority.value, abs=0.05)
+
+
+def test_layers_and_their_ceiling_on_the_same_halves(knows, some, cifar, root):
+    rng = np.random.default_rng(5)
+    x = {"noise": rng.normal(size=(N, 10)), "knows": knows.array()}
+    table = score(
+        Features.from_arrays(x, knows.labels, name="net"),
+        "cifar10h",
+        root=root,
+        layers="all",
+        n_splits=4,
+        n_bootstrap=0,
+        n_shuffles=2,
+    )
+    assert [row.chosen for row in table.curve("net", "images")] == [0.0, 1.0]
+    order = np.argsort(some)  # that of the data set
+    counts = cifar.counts[some[order]].tolist()
+    human = squareform([hellinger(counts[i], counts[j]) for i in range(N) for j in range(i + 1, N)])
+    model = squareform(pdist(knows.array()[order], "correlation"))
+    expected = []
+    for first in halvings(N, 4, 0):
+        for half in (first, ~first):
+            upper = np.triu_indices(int(half.sum()), 1)
+            expected.append(spearmanr(model[half][:, half][upper], human[half][:, half][upper]).statistic)
+    row = table.value("net", "images", f"{RDM}, held-out items")
+    assert row.value == pytest.approx(np.mean(expected), abs=1e-9)
+    whole = table.value("net", "images", RDM, layer="knows")
+    assert row.ceiling_low == pytest.approx(whole.ceiling_low, abs=0.03)
+    assert row.ceiling_low != whole.ceiling_low
+    # the probe is fitted to one set of features: a model of several layers has none
+    assert not [r for r in table.rows if r.model == "net" and "cross-entropy" in r.measure]

@@ -3,11 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from reference.nested import nested_credit
 from reference.score import clustered_bootstrap, two_afc
 
 from alignkit.data import load_material2afc
 from alignkit.models import Features
 from alignkit.score import score
+from alignkit.score._nested import halvings
 
 ACCURACY, VOTES = "2AFC accuracy", "agreement with single votes"
 
@@ -112,3 +114,28 @@ def test_an_item_without_a_similarity_makes_scores_undefined_and_spoils_no_pairs
     assert np.isfinite(table.value("colours", "test trials", ACCURACY).value)
     assert [(d.better, d.other) for d in table.differences] == [("colours", "dead")] * 2
     assert np.isnan([d.difference for d in table.differences]).all()
+
+
+def test_layers_against_a_plain_loop(root, material, colours):
+    x = {"mean": colours.array()[:, :3], "all": colours.array(), "spread": colours.array()[:, 3:]}
+    net = Features.from_arrays(x, colours.labels, name="net")
+    options = {"root": root, "kernel": "euclidean", "n_bootstrap": 20, "n_shuffles": 2}
+    table = score(net, "material2afc", layers="all", n_splits=3, **options)
+    for part, trials in (("test trials", material.test), ("train trials", material.train)):
+        for layer, own in x.items():
+            expected, _, n = two_afc(own.tolist(), trials.items.tolist(), trials.votes.tolist(), "euclidean", 0)
+            row = table.value("net", part, "2AFC accuracy (majority of the votes)", layer=layer)
+            assert (row.value, row.n) == (pytest.approx(expected, abs=1e-12), n)
+        used = ~trials.tied
+        majority = (trials.votes[:, 0] > trials.votes[:, 1])[used]
+        credits = []
+        for own in x.values():
+            a, b = (
+                np.linalg.norm(own[trials.items[used][:, 0]] - own[trials.items[used][:, k]], axis=1) for k in (1, 2)
+            )
+            credits.append(np.where(a == b, 0.5, (a < b) == majority).tolist())
+        halves = [set(np.flatnonzero(row).tolist()) for row in halvings(100, 3, 0)]
+        expected = [v for v in nested_credit(credits, trials.items[used].tolist(), halves) if v is not None]
+        row = table.value("net", part, "2AFC accuracy (majority of the votes), held-out items")
+        assert row.value == pytest.approx(np.mean(expected), abs=2e-4)  # near-ties apart
+        assert row.n == len(expected)

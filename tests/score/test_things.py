@@ -158,3 +158,23 @@ def test_photos_are_matched_by_the_manifest(root, things):
         start = f"photos: {n_files:,} inputs stand for {n_concepts:,} concepts; {missed:,} matched none"
         assert table.notes[0].startswith(start)
         assert table.value("photos", "SPoSE-66 similarity", "spearman").n_items == n_concepts
+
+
+@pytest.mark.slow
+def test_layers_of_a_network_that_comes_to_know_people(things, root):
+    rng = np.random.default_rng(0)
+    x = {f"b{k}": things.spose66 + noise * rng.normal(size=(1854, 66)) for k, noise in enumerate((3.0, 0.5, 0.05, 1.0))}
+    net = Features.from_arrays(x, things.labels, name="net")
+    options = {"root": root, "kernel": "dot", "n_bootstrap": 10, "n_shuffles": 1}
+    table = score(net, "things", layers="all", n_splits=4, **options)
+    alone = score(net, "things", layer="b1", **options)
+    for part in ("repeats", "test10", "all answers", "RDM48"):
+        measure = "pearson with people's choice matrix" if part == "RDM48" else ACCURACY
+        found = table.value("net", part, measure, layer="b1")
+        assert found.value == pytest.approx(alone.value("net [b1]", part, measure).value, abs=1e-12)
+        assert {row.layer: row.chosen for row in table.curve("net", part)}["b2"] == 1.0
+        held_out = table.value("net", part, f"{measure}, held-out items")
+        best = table.value("net", part, measure, layer="b2")
+        assert held_out.value == pytest.approx(best.value, abs=0.03)
+        if part == "test10":
+            assert "about 18," in held_out.split  # an eighth of 146,168
