@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from importlib import import_module, util
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 from alignkit._check import check_choice, is_tensor
 
@@ -38,3 +40,22 @@ def kernels(backend: Backend, work: float, *values: object) -> ModuleType:
     if backend == "numba" or (backend == "auto" and worth and util.find_spec("numba") is not None):
         return import_module(_NUMBA)
     return import_module("alignkit.rsa._kernels._numpy")
+
+
+def on_host(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` of arrays for tensors in the CPU's memory too, which they share; others go as they are.
+
+    The kernels for arrays rank an order of magnitude faster than torch does on a CPU. Nothing keeps a gradient.
+    """
+
+    @functools.wraps(function)
+    def call(*values: Any) -> Any:
+        devices = {value.device.type for value in values if is_tensor(value)}
+        if devices != {"cpu"}:
+            return function(*values)
+        import torch
+
+        arrays = (value.detach().numpy() if is_tensor(value) else value for value in values)
+        return torch.from_numpy(function(*arrays))
+
+    return call

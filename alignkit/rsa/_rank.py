@@ -9,7 +9,7 @@ import numpy as np
 
 from alignkit._check import as_floats
 from alignkit._typing import AnyArray
-from alignkit.rsa._dispatch import Backend, kernels
+from alignkit.rsa._dispatch import Backend, kernels, on_host
 
 
 def rank(values: object, /, *, backend: Backend = "auto") -> Any:
@@ -20,7 +20,7 @@ def rank(values: object, /, *, backend: Backend = "auto") -> Any:
     values : array_like or tensor, shape (..., n)
         Numbers without NaN. float32 is ranked as it is, in less time.
     backend : {"auto", "numpy", "numba"}
-        Which kernel ranks arrays; the ranks are the same. Tensors are ranked by torch, where they lie.
+        Which kernel ranks; the ranks are the same. Tensors on a device are ranked there, by torch.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def rank(values: object, /, *, backend: Backend = "auto") -> Any:
     Raises
     ------
     ValueError
-        NaN, no values, an unknown backend, or one that takes no tensors.
+        NaN, no values, an unknown backend, or one for tensors on a device.
     TypeError
         Values that are not real numbers.
 
@@ -54,16 +54,19 @@ def rank(values: object, /, *, backend: Backend = "auto") -> Any:
     return midranks(array.reshape(-1, array.shape[-1]), backend).reshape(array.shape)
 
 
+@on_host
 def midranks(rows: AnyArray, backend: Backend = "auto") -> Any:
     """Return the ranks of every row of a 2-D array that is known to be free of NaN."""
     return _kernels(rows, backend).midranks(rows)
 
 
+@on_host
 def whole_ranks(rows: AnyArray, backend: Backend = "auto") -> Any:
     """Return the ranks of every row less their mean, doubled: whole numbers, of which sums can be exact."""
     return _kernels(rows, backend).whole_ranks(rows)
 
 
+@on_host
 def dense_ranks(rows: AnyArray, backend: Backend = "auto") -> Any:
     """Return, for every value, how many different smaller ones its row holds."""
     return _kernels(rows, backend).dense_ranks(rows)

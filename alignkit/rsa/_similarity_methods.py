@@ -8,13 +8,17 @@ from typing import Any, Literal
 
 import numpy as np
 
+from alignkit._check import is_tensor
+from alignkit._threads import each
 from alignkit._typing import AnyArray, BoolArray
-from alignkit.rsa._dispatch import Backend, kernels
+from alignkit.rsa._dispatch import Backend, kernels, on_host
 from alignkit.rsa._kernels._products import products, whole_products
 from alignkit.rsa._namespace import like, namespace, widen
 from alignkit.rsa._rank import dense_ranks, whole_ranks
 from alignkit.rsa._rescale import centre, rescale
 
+#: Values that are standardised together: what is in between takes no more memory than some of them.
+_BLOCK = 1 << 17
 Method = Literal["spearman", "pearson", "cosine", "rho-a", "kendall-tau-a", "kendall-tau-b"]
 
 
@@ -37,6 +41,19 @@ def constant_rows(x: Any) -> Any:
 
 def standardise(x: Any, *, centred: bool = True) -> Any:
     """Return rows of unit norm, centred by default; rows without variance become NaN."""
+    if is_tensor(x) or x.ndim != 2 or x.size <= _BLOCK:
+        return _standardised(x, centred=centred)
+    unit = np.empty(x.shape)
+    step = max(1, _BLOCK // x.shape[1])
+
+    def fill(start: int) -> None:
+        unit[start : start + step] = _standardised(x[start : start + step], centred=centred)
+
+    each(fill, range(0, len(x), step))
+    return unit
+
+
+def _standardised(x: Any, *, centred: bool) -> Any:
     xp = namespace(x)
     undefined = constant_rows(x) if centred else ~(x != 0).any(-1)
     rows, _ = rescale(widen(x), -1)
@@ -59,6 +76,7 @@ def _gram(a: Any, b: Any, _: Backend) -> Any:
     return namespace(a).clip(products(a, b), -1.0, 1.0)
 
 
+@on_host
 def _spearman(a: Any, b: Any, _: Backend) -> Any:
     xp = namespace(a)
     crossed, own_a, own_b = whole_products(a, b)
@@ -67,6 +85,7 @@ def _spearman(a: Any, b: Any, _: Backend) -> Any:
     return xp.clip(crossed / scale, -1.0, 1.0)
 
 
+@on_host
 def _rho_a(a: Any, b: Any, _: Backend) -> Any:
     n = a.shape[-1]
     return whole_products(a, b)[0] / float((n**3 - n) // 3)
@@ -77,11 +96,13 @@ def _balance(a: Any, b: Any, backend: Backend) -> Any:
     return widen(kernels(backend, work, a).kendall_balance(a, b))
 
 
+@on_host
 def _tau_a(a: Any, b: Any, backend: Backend) -> Any:
     n = a.shape[-1]
     return _balance(a, b, backend) / (n * (n - 1) / 2)
 
 
+@on_host
 def _tau_b(a: Any, b: Any, backend: Backend) -> Any:
     xp = namespace(a)
     scale = xp.sqrt(_untied_pairs(a))[:, None] * xp.sqrt(_untied_pairs(b))

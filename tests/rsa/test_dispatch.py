@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from alignkit.rsa._dispatch import BACKENDS, kernels
+from alignkit.rsa._dispatch import BACKENDS, kernels, on_host
 
 
 def test_the_size_of_the_task_chooses():
@@ -27,6 +27,23 @@ def test_tensors_have_kernels_of_their_own():
     for backend in BACKENDS[1:]:
         with pytest.raises(ValueError, match=f"backend='{backend}' takes no tensors"):
             kernels(backend, 1.0, torch.zeros(3))
+
+
+def test_tensors_in_the_memory_of_the_cpu_are_arrays():
+    torch = pytest.importorskip("torch")
+    seen = []
+
+    @on_host
+    def double(x, backend):
+        seen.append(type(x))
+        return 2 * x
+
+    x = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(double(x, "auto"), torch.full((3,), 2.0, dtype=torch.float64))
+    assert not double(x, "auto").requires_grad
+    assert isinstance(double(np.ones(3), "auto"), np.ndarray)
+    assert double(torch.ones(3, device="meta"), "auto").device.type == "meta"
+    assert seen == [np.ndarray, np.ndarray, np.ndarray, torch.Tensor]
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:])

@@ -50,12 +50,13 @@ def test_dtypes(dtype):
     assert rank(np.array([1, 0, 1], dtype=dtype)).tolist() == [2.5, 1.0, 2.5]
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_tensors_are_ranked_where_they_lie(dtype, rng):
+def test_tensors(dtype, backend, rng):
     torch = pytest.importorskip("torch")
     x = rng.normal(size=(3, 2, 500)).round(1).astype(dtype)
     tensor = torch.tensor(x, requires_grad=True)
-    ranks = rank(tensor)
+    ranks = rank(tensor, backend=backend)
     assert ranks.dtype == torch.float64
     assert ranks.device == tensor.device
     assert not ranks.requires_grad
@@ -71,8 +72,6 @@ def test_bad_tensors():
         rank(torch.zeros(3, 0))
     with pytest.raises(TypeError, match=r"values must be a float32 or float64 tensor; got torch\.int64"):
         rank(torch.tensor([1, 2]))
-    with pytest.raises(ValueError, match="backend='numba' takes no tensors; pass arrays, or leave backend='auto'"):
-        rank(torch.ones(3), backend="numba")
 
 
 @pytest.mark.gpu
