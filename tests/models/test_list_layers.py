@@ -2,9 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from alignkit.models import Model, Preprocess, extract, list_layers, load
@@ -55,10 +53,8 @@ def test_a_network_that_needs_numbers_gets_them(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_open_clip_and_transformers_need_no_weights(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    open_clip = pytest.importorskip("open_clip")
+    pytest.importorskip("open_clip")
     transformers = pytest.importorskip("transformers")
-    architecture = min(open_clip.list_models(), key=lambda name: "MobileCLIP2-S0" not in name)
-    assert architecture
     table = list_layers("open_clip:RN50/openai")
     assert (table.default_layer, table.shapes[-1], table.preprocess["size"]) == ("output", (1024,), 224)
     assert caplog.records == []
@@ -76,7 +72,7 @@ def test_open_clip_and_transformers_need_no_weights(tmp_path: Path, caplog: pyte
         load(f"hf:{tmp_path}", device="cpu")
 
 
-def test_the_page(make_model: object) -> None:
+def test_the_page() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     text = list_layers(Model.from_module(net, PLAIN, name="mine")).to_text()
     assert text.splitlines()[0] == "mine: takes images, 0.0 M parameters"
@@ -100,7 +96,7 @@ def test_what_is_refused() -> None:
         list_layers("resnet50")
 
 
-def test_all_means_blocks_where_there_are_any(make_model: object) -> None:
+def test_all_means_blocks_where_there_are_any() -> None:
     model = load("random:test_vit", device="cpu", img_size=32)
     assert model.resolve("all") == model.resolve(["all"]) == tuple(model.probe().blocks)
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
@@ -108,4 +104,3 @@ def test_all_means_blocks_where_there_are_any(make_model: object) -> None:
     named = nn.Sequential()
     named.add_module("all", nn.Flatten())
     assert Model.from_module(named, PLAIN, name="mine").resolve("all") == ("all",)
-    assert np.prod(tuple(torch.ones(2).shape)) == 2
