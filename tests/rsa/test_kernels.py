@@ -95,7 +95,7 @@ def test_ranks_of_values_too_close_for_the_room_beside_their_position(x):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["all equal", "sorted", "reversed", "two", "denormal", "clusters", "a zero far away"])
 def test_ranks_of_long_rows_equal_scipy(module, kind, dtype, rng):
-    n = 300_001
+    n = 100_001
     noise = rng.normal(size=(2, n))
     x = {
         "all equal": np.full_like(noise, 0.1),

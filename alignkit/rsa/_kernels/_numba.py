@@ -217,7 +217,7 @@ def kendall_balance(x: IntArray, y: IntArray) -> IntArray:
 
 def _below(row: IntArray) -> IntArray:
     """Return how many values of a row have a smaller dense rank, for every rank and one more."""
-    return np.append(0, np.cumsum(np.bincount(row)))
+    return np.append(0, np.cumsum(np.bincount(row))).astype(row.dtype)
 
 
 @compiled
@@ -316,9 +316,8 @@ def _load_triangles(triangles, offsets, first, last, block, sums, squares):  # t
                 value = source[j] - offset
                 put[j] = value
                 others[j] += value
-            for j in range(length):
-                own += put[j]
-                square += put[j] * put[j]
+                own += value
+                square += value * value
             sums[k, i] += own
             start += length
         squares[k] += square
