@@ -14,12 +14,15 @@ from alignkit.rsa._human_distribution import HumanDistribution, human_distributi
 from alignkit.rsa._noise_precision import NoisePrecision, noise_precision
 from alignkit.rsa._odd_one_out import odd_one_out
 from alignkit.rsa._pair_probabilities import pair_probabilities
+from alignkit.rsa._permutation_result import PermutationTest
+from alignkit.rsa._permutation_test import permutation_test
 from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
 from alignkit.rsa._regress import regress
 from alignkit.rsa._regression import Regression
 from alignkit.rsa._similarity import similarity
 from alignkit.rsa._similarity_matrix import similarity_matrix, triplet_similarities
+from alignkit.rsa._split_half import SplitHalf, split_half
 from alignkit.rsa._stack import stack
 from alignkit.rsa._temperature import TemperatureFit, fit_temperature
 from alignkit.rsa._triplet_accuracy import TripletAccuracy, triplet_accuracy
@@ -36,7 +39,9 @@ __all__ = [
     "HumanDistribution",
     "NoiseCeiling",
     "NoisePrecision",
+    "PermutationTest",
     "Regression",
+    "SplitHalf",
     "TemperatureFit",
     "TripletAccuracy",
     "TripletCeiling",
@@ -59,11 +64,13 @@ __all__ = [
     "odd_one_out",
     "pair_probabilities",
     "percent_of_ceiling",
+    "permutation_test",
     "rank",
     "rdm",
     "regress",
     "similarity",
     "similarity_matrix",
+    "split_half",
     "squareform",
     "stack",
     "triplet_accuracy",
