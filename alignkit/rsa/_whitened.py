@@ -79,7 +79,7 @@ class DiagonalWhitening:
         """Return whitened vectors, shape (rows, pairs + items), of ``pairs`` and one ``diagonal`` value per row."""
         first, second = (like(items, pairs) for items in self.items)
         precision = like(self.precision, pairs)
-        fitted = (self._sums(pairs) + precision**2 * diagonal) @ like(self.inverse, pairs)
+        fitted = self._fit(self._sums(pairs) + precision**2 * diagonal)
         rest = pairs - fitted[:, first] - fitted[:, second]
         if self.variances is not None:
             rest = rest * like(np.sqrt(self.weights), pairs)
@@ -107,13 +107,21 @@ class DiagonalWhitening:
         return self.precision[first] * self.precision[second]
 
     @cached_property
-    def inverse(self) -> FloatArray:
-        """Inverse of the normal equations' matrix: a signless Laplacian plus a diagonal, positive definite."""
+    def normal_matrix(self) -> FloatArray:
+        """Matrix of the normal equations: a signless Laplacian plus a diagonal, positive definite."""
         first, second = self.items
         matrix = np.zeros((self.precision.size, self.precision.size))
         matrix[first, second] = matrix[second, first] = self.weights
         matrix[np.diag_indices_from(matrix)] = matrix.sum(axis=0) + 2 * np.square(self.precision)
-        return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+        return matrix
+
+    def _fit(self, sums: Any) -> Any:
+        """Return the solutions of the normal equations, shape (rows, items)."""
+        if not self.valid.all():
+            return namespace(sums).linalg.solve(like(self.normal_matrix, sums), sums.T).T
+        # of complete RDMs the matrix is a diagonal and a product of the precisions (Sherman and Morrison)
+        total = self.precision.sum()
+        return sums / (like(self.precision, sums) * total) - sums.sum(-1)[:, None] / (2 * total**2)
 
     def _sums(self, pairs: Any) -> Any:
         """Return the weighted sum over every item's pairs, shape (rows, items)."""

@@ -13,8 +13,8 @@ from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._dispatch import Backend, kernels
 from alignkit.rsa._rescale import rescale
 
-#: Bytes of a block of dissimilarities: it stays in the second-level cache.
-_BLOCK = 1 << 20
+#: Bytes of a block of dissimilarities: it stays in the cache.
+_BLOCK = 1 << 21
 #: Parts that threads share; their number does not depend on that of the threads.
 _PARTS = 16
 #: Entries that the offset of a row is guessed from.
