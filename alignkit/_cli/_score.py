@@ -146,7 +146,8 @@ def _check_out(config: ScoreConfig) -> None:
 def _open_all(config: ScoreConfig) -> list[Features]:
     from alignkit.models import open_features
 
-    stores = [path.is_dir() for path in config.features]
+    # folders of other programs often have arrays and no names
+    stores = [(path / "manifest.json").is_file() for path in config.features]
     if config.labels is not None and all(stores):
         msg = f"--labels {config.labels} is for bare arrays; these features store their own labels."
         raise ValueError(msg)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from alignkit._cli._registry import VERBS
+from alignkit._cli._score import ScoreConfig, _open_all
 from alignkit._config import options
 from alignkit.models import Features
 from alignkit.score import ScoreTable, score
@@ -374,3 +375,12 @@ def test_labels_go_to_bare_arrays_only(run, here, save, labels, root, monkeypatc
     words = ("--features", "store", "bare.npz", "--labels", "names.txt")
     assert run("score", *words, "--dataset", "rsa92", "--root", root, "--n-bootstrap", 0)[0] == 0
     assert opened == [("store", None), ("bare.npz", "names.txt")]
+
+
+def test_a_folder_of_another_program_takes_names(tmp_path, rng):
+    folder = tmp_path / "thingsvision"
+    folder.mkdir()
+    np.save(folder / "features.npy", rng.random((3, 4)))
+    (tmp_path / "names.txt").write_text("ant\nbee\ncat\n")
+    config = ScoreConfig(features=(folder,), dataset="things", labels=tmp_path / "names.txt")
+    assert _open_all(config)[0].labels == ("ant", "bee", "cat")
