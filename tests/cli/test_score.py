@@ -371,6 +371,7 @@ def test_labels_go_to_bare_arrays_only(run, here, save, labels, root, monkeypatc
 
     model = save("bare.npz")
     (here / "store").mkdir()
+    (here / "store" / "manifest.json").write_text("{}")
     monkeypatch.setattr(alignkit.models, "open_features", open_features)
     words = ("--features", "store", "bare.npz", "--labels", "names.txt")
     assert run("score", *words, "--dataset", "rsa92", "--root", root, "--n-bootstrap", 0)[0] == 0
