@@ -12,7 +12,7 @@ from alignkit._check import NanPolicy
 from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._least_squares import RegressionMethod, System, solve, system
-from alignkit.rsa._masks import masked_groups
+from alignkit.rsa._masks import masked_groups, part_of
 
 Split = Literal["items", "subjects", "both"]
 #: Items in a test fold at least: fewer have a single pair.
@@ -114,11 +114,13 @@ def _held_out(
 ) -> Errors | None:
     """Return the errors of the rows at ``cells`` summed over all splits; None where one has too few pairs."""
     sums: Errors | None = None
+    every = np.arange(len(models))
     for train, test in _pair_splits(valid, folds):
         if train.sum() < len(models) + 2 or test.sum() < 2:
             return None
         fit, judge = (
-            system(models[:, pairs], rows[cells.ravel()][:, pairs], intercept=intercept) for pairs in (train, test)
+            system(part_of(models, every, pairs), part_of(rows, cells.ravel(), pairs), intercept=intercept)
+            for pairs in (train, test)
         )
         found = errors(fit if len(cells) == 1 else _others_mean(fit, *cells.shape), judge, method)
         sums = found if sums is None else sums.plus(found)

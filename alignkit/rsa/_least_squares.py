@@ -52,12 +52,13 @@ def system(models: AnyArray, data: AnyArray, *, intercept: bool) -> System:
     with one_blas_thread():
         basis, root = np.linalg.qr(centred_models.T)
     goals = products(np.ascontiguousarray(basis.T), centred_data)
-    rest = centred_data - goals.T @ basis.T
+    # one RDM after the other: what is left is as large as the data
+    rest = [np.square(row - basis @ goal).sum() for row, goal in zip(centred_data, goals.T, strict=True)]
     return System(
         root,
         goals,
-        np.einsum("ij,ij->i", rest, rest),
-        np.einsum("ij,ij->i", centred_data, centred_data),
+        np.array(rest),
+        np.array([row @ row for row in centred_data]),
         model_means,
         data_means,
         models.shape[1],

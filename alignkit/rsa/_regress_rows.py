@@ -10,7 +10,7 @@ from alignkit._check import NanPolicy
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._held_out import errors
 from alignkit.rsa._least_squares import RegressionMethod, redundant_models, solve, system
-from alignkit.rsa._masks import masked_groups
+from alignkit.rsa._masks import masked_groups, part_of
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -44,11 +44,12 @@ def fit_rows(
         n_pairs=np.zeros(len(rows), dtype=np.int64),
         redundant=set(),
     )
+    every = np.arange(len(models))
     for own, valid in masked_groups(rows, nan_policy, np.asarray(~np.isnan(models).any(axis=0))):
         fit.n_pairs[own] = valid.sum()
         if valid.sum() < len(models) + intercept:
             continue
-        given = system(models[:, valid], rows[own][:, valid], intercept=intercept)
+        given = system(part_of(models, every, valid), part_of(rows, own, valid), intercept=intercept)
         weights, found = solve(given, method), errors(given, given, method)
         fit.weights[own], fit.intercept[own] = weights.T, given.intercepts(weights)
         fit.r2[own], fit.unique[own] = found.r2, found.unique.T
