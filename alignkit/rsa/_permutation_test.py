@@ -10,6 +10,7 @@ import numpy as np
 
 from alignkit._check import NanPolicy, check_choice, check_count, check_n_items
 from alignkit._random import as_rng
+from alignkit._threads import one_blas_thread
 from alignkit._typing import AnyArray, BoolArray, FloatArray, RNGLike
 from alignkit.rsa._align import OnMismatch, align, as_rdm
 from alignkit.rsa._align_all import align_all, as_rdms
@@ -212,6 +213,7 @@ def _rows(rdm: RDM) -> FloatArray:
     return rdm.values.reshape(-1, rdm.n_pairs)
 
 
+@one_blas_thread()
 def _null(
     a: RDM,
     b: RDM,

@@ -71,7 +71,7 @@ def describe_pooling(method: str, pooling: str) -> str:
 def pooling_note(method: str, pooling: str) -> str:
     """Return what to know about the mean RDM; empty where it is the one that is most like all."""
     if method in _KENDALL and pooling != "raw":
-        return "No formula gives the RDM that is most like all by Kendall's tau: the mean of ranks is a heuristic."
+        return "By Kendall's tau the mean of ranks is a heuristic, not the RDM that is most like all."
     if method in WHITENED and pooling == "rsatoolbox":
         return "Averaged unwhitened, the mean is not quite the RDM that is most like all (pooling='rank' gives that)."
     return ""

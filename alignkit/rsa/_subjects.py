@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from alignkit._check import NanPolicy, check_choice
-from alignkit._threads import each
+from alignkit._threads import each, one_blas_thread
 from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._compare import name_rdms
 from alignkit.rsa._container import RDM, condensed_rdm
@@ -55,6 +55,7 @@ def valid_pairs(rows: FloatArray, nan_policy: NanPolicy) -> BoolArray:
     return np.asarray(~np.isnan(rows).any(axis=0))
 
 
+@one_blas_thread()
 def each_pool(
     rows: FloatArray,
     valid: BoolArray,

@@ -10,7 +10,6 @@ from scipy.spatial.distance import pdist
 
 from alignkit.rsa import RDM, compare, noise_ceiling, rdm
 from alignkit.rsa._pooling import pools
-from alignkit.rsa._similarity_methods import METHODS
 
 NAMES = {
     "spearman": "spearman",
@@ -129,6 +128,18 @@ def test_noise_ceiling(method, levels, n, theirs, rng):
     ours = noise_ceiling(x, method=method, n_bootstrap=0)
     assert ours.lower == pytest.approx(lower, rel=0, abs=1e-12)
     assert ours.upper == pytest.approx(upper, rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("method", "name"), [("whitened-cosine", "cosine_cov"), ("whitened-pearson", "corr_cov")])
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_whitened_noise_ceiling(method, name, n, theirs, rng):
+    x = vectors(rng, n, 66, None)
+    lower, upper = theirs.ceiling(theirs.RDMs(x), name)
+    ours = noise_ceiling(x, method=method, pooling="rsatoolbox", n_bootstrap=0)
+    assert ours.lower == pytest.approx(lower, rel=0, abs=1e-12)
+    assert ours.upper == pytest.approx(upper, rel=0, abs=1e-12)
+    # they average without whitening: the best upper bound is a little higher
+    assert noise_ceiling(x, method=method, n_bootstrap=0).upper > upper
 
 
 @pytest.mark.parametrize("method", NAMES)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import warnings
 
@@ -10,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from reference import rsa as reference
+from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from alignkit.rsa import RDM, NoiseCeiling, compare, noise_ceiling
-from alignkit.rsa._pooling import pools
+from alignkit.rsa._pooling import POOLING_METHODS, pools
 from alignkit.rsa._similarity_methods import METHODS as KINDS
 
 METHODS = tuple(reference.METHODS)
@@ -309,10 +312,103 @@ def test_a_subject_without_data(subjects):
         assert noise_ceiling(x, nan_policy="omit").n_pairs == 0
 
 
+# ---- whitened methods and poolings by name ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["whitened-cosine", "whitened-pearson"])
+def test_whitened_ceilings(method, rng):
+    x = people(rng, n=5, n_pairs=21) + 5
+    result = noise_ceiling(x, method=method, rng=0, n_bootstrap=50)
+    theirs = noise_ceiling(x, method=method, pooling="rsatoolbox", n_bootstrap=0)
+    pooled = (x / np.sqrt(np.square(x).mean(axis=1, keepdims=True))).sum(axis=0)
+    if method == "whitened-pearson":
+        pooled = stats.zscore(x, axis=1).sum(axis=0)
+    assert np.allclose(theirs.upper_per_subject, compare(pooled, x, method=method).values, rtol=0, atol=1e-13)
+    assert result.upper > theirs.upper
+    assert "rsatoolbox" in repr(theirs)
+    assert "not quite the RDM that is most like all" in theirs.note
+    assert "averaged unwhitened" in theirs.methods_text()
+    assert "unit length after whitening" in result.methods_text()
+    assert result.lower_interval[0] < result.lower < result.lower_interval[1]
+    assert (result.sigma_k, result.note) == ("identity", "")
+
+
+def test_a_covariance_of_items(rng):
+    x = people(rng, n=4, n_pairs=21) + 5
+    plain = noise_ceiling(x, method="whitened-cosine", n_bootstrap=0)
+    same = noise_ceiling(x, method="whitened-cosine", n_bootstrap=0, sigma_k=np.full(7, 3.0))
+    full = noise_ceiling(x, method="whitened-cosine", n_bootstrap=0, sigma_k=np.eye(7) + 0.2)
+    other = noise_ceiling(x, method="whitened-cosine", n_bootstrap=0, sigma_k=np.arange(1.0, 8.0))
+    assert same.upper == pytest.approx(plain.upper, abs=1e-12)
+    assert full.upper == pytest.approx(plain.upper, abs=1e-12)  # what all items share is in no difference of theirs
+    assert abs(other.upper - plain.upper) > 1e-3
+    assert [r.sigma_k for r in (plain, same, full)] == ["identity", "variances", "covariance"]
+
+
+def test_poolings_of_the_other_methods(subjects):
+    for method in METHODS:
+        ours, theirs = (
+            noise_ceiling(subjects, method=method, pooling=p, n_bootstrap=0) for p in ("rank", "rsatoolbox")
+        )
+        assert np.array_equal(ours.upper_per_subject, theirs.upper_per_subject)
+    for method in ("kendall-tau-a", "kendall-tau-b"):
+        assert "heuristic" in noise_ceiling(subjects, method=method, n_bootstrap=0).note
+    assert noise_ceiling(subjects, n_bootstrap=0).note == ""
+
+
+@pytest.mark.parametrize("method", ["bures", "bures-metric"])
+def test_methods_without_a_mean_are_refused(method, subjects):
+    with pytest.raises(ValueError, match=f"'{method}' has no mean RDM in closed form.*use 'whitened-cosine'"):
+        noise_ceiling(subjects, method=method)
+
+
+# ---- work ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_row_is_ranked_once(rng, monkeypatch):
+    stack = RDM(rng.random((4, 6, 10)), dims=["subject", "time"])
+    kind, ranked = KINDS["spearman"], []
+
+    def counted(rows, backend):
+        ranked.append(len(rows))
+        return kind.prepare(rows, backend)
+
+    monkeypatch.setitem(KINDS, "spearman", dataclasses.replace(kind, prepare=counted))
+    noise_ceiling(stack, n_bootstrap=0)
+    # all rows of all time points at once, then one mean of all and four of the others per time point
+    assert ranked[0] == 24
+    assert sum(ranked) == 24 + 6 * 5
+
+
+def test_equal_resamples_are_computed_once(rng, monkeypatch):
+    kind, ranked = KINDS["spearman"], []
+
+    def counted(rows, backend):
+        ranked.append(len(rows))
+        return kind.prepare(rows, backend)
+
+    monkeypatch.setitem(KINDS, "spearman", dataclasses.replace(kind, prepare=counted))
+    noise_ceiling(people(rng, n=3), n_bootstrap=5000, rng=0)
+    assert sum(ranked) < 100  # of 10 different resamples of three, 7 hold more than one subject
+
+
+@pytest.mark.parametrize("method", POOLING_METHODS)
+def test_the_number_of_threads_does_not_matter(method, rng):
+    stack = RDM(rng.random((6, 2, 190)), dims=["subject", "time"])
+    found = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads):
+            result = noise_ceiling(stack, method=method, rng=0, n_bootstrap=20)
+        found.append(np.concatenate([result.lower_per_subject.ravel(), result.upper_interval.ravel()]))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 BAD = {
     "method": ({"method": "mse"}, ValueError, "method must be one of 'spearman'"),
+    "sigma_k": ({"sigma_k": np.ones(5)}, ValueError, "sigma_k is for the methods 'whitened-cosine'"),
     "pooling": ({"pooling": "mean"}, ValueError, "pooling must be one of 'rank', 'raw', 'rsatoolbox'; got 'mean'"),
     "nan_policy": ({"nan_policy": "skip"}, ValueError, "nan_policy must be one of"),
     "negative": ({"n_bootstrap": -1}, ValueError, "n_bootstrap must be at least 0; got -1"),
