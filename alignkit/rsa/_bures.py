@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from alignkit._threads import each
 from alignkit._typing import BoolArray, FloatArray
 from alignkit.rsa._condensed import squareform, upper_triangle
 from alignkit.rsa._rescale import rescale
@@ -37,7 +38,7 @@ def configurations(rows: Any) -> Configurations:
     scaled, exponents = rescale(rows.astype(np.float64, copy=False), -1)
     # points scale with the root of squared distances: an even power has one
     odd = exponents[:, 0] % 2
-    found = [_points(np.ldexp(row, one)) for row, one in zip(scaled, odd, strict=True)]
+    found = each(_points, list(np.ldexp(scaled, odd[:, None])))
     return Configurations(
         [points for points, _ in found], (exponents[:, 0] - odd) / 2, np.array([share for _, share in found])
     )
@@ -63,7 +64,8 @@ def bures_product(a: Configurations, b: Configurations, *, metric: bool) -> Floa
     The fidelity ``tr √(A^½ B A^½)`` is the sum of the singular values of ``F_a'F_b``.
     """
     size_a, size_b = (np.array([np.square(points).sum() for points in x.points]) for x in (a, b))
-    fidelity = np.array([[_nuclear_norm(x.T @ y) for y in b.points] for x in a.points])
+    pairs = [(x, y) for x in a.points for y in b.points]
+    fidelity = np.array(each(_nuclear_norm, pairs)).reshape(len(a.points), len(b.points))
     if not metric:
         with np.errstate(invalid="ignore"):  # RDMs without any extent
             return np.asarray(np.clip(fidelity / np.sqrt(size_a)[:, None] / np.sqrt(size_b), 0.0, 1.0))
@@ -73,5 +75,6 @@ def bures_product(a: Configurations, b: Configurations, *, metric: bool) -> Floa
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
 
 
-def _nuclear_norm(x: FloatArray) -> float:
-    return float(np.linalg.svd(x, compute_uv=False).sum()) if x.size else 0.0
+def _nuclear_norm(pair: tuple[FloatArray, FloatArray]) -> float:
+    product = pair[0].T @ pair[1]
+    return float(np.linalg.svd(product, compute_uv=False).sum()) if product.size else 0.0

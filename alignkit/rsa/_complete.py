@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -23,6 +22,11 @@ def complete(pairs: FloatArray, valid: BoolArray, covariance: FloatArray, root: 
     to x, zero elsewhere, is the completed RDM: ``d'V⁻¹e`` of two of them equals ``d_v'V_vv⁻¹e_v``. V is applied through
     the items' matrices, V⁻¹ (over all pairs, its part is the preconditioner) likewise: memory is O(items²).
     ``root`` is the :func:`contrast_root` of ``covariance``.
+
+    Raises
+    ------
+    ValueError
+        A covariance so close to singular that the iteration does not arrive.
     """
     inverse = np.linalg.inv(root)
     precision = inverse.T @ inverse
@@ -88,8 +92,8 @@ def _conjugate_gradients(
         step = z + size / before * step
     if best_rest > _ENOUGH * target:
         msg = (
-            f"the missing pairs could not be left out exactly: sigma_k is so badly conditioned that a relative "
-            f"residual of {best_rest / target:.1e} is left. Shrink it towards its diagonal."
+            "sigma_k is so badly conditioned that single missing pairs cannot be left out exactly (a relative residual "
+            f"of {best_rest / target:.1e} stays); shrink it towards its diagonal, or give variances alone."
         )
-        warnings.warn(msg, RuntimeWarning, stacklevel=2)
+        raise ValueError(msg)
     return best

@@ -49,16 +49,17 @@ def system(models: AnyArray, data: AnyArray, *, intercept: bool) -> System:
     """Return the system of rows ``data`` on rows ``models``, without NaN."""
     centred_models, model_means = _centred(models, intercept=intercept)
     centred_data, data_means = _centred(data, intercept=intercept)
-    with one_blas_thread():
+    with one_blas_thread():  # the same bits for any number of threads
         basis, root = np.linalg.qr(centred_models.T)
-    goals = products(np.ascontiguousarray(basis.T), centred_data)
-    # one RDM after the other: what is left is as large as the data
-    rest = [np.square(row - basis @ goal).sum() for row, goal in zip(centred_data, goals.T, strict=True)]
+        goals = products(np.ascontiguousarray(basis.T), centred_data)
+        # one RDM after the other: what is left is as large as the data
+        rest = [np.square(row - basis @ goal).sum() for row, goal in zip(centred_data, goals.T, strict=True)]
+        total = [row @ row for row in centred_data]
     return System(
         root,
         goals,
         np.array(rest),
-        np.array([row @ row for row in centred_data]),
+        np.array(total),
         model_means,
         data_means,
         models.shape[1],

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from alignkit._threads import each
 from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._complete import complete
 from alignkit.rsa._condensed import n_items_of, squareform, upper_triangle
@@ -147,9 +148,13 @@ class CovarianceWhitening:
 
     def __call__(self, pairs: Any, diagonal: Any) -> Any:
         """Return whitened vectors, shape (rows, pairs + items), of ``pairs`` and one ``diagonal`` value per row."""
-        # one RDM after the other: squares are large
-        xp = namespace(pairs)
-        return xp.stack([self._whiten(self._square(*row)) for row in zip(pairs, diagonal[:, 0], strict=True)])
+        # one RDM after the other (or as many as there are threads): squares are large
+        rows = list(zip(pairs, diagonal[:, 0], strict=True))
+        whiten = each(self._whitened_row, rows) if isinstance(pairs, np.ndarray) else map(self._whitened_row, rows)
+        return namespace(pairs).stack(list(whiten))
+
+    def _whitened_row(self, row: tuple[Any, Any]) -> Any:
+        return self._whiten(self._square(*row))
 
     @cached_property
     def items(self) -> IntArray:

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from alignkit.rsa import RDM
+from alignkit.rsa._align_all import align_all, as_rdms
+
+
+def test_one_stack_or_a_sequence(rng):
+    values = rng.random((2, 6))
+    assert [one.shape for one in as_rdms("x", values)] == [(2,)]
+    assert [one.shape for one in as_rdms("x", values.tolist())] == [(2,)]
+    assert [one.shape for one in as_rdms("x", list(values))] == [(), ()]
+    square = RDM(values[0]).squareform()
+    assert [one.shape for one in as_rdms("x", square.tolist())] == [()]
+    assert [one.shape for one in as_rdms("x", [square, RDM(values), values[1]])] == [(), (2,), ()]
+    with pytest.raises(ValueError, match="the controls is empty"):
+        as_rdms("the controls", [])
+
+
+def test_everything_follows_the_first(rng):
+    values = rng.random((3, 10))
+    a, b, c = (RDM(row, list("abcde")) for row in values)
+    found = align_all([("a", a), ("b", b.select(list("edcba"))), ("c", c.select(list("badec")))], "raise")
+    assert all(one.labels == tuple("abcde") for one in found)
+    assert np.array_equal([one.values for one in found], values)
+
+
+def test_items_that_all_share(rng):
+    a, b, c = (RDM(rng.random(10), list(names)) for names in ("abcde", "fbcde", "edcba"))
+    found = align_all([("a", a), ("b", b), ("c", c)], "intersect")
+    assert [one.labels for one in found] == [tuple("bcde")] * 3
+    with pytest.raises(ValueError, match="the base and the other do not hold the same items .only in the base: 'a'"):
+        align_all([("the base", a), ("the other", b)], "raise")
