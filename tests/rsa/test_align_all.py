@@ -31,5 +31,5 @@ def test_items_that_all_share(rng):
     a, b, c = (RDM(rng.random(10), list(names)) for names in ("abcde", "fbcde", "edcba"))
     found = align_all([("a", a), ("b", b), ("c", c)], "intersect")
     assert [one.labels for one in found] == [tuple("bcde")] * 3
-    with pytest.raises(ValueError, match="the base and the other do not hold the same items .only in the base: 'a'"):
+    with pytest.raises(ValueError, match=r"the base and the other do not hold the same items .only in the base: 'a'"):
         align_all([("the base", a), ("the other", b)], "raise")
