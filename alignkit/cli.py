@@ -10,6 +10,7 @@ from alignkit._cli._guard import guarded
 from alignkit._cli._registry import VERBS, Entry, find_verb, verb
 
 if TYPE_CHECKING:
+    from alignkit._cli._ceiling import CeilingConfig
     from alignkit._cli._compare import CompareConfig
     from alignkit._cli._data import (
         DataFetchConfig,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from alignkit._cli._extract import ExtractConfig
     from alignkit._cli._models import ModelsListConfig, ModelsShowConfig
     from alignkit._cli._patterns import PatternsConfig
+    from alignkit._cli._permute import PermuteConfig
     from alignkit._cli._regress import RegressConfig
     from alignkit._cli._rsa import RdmConfig
     from alignkit._cli._score import ScoreConfig
@@ -93,6 +95,22 @@ def compare() -> Entry[CompareConfig]:
     from alignkit._cli._compare import CompareConfig, run_compare
 
     return Entry(CompareConfig, run_compare)
+
+
+@verb("ceiling", RDMS)
+def ceiling() -> Entry[CeilingConfig]:
+    """Say how well any model could do, given how far people agree."""
+    from alignkit._cli._ceiling import CeilingConfig, run_ceiling
+
+    return Entry(CeilingConfig, run_ceiling)
+
+
+@verb("permute", RDMS)
+def permute() -> Entry[PermuteConfig]:
+    """Test whether RDMs are alike by permuting item labels (Mantel)."""
+    from alignkit._cli._permute import PermuteConfig, run_permute
+
+    return Entry(PermuteConfig, run_permute)
 
 
 @verb("regress", RDMS)

@@ -83,7 +83,7 @@ def run_compare(config: CompareConfig) -> None:
         first,
         second,
         method=config.method,
-        sigma_k=_read_sigma_k(config.sigma_k, rdms[0], first),
+        sigma_k=read_sigma_k(config.sigma_k, rdms[0], first),
         controls=[load_rdm(path) for path in config.controls] or None,
         partial=config.partial,
         nan_policy=config.nan_policy,
@@ -98,7 +98,7 @@ def run_compare(config: CompareConfig) -> None:
         print(f"saved to {config.out}")
 
 
-def _read_sigma_k(path: Path | None, given: RDM, compared: RDM) -> FloatArray | None:
+def read_sigma_k(path: Path | None, given: RDM, compared: RDM) -> FloatArray | None:
     """Return the variances or the covariance in a file for the items that are compared, in their order."""
     if path is None:
         return None

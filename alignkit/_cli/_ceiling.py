@@ -1,0 +1,118 @@
+"""``alignkit ceiling``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from alignkit._check import NanPolicy, check_count, check_fraction
+from alignkit._cli._compare import load_rdm, read_sigma_k, stack_files
+from alignkit._cli._files import check_out
+from alignkit._config import Positional
+from alignkit.rsa import RDM, NoiseCeiling, SplitHalf, noise_ceiling, split_half
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CeilingConfig:
+    """Say how well any model could do, given how far people agree.
+
+    One file holds the RDMs of several people, several files one RDM each; labelled RDMs are matched by
+    label. leave-one-out gives the lower and upper noise ceiling, split-half the reliability of the mean
+    RDM, corrected by Spearman and Brown. Further axes (time) give one value each.
+
+    Examples
+    --------
+    alignkit ceiling people.npz
+    alignkit ceiling s1.npz s2.npz s3.npz --method pearson --out ceiling.json
+    alignkit ceiling people.npz --kind split-half --dim session
+    """
+
+    files: Positional[tuple[Path, ...]]
+    """RDMs of several people, or files with one RDM each (.npz, .npy, .mat, .csv)."""
+    kind: Literal["leave-one-out", "split-half"] = "leave-one-out"
+    """Each person against the others (lower) and all (upper), or one half of the people against the other."""
+    method: Literal[
+        "spearman",
+        "pearson",
+        "cosine",
+        "rho-a",
+        "kendall-tau-a",
+        "kendall-tau-b",
+        "whitened-cosine",
+        "whitened-pearson",
+    ] = "spearman"
+    """Similarity of two RDMs."""
+    pooling: Literal["rank", "raw", "rsatoolbox"] = "rank"
+    """How people are averaged: on the scale of the method, as they are, or as rsatoolbox does."""
+    sigma_k: Path | None = None
+    """Array file with the variances or the covariance of the items of the first file (whitened methods)."""
+    dim: str | None = None
+    """Name of the axis of people (sessions); by default subject, or the only one."""
+    nan_policy: NanPolicy = "propagate"
+    """NaN in anybody's RDM: give NaN, leave those pairs of items out for all, or raise."""
+    on_mismatch: Literal["raise", "intersect"] = "raise"
+    """Files over different items: raise, or take the items they share."""
+    n_bootstrap: int = 1000
+    """Resamples of people for the intervals (leave-one-out); 0 for none."""
+    n_splits: int = 1000
+    """Random halves (split-half); all of them where there are no more."""
+    confidence: float = 0.95
+    """Level of the interval."""
+    seed: int = 0
+    """Seed of the resamples or halves."""
+    out: Path | None = None
+    """Where to write the result (.json: everything; .csv: the table)."""
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            msg = "at least one file of RDMs is needed."
+            raise ValueError(msg)
+        check_count("n_bootstrap", self.n_bootstrap)
+        check_count("n_splits", self.n_splits, 1)
+        check_fraction("confidence", self.confidence)
+
+
+def run_ceiling(config: CeilingConfig) -> None:
+    """Compute a ceiling or a reliability, print it and save it."""
+    check_out(config.out, (".json", ".csv"), (*config.files, config.sigma_k))
+    given = [load_rdm(path) for path in config.files]
+    people = given[0] if len(given) == 1 else stack_files(config.files, given, config.on_mismatch)
+    result = _compute(config, people, read_sigma_k(config.sigma_k, given[0], people))
+    if config.out is not None:
+        result.save(config.out)
+    print(result)
+    if result.dims[1:]:
+        print(_table(result))
+    if config.out is not None:
+        print(f"saved to {config.out}")
+
+
+def _compute(config: CeilingConfig, people: RDM, sigma_k: object) -> NoiseCeiling | SplitHalf:
+    options: dict[str, Any] = {
+        name: getattr(config, name) for name in ("method", "pooling", "dim", "nan_policy", "confidence")
+    }
+    options |= {"sigma_k": sigma_k, "rng": config.seed}
+    if config.kind == "split-half":
+        return split_half(people, n_splits=config.n_splits, **options)
+    return noise_ceiling(people, n_bootstrap=config.n_bootstrap, **options)
+
+
+def _table(result: NoiseCeiling | SplitHalf, limit: int = 20) -> str:
+    """Return what further axes hold as text: one row per index, the first ones where there are many."""
+    import pandas as pd
+
+    names = ("lower", "upper") if isinstance(result, NoiseCeiling) else ("similarity", "reliability")
+    values = {name: np.asarray(getattr(result, name)) for name in names}
+    shape = values[names[0]].shape
+    index = np.indices(shape).reshape(len(shape), -1)
+    axes = {
+        name: [result.coords[name][i] if name in result.coords else int(i) for i in positions]
+        for name, positions in zip(result.dims[1:], index, strict=True)
+    }
+    table = pd.DataFrame({**axes, **{name: x.ravel() for name, x in values.items()}})
+    text = str(table.head(limit).to_string(index=False, float_format="{:.4f}".format))
+    more = len(table) - limit
+    return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text
