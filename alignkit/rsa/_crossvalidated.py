@@ -13,19 +13,22 @@ from itertools import combinations
 import numpy as np
 
 from alignkit._typing import AnyArray, IntArray
-from alignkit.rsa._arrays import Array, Precision, cast, diagonal, floats_like, root, transposed
-from alignkit.rsa._condensed import upper_triangle
+from alignkit.rsa._arrays import Array, Precision, cast, diagonal, floats_like, precision_of, root, transposed
+from alignkit.rsa._condensed import as_host, upper_triangle
 from alignkit.rsa._dissimilarities import constant_rows, whiten
 from alignkit.rsa._namespace import like, namespace
 from alignkit.rsa._patterns import Folds, Noise, Patterns, Undefined
 from alignkit.rsa._poisson import rates_and_logs
 from alignkit.rsa._rescale import centre, rescale, scale
+from alignkit.rsa._ties import restore_ties
 
 APART = {
     "fold-pairs": "items that do not occur together in two folds",
     "observation-pairs": "items that do not occur in two folds",
 }
 NO_VARIANCE = "items whose cross-validated variance is not positive"
+#: A cross-validated variance up to this part of the plain one is zero but for rounding.
+_ROUNDING = {"float64": 1e-13, "float32": 1e-5}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,16 +56,14 @@ def sqeuclidean_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     folds, noise = _folds_of(patterns), patterns.noise
     x = whiten(patterns.x - folds.origin, noise)
     x, exponent = rescale(x, (-3, -2, -1))
-    products = _products(x, x, patterns, differences=True)
-    values, undefined = _distances(products, patterns)
+    values, undefined = _distances(x, x, patterns)
     return scale(values, 2 * exponent[..., 0, 0]), undefined
 
 
 def poisson_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the cross-validated symmetrised divergence of Poisson rates, per channel."""
     rates, logs, bad = rates_and_logs(patterns.x, patterns.options)
-    products = _products(rates, logs, patterns, differences=True)
-    values, undefined = _distances(products, patterns)
+    values, undefined = _distances(rates, logs, patterns)
     bad = dataclasses.replace(bad, mask=(bad.mask & like(_folds_of(patterns).counts > 0, bad.mask)).any(axis=-2))
     return values / patterns.n_channels, [bad, *undefined]
 
@@ -80,28 +81,39 @@ def cosine_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     return _angles(x, patterns)
 
 
-def _distances(products: _Products, patterns: Patterns) -> tuple[Array, list[Undefined]]:
+def _distances(a: Array, b: Array, patterns: Patterns) -> tuple[Array, list[Undefined]]:
+    products = _products(a, b, patterns, differences=True)
     own, cross = products.own, products.cross
     values = upper_triangle(own + transposed(own) - cross - transposed(cross))
-    return values, _apart(products, patterns)
+    sizes = as_host(root(_plain_products(a, a, patterns) * _plain_products(b, b, patterns)))
+    # that of the smallest item: what is told apart by more than its rounding stays apart
+    smallest = float(sizes.min(where=sizes > 0, initial=np.inf))
+    tolerance = 1e-14 * smallest if np.isfinite(smallest) else 0.0
+    return _with_ties(values, tolerance), _apart(products, patterns)
+
+
+def _with_ties(values: Array, absolute: float) -> Array:
+    return restore_ties(values, absolute=absolute) if precision_of(values) == "float64" else values
 
 
 def _angles(x: Array, patterns: Patterns) -> tuple[Array, list[Undefined]]:
     xp, floor = namespace(x), patterns.options.variance_floor
     products = _products(x, x, patterns, differences=False)
     own, cross = products.own, (products.cross + transposed(products.cross)) / 2
+    plain = cast(_plain_products(x, x, patterns), patterns.dtype)[..., :, None]
     if floor:
-        own = xp.maximum(own, floor * _plain_variance(x, patterns)[..., :, None])
-    lengths = root(xp.where(own > 0, own, 1.0))
-    values = upper_triangle(1.0 - cross / (lengths * transposed(lengths)))
-    empty = upper_triangle((own <= 0) | transposed(own <= 0))
+        own = xp.maximum(own, floor * plain)
+    empty = own <= _ROUNDING[patterns.dtype] * plain
+    lengths = root(xp.where(empty, 1.0, own))
+    values = _with_ties(upper_triangle(1.0 - cross / (lengths * transposed(lengths))), 1e-13)
+    empty = upper_triangle(empty | transposed(empty))
     return values, [*_apart(products, patterns), Undefined(NO_VARIANCE, empty, "pairs")]
 
 
-def _plain_variance(x: Array, patterns: Patterns) -> Array:
-    """Return the mean over folds of each item's sum of squares, shape (..., items): not cross-validated."""
-    present = _weights(_folds_of(patterns).counts > 0, x)[..., 0]
-    return cast(((x * x).sum(axis=-1) * present).sum(axis=-2) / present.sum(axis=-2), patterns.dtype)
+def _plain_products(a: Array, b: Array, patterns: Patterns) -> Array:
+    """Return the mean over folds of each item's products within them, shape (..., items): not cross-validated."""
+    present = _weights(_folds_of(patterns).counts > 0, a)[..., 0]
+    return ((a * b).sum(axis=-1) * present).sum(axis=-2) / present.sum(axis=-2)
 
 
 def _weights(numbers: AnyArray, x: Array) -> Array:

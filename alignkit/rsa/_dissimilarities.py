@@ -40,7 +40,7 @@ def cosine(patterns: Patterns) -> tuple[Array, list[Undefined]]:
 def euclidean(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the length of the difference."""
     squares, exponent = _squares(patterns.x, patterns.dtype)
-    return scale(root(squares), exponent[..., 0]), []
+    return scale(_rooted(squares), exponent[..., 0]), []
 
 
 def sqeuclidean(patterns: Patterns) -> tuple[Array, list[Undefined]]:
@@ -52,13 +52,17 @@ def sqeuclidean(patterns: Patterns) -> tuple[Array, list[Undefined]]:
 def mahalanobis(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the length of the difference of whitened rows."""
     squares, exponent = _squares(_whitened(patterns), patterns.dtype)
-    return scale(root(squares), exponent[..., 0]), []
+    return scale(_rooted(squares), exponent[..., 0]), []
 
 
 def sqmahalanobis(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the squared length of the difference of whitened rows."""
     squares, exponent = _squares(_whitened(patterns), patterns.dtype)
     return scale(squares, 2 * exponent[..., 0]), []
+
+
+def _rooted(squares: Array) -> Array:
+    return root(squares) if is_tensor(squares) else np.sqrt(squares, out=squares)
 
 
 def constant_rows(x: Array) -> Array:

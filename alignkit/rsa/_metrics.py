@@ -70,7 +70,7 @@ class Kind:
 
 def _kinds() -> dict[str, Kind]:
     plain, missing, cv = _dissimilarities, _missing_channels, _crossvalidated
-    prior = {"prior_lambda", "prior_weight"}
+    prior, angle = {"prior_lambda", "prior_weight"}, frozenset({"folds", "cv", "variance_floor"})
     found = {
         "correlation": Kind(plain.correlation, omit=missing.correlation, ties=True),
         "cosine": Kind(plain.cosine, omit=missing.cosine, ties=True),
@@ -78,12 +78,12 @@ def _kinds() -> dict[str, Kind]:
         "sqeuclidean": Kind(plain.sqeuclidean, frozenset({"normalize"}), omit=missing.sqeuclidean, ties=True),
         "mahalanobis": Kind(plain.mahalanobis, frozenset({"noise"}), ties=True),
         "sqmahalanobis": Kind(plain.sqmahalanobis, frozenset({"noise", "normalize"}), ties=True),
-        "poisson": Kind(_poisson.poisson, frozenset(prior)),
-        "crossnobis": Kind(cv.crossnobis, frozenset({"folds", "cv", "noise"})),
-        "sqeuclidean_cv": Kind(cv.sqeuclidean_cv, frozenset({"folds", "cv", "normalize"})),
-        "correlation_cv": Kind(cv.correlation_cv, frozenset({"folds", "cv", "variance_floor"})),
-        "cosine_cv": Kind(cv.cosine_cv, frozenset({"folds", "cv", "variance_floor"})),
-        "poisson_cv": Kind(cv.poisson_cv, frozenset({"folds", "cv", *prior})),
+        "poisson": Kind(_poisson.poisson, frozenset(prior), ties=True),
+        "crossnobis": Kind(cv.crossnobis, frozenset({"folds", "cv", "noise"}), ties=True),
+        "sqeuclidean_cv": Kind(cv.sqeuclidean_cv, frozenset({"folds", "cv", "normalize"}), ties=True),
+        "correlation_cv": Kind(cv.correlation_cv, angle, ties=True),
+        "cosine_cv": Kind(cv.cosine_cv, angle, ties=True),
+        "poisson_cv": Kind(cv.poisson_cv, frozenset({"folds", "cv", *prior}), ties=True),
     }
     options = {"minkowski": frozenset({"p"})}
     for name in sorted((*SETS, *NUMBERS)):
@@ -105,7 +105,7 @@ def compute(metric: str, patterns: Patterns, *, omit: bool) -> tuple[Array, list
         return values, undefined, {} if patterns.dtype == "float64" else _stated(error, exact.shape[-1])
     if patterns.dtype == "float64":
         return _compute(kind, patterns, omit)
-    items = np.unique(np.linspace(0, patterns.n_items - 1, _SAMPLE).astype(np.int64))
+    items = _sampled_items(patterns)
     exact = _compute(kind, _sample(patterns, items), omit)[0]
     if kind.ties and has_double(patterns.x) and _has_ties(exact):
         double = dataclasses.replace(patterns, x=cast(patterns.x, "float64"), dtype="float64")
@@ -129,6 +129,16 @@ def _compute(kind: Kind, patterns: Patterns, omit: bool) -> tuple[Array, list[Un
 
 def _stated(error: float, n_pairs: int) -> dict[str, Any]:
     return {"dtype": "float32", "float32_error": error, "float32_error_pairs": n_pairs}
+
+
+def _sampled_items(patterns: Patterns) -> np.ndarray[Any, np.dtype[np.int64]]:
+    # copies that stand in for items with NaN would look like ties
+    good = np.arange(patterns.n_items)
+    if patterns.bad is not None:
+        bad = as_host(patterns.bad)
+        good = np.flatnonzero(~bad.reshape(-1, bad.shape[-1]).any(axis=0))
+    good = good if len(good) >= 3 else np.arange(patterns.n_items)
+    return good[np.unique(np.linspace(0, len(good) - 1, _SAMPLE).astype(np.int64))]
 
 
 def _sample(patterns: Patterns, items: np.ndarray[Any, np.dtype[np.int64]]) -> Patterns:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-import numpy as np
-
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._arrays import Array, Precision
-from alignkit.rsa._namespace import like, namespace
+from alignkit.rsa._condensed import upper_triangle
+from alignkit.rsa._namespace import namespace
 
 CrossValidation = Literal["leave-one-fold-out", "fold-pairs", "observation-pairs"]
 
@@ -95,6 +94,5 @@ def mark(values: Array, undefined: Undefined) -> Array:
     if not mask.any():
         return values
     if undefined.of == "items":
-        rows, columns = (like(index, values) for index in np.triu_indices(mask.shape[-1], k=1))
-        mask = mask[..., rows] | mask[..., columns]
+        mask = upper_triangle(mask[..., :, None] | mask[..., None, :])
     return xp.where(mask, xp.nan, values)

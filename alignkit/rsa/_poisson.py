@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from alignkit.rsa._arrays import Array, cast, transposed
+from alignkit.rsa._arrays import Array, cast, precision_of, transposed
 from alignkit.rsa._condensed import upper_triangle
 from alignkit.rsa._dissimilarities import redo_close_pairs
 from alignkit.rsa._namespace import namespace
 from alignkit.rsa._patterns import MetricOptions, Patterns, Undefined
+from alignkit.rsa._ties import restore_ties
 
 NOT_POSITIVE = "items with rates that are not positive, whose Poisson divergence is undefined"
 
@@ -21,6 +22,7 @@ def poisson(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     kernel = left @ transposed(right)
     values = total - upper_triangle(kernel) - upper_triangle(transposed(kernel))
     values = redo_close_pairs(values, total, rates, logs)
+    values = restore_ties(values, relative=1e-13) if precision_of(values) == "float64" else values
     return values / patterns.n_channels, [undefined]
 
 

@@ -37,8 +37,10 @@ def rescale_if_needed(x: AnyArray, axis: int | tuple[int, ...]) -> tuple[AnyArra
 
 
 def scale(x: Array, exponent: Array) -> Array:
-    """Return ``x`` times two to the power of ``exponent``."""
+    """Return ``x`` times two to the power of ``exponent``; an array itself where all exponents are zero."""
     if not is_tensor(x):
+        if not exponent.any():
+            return x
         with np.errstate(over="ignore", under="ignore"):
             return np.ldexp(x, exponent)
     # in halves: the power alone may be out of range where the product is not

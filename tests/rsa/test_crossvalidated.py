@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from fractions import Fraction
+from itertools import combinations, permutations
+
 import numpy as np
 import pytest
 from reference.rdm import (
@@ -297,3 +301,82 @@ def test_noise_in_any_unit(rng):
     covariance = np.linalg.inv(precision) * np.outer(mixed, mixed)
     both = rdm(x * mixed, noise=covariance, noise_kind="covariance", **options).values
     assert np.allclose(both, expected, rtol=1e-9, atol=1e-10)
+
+
+# ---- discrete patterns: what is equal, or zero, in exact arithmetic --------------------------------------------------
+
+
+def fractions_of_folds(whole: np.ndarray, *, centred: bool) -> list[list[list[Fraction]]]:
+    """Return folds of items of channels, shape of ``whole``, as exact numbers, less each row's mean if ``centred``."""
+    exact = [[[Fraction(int(value)) for value in row] for row in fold] for fold in whole]
+    return [[[v - sum(row) / len(row) * centred for v in row] for row in fold] for fold in exact]
+
+
+def dot(a, b) -> Fraction:
+    return sum((p * q for p, q in zip(a, b, strict=True)), Fraction(0))
+
+
+def exact_keys(whole: np.ndarray, metric: str) -> list[object]:
+    """Return, for every pair of items, what is equal just when the exact values are; None where there is none."""
+    folds = fractions_of_folds(whole, centred=metric == "correlation_cv")
+    n_items = len(folds[0])
+
+    def product(i: int, j: int) -> Fraction:
+        return sum((dot(f[i], g[j]) for f, g in permutations(folds, 2)), Fraction(0))
+
+    keys: list[object] = []
+    for i, j in combinations(range(n_items), 2):
+        own, other, cross = product(i, i), product(j, j), product(i, j)
+        if metric in ("crossnobis", "sqeuclidean_cv"):
+            keys.append(own + other - 2 * cross)
+        elif own > 0 and other > 0:
+            keys.append(((cross > 0) - (cross < 0), cross**2 / (own * other)))
+        else:
+            keys.append(None)
+    return keys
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor"])
+@pytest.mark.parametrize("cv", CV)
+@pytest.mark.parametrize("metric", METRICS[:4])
+@pytest.mark.parametrize("patterns", ["one-hot", "ratings in tenths"])
+def test_discrete_patterns_tie_and_vanish_exactly(patterns, metric, cv, kind, rng):
+    n_folds, n_items, n_channels = 4, 20, 6
+    # means of 1/6: one pair of equal rows among the six pairs of folds makes a covariance of zero
+    whole = np.eye(n_channels, dtype=int)[rng.integers(n_channels, size=(n_folds, n_items))]
+    whole[2:, ::2] = whole[:2, ::2]
+    if patterns == "ratings in tenths":
+        whole = 1 + 2 * whole
+    keys = exact_keys(whole, metric)
+    x = (whole if patterns == "one-hot" else whole / 10).reshape(-1, n_channels).astype(float)
+    if kind == "tensor":
+        x = pytest.importorskip("torch").from_numpy(x)
+    labels, folds = [f"c{i}" for i in range(n_items)] * n_folds, np.repeat(range(n_folds), n_items)
+    options = {"metric": metric, "labels": labels, "folds": folds, "cv": cv}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        values = np.asarray(rdm(x, **options).values)
+        single = np.asarray(rdm(x, dtype="float32", **options).values)
+    undefined = np.array([key is None for key in keys])
+    assert np.array_equal(np.isnan(values), undefined)
+    assert np.array_equal(np.isnan(single), undefined)
+    known = [(key, value) for key, value in zip(keys, values.tolist(), strict=True) if key is not None]
+    assert len(set(known)) == len({key for key, _ in known}) < len(known)
+    assert np.array_equal(single, values.astype(np.float32), equal_nan=True)
+
+
+def test_items_of_all_sizes_keep_their_digits(rng):
+    # no tie is made of values that the unit of other items makes look alike
+    x, labels, folds = design(rng, n_items=6)
+    units = {f"c{i}": 10.0 ** (-2 * i) for i in range(6)}
+    x = x * np.array([units[label] for label in labels])[:, None]
+    # whole numbers of that size: the smallest items tie in nothing but these
+    values = rdm(x, metric="sqeuclidean_cv", labels=labels, folds=folds).values
+    expected = leave_one_fold_out(x, labels, folds, product())
+    assert np.allclose(values, expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max())
+    small = [i for i, label in enumerate(labels) if label in ("c3", "c4", "c5")]
+    alone = leave_one_fold_out(x[small], [labels[i] for i in small], [folds[i] for i in small], product())
+    result = rdm(x, metric="sqeuclidean_cv", labels=labels, folds=folds).select(
+        [label for label in dict.fromkeys(labels) if label in ("c3", "c4", "c5")]
+    )
+    assert np.allclose(result.values, alone, rtol=1e-6)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections import Counter
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,3 +63,17 @@ def test_rates_that_are_not_positive_are_named():
         rdm(x, metric="poisson", prior_weight=0.0)
     with pytest.raises(ValueError, match="'item 1'"):
         rdm(x, metric="poisson", nan_policy="raise")
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "float32"])
+def test_equal_divergences_of_counts_are_equal(kind, rng):
+    counts = rng.integers(0, 3, size=(40, 5))
+    x = counts.astype(np.float32 if kind == "float32" else float)
+    x = pytest.importorskip("torch").from_numpy(x) if kind == "tensor" else x
+    values = np.asarray(rdm(x, metric="poisson", dtype="float32" if kind == "float32" else None).values).tolist()
+    # the same pairs of counts in other channels, or the other way round, add up to the same
+    keys = [
+        frozenset(Counter(frozenset(pair) for pair in zip(a, b, strict=True) if pair[0] != pair[1]).items())
+        for a, b in combinations(counts.tolist(), 2)
+    ]
+    assert len(set(zip(keys, values, strict=True))) == len(set(keys)) < len(keys)
