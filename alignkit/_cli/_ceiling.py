@@ -63,6 +63,8 @@ class CeilingConfig:
     """Level of the interval."""
     seed: int = 0
     """Seed of the resamples or halves."""
+    progress: bool = True
+    """Show a progress bar with the time left when it takes long."""
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table)."""
 
@@ -92,7 +94,7 @@ def run_ceiling(config: CeilingConfig) -> None:
 
 def _compute(config: CeilingConfig, people: RDM, sigma_k: object) -> NoiseCeiling | SplitHalf:
     options: dict[str, Any] = {
-        name: getattr(config, name) for name in ("method", "pooling", "dim", "nan_policy", "confidence")
+        name: getattr(config, name) for name in ("method", "pooling", "dim", "nan_policy", "confidence", "progress")
     }
     options |= {"sigma_k": sigma_k, "rng": config.seed}
     if config.kind == "split-half":

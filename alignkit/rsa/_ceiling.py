@@ -154,6 +154,7 @@ def noise_ceiling(
     nan_policy: NanPolicy = "propagate",
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
+    progress: bool = False,
     rng: RNGLike = None,
 ) -> NoiseCeiling:
     """Compute the lower and upper noise ceiling of subjects' RDMs.
@@ -188,6 +189,8 @@ def noise_ceiling(
         left out.
     confidence : float
         Level of the percentile intervals.
+    progress : bool
+        Show a progress bar with the time left while resampling.
     rng : numpy Generator, int or None
         Seed of the bootstrap.
 
@@ -225,6 +228,8 @@ def noise_ceiling(
     >>> round(ceiling.lower, 3), round(ceiling.upper, 3)
     (0.942, 0.962)
     """
+    from tqdm import tqdm
+
     check_pooling(method, pooling)
     check_nan_policy(nan_policy)
     check_count("n_bootstrap", n_bootstrap)
@@ -237,13 +242,18 @@ def noise_ceiling(
     bounds = np.full((2, n_subjects, len(valid)), np.nan)
     intervals = np.full((2, 2, len(valid)), np.nan)
     generators = spawn(rng, len(valid))
+    n_drawn = n_bootstrap if n_subjects > 2 else 0
 
     def ceiling(cell: int, pool: Pool) -> None:
-        found, interval = _ceiling(pool, n_subjects, n_bootstrap, confidence, generators[cell])
-        bounds[..., cell], intervals[..., cell] = found, interval
+        own = pool.bounds(np.ones((1, n_subjects)))[0]
+        bounds[..., cell] = own
+        if n_drawn and not np.isnan(own).any():
+            means = bootstrap_bounds(pool, n_subjects, n_drawn, generators[cell], bar.update)
+            intervals[..., cell] = shifted_intervals(means, own.mean(axis=1), confidence)
 
-    if n_subjects > 1:
-        each_pool(rows, valid, method, pooling, sigma, ceiling)
+    with tqdm(total=n_drawn * len(valid), desc="resamples", disable=not progress) as bar:
+        if n_subjects > 1:
+            each_pool(rows, valid, method, pooling, sigma, ceiling)
     undefined = np.isnan(bounds).any(axis=(0, 1))
     report_all(why_undefined(stack, valid, undefined, method, nan_policy), nan_policy)
     lower, upper = bounds.reshape(2, n_subjects, *others)
@@ -263,18 +273,7 @@ def noise_ceiling(
         n_items=stack.n_items,
         n_pairs=int(valid.sum(axis=1).min()),
         confidence=confidence,
-        n_bootstrap=n_bootstrap if n_subjects > 2 else 0,
+        n_bootstrap=n_drawn,
         note=" ".join(filter(None, [_FEW.get(n_subjects, ""), pooling_note(method, pooling)])),
         sigma_k=sigma_kind,
     )
-
-
-def _ceiling(
-    pool: Pool, n_subjects: int, n_bootstrap: int, confidence: float, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Return (lower, upper) per subject, shape (2, subject), and their intervals, shape (2, 2)."""
-    bounds = pool.bounds(np.ones((1, n_subjects)))[0]
-    if n_bootstrap == 0 or n_subjects == 2 or np.isnan(bounds).any():
-        return bounds, np.full((2, 2), np.nan)
-    means = bootstrap_bounds(pool, n_subjects, n_bootstrap, rng)
-    return bounds, shifted_intervals(means, bounds.mean(axis=1), confidence)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from alignkit._typing import FloatArray
-from alignkit.rsa._pools import Pool
+from alignkit.rsa._pools import Pool, in_parts
 
 
-def bootstrap_bounds(pool: Pool, n_subjects: int, n_bootstrap: int, rng: np.random.Generator) -> FloatArray:
+def bootstrap_bounds(
+    pool: Pool, n_subjects: int, n_bootstrap: int, rng: np.random.Generator, tick: Callable[[int], object]
+) -> FloatArray:
     """Return the mean (lower, upper) of resampled subjects, shape (n_bootstrap, 2); NaN for one subject alone.
 
     Copies of one subject leave together, and count once in the mean over subjects. Resamples that hold the same
-    subjects equally often are computed once.
+    subjects equally often are computed once. ``tick`` is told how many resamples are done.
     """
     draws = rng.integers(n_subjects, size=(n_bootstrap, n_subjects))
     counts = np.zeros((n_bootstrap, n_subjects), dtype=np.int64)
@@ -22,9 +26,10 @@ def bootstrap_bounds(pool: Pool, n_subjects: int, n_bootstrap: int, rng: np.rand
     means = np.full((len(distinct), 2), np.nan)
     several = np.flatnonzero(drawn.sum(axis=1) > 1)
     if several.size:
-        bounds = pool.bounds(distinct[several].astype(np.float64))
+        bounds = in_parts(pool.bounds, distinct[several].astype(np.float64), pool, tick)
         bounds[np.broadcast_to(~drawn[several, None], bounds.shape)] = 0.0
         means[several] = bounds.sum(axis=-1) / drawn[several].sum(axis=1, keepdims=True)
+    tick(n_bootstrap - len(several))
     return means[which.reshape(-1)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -13,12 +14,18 @@ from alignkit.rsa._similarity_methods import Similarity
 
 #: Values of sums that are held at once.
 _BLOCK = 1 << 19
+#: Such blocks that are shared out over threads between two steps of a progress bar.
+_TASKS = 16
 #: Share of what subjects could add up to below which rounding tells in the length of their sum.
 _CANCELLED = 1e-4
 
 
 class Pool(Protocol):
     """Subjects whose RDMs can be averaged with any weights."""
+
+    @property
+    def n_together(self) -> int:
+        """Number of rows of weights, or of halves, that are best taken together."""
 
     def bounds(self, weights: FloatArray) -> FloatArray:
         """Return (lower, upper) per subject, shape (m, 2, subject), for ``m`` rows of weights; NaN where one is 0.
@@ -41,6 +48,11 @@ class GramPool:
     gram: FloatArray
     norms: FloatArray
     rows: RowPool
+
+    @property
+    def n_together(self) -> int:
+        """Number of rows of weights, or of halves, that are best taken together."""
+        return max(1, _BLOCK // len(self.gram))
 
     def bounds(self, weights: FloatArray) -> FloatArray:
         """Return (lower, upper) per subject, shape (m, 2, subject)."""
@@ -88,6 +100,11 @@ class RowPool:
     kind: Similarity
     directed: bool
 
+    @property
+    def n_together(self) -> int:
+        """Number of rows of weights, or of halves, that are best taken together: one task for each thread, or more."""
+        return _TASKS * self._step()
+
     def bounds(self, weights: FloatArray) -> FloatArray:
         """Return (lower, upper) per subject, shape (m, 2, subject)."""
         return np.concatenate(each(self._bounds, self._blocks(weights)))
@@ -97,8 +114,11 @@ class RowPool:
         return np.concatenate(each(self._halves, self._blocks(first)))
 
     def _blocks(self, rows: AnyArray) -> list[AnyArray]:
-        step = max(1, _BLOCK // self.scaled.shape[-1])
+        step = self._step()
         return [rows[i : i + step] for i in range(0, len(rows), step)]
+
+    def _step(self) -> int:
+        return max(1, _BLOCK // self.scaled.shape[-1])
 
     def _bounds(self, weights: FloatArray) -> FloatArray:
         bounds = np.full((len(weights), 2, weights.shape[1]), np.nan)
@@ -142,3 +162,15 @@ class RowPool:
         total[extent <= limit] = 0.0
         prepared: AnyArray = self.kind.prepare(total, "auto")
         return prepared
+
+
+def in_parts(
+    function: Callable[[AnyArray], FloatArray], rows: AnyArray, pool: Pool, tick: Callable[[int], object]
+) -> FloatArray:
+    """Return ``function(rows)``, taken in parts that suit the pool; ``tick`` is told how many rows are done."""
+    found = []
+    for start in range(0, len(rows), pool.n_together):
+        part = rows[start : start + pool.n_together]
+        found.append(function(part))
+        tick(len(part))
+    return np.concatenate(found)

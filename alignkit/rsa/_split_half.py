@@ -25,7 +25,7 @@ from alignkit.rsa._pooling import (
     describe_pooling,
     pooling_note,
 )
-from alignkit.rsa._pools import Pool
+from alignkit.rsa._pools import Pool, in_parts
 from alignkit.rsa._similarity_methods import RANK_METHODS
 from alignkit.rsa._subjects import each_pool, subjects_first, valid_pairs, why_undefined
 
@@ -169,6 +169,7 @@ def split_half(
     nan_policy: NanPolicy = "propagate",
     n_splits: int = 1000,
     confidence: float = 0.95,
+    progress: bool = False,
     rng: RNGLike = None,
 ) -> SplitHalf:
     r"""Estimate the split-half reliability of the mean RDM of subjects, or of sessions.
@@ -195,6 +196,8 @@ def split_half(
         Random splits; where there are no more than that, each is taken once and the result is exact.
     confidence : float
         Level of the percentile interval over splits.
+    progress : bool
+        Show a progress bar with the time left.
     rng : numpy Generator, int or None
         Seed of the splits.
 
@@ -232,6 +235,8 @@ def split_half(
     >>> round(result.similarity, 3), round(result.reliability, 3), result.n_splits, result.exact
     (0.955, 0.977, 3, True)
     """
+    from tqdm import tqdm
+
     check_pooling(method, pooling)
     check_nan_policy(nan_policy)
     check_count("n_splits", n_splits, 1)
@@ -246,10 +251,11 @@ def split_half(
     values = np.full((len(first), len(valid)), np.nan)
 
     def compare_halves(cell: int, pool: Pool) -> None:
-        values[:, cell] = pool.halves(first)
+        values[:, cell] = in_parts(pool.halves, first, pool, bar.update)
 
-    if n > 1:
-        each_pool(rows, valid, method, pooling, sigma, compare_halves)
+    with tqdm(total=values.size, desc="splits", disable=not progress) as bar:
+        if n > 1:
+            each_pool(rows, valid, method, pooling, sigma, compare_halves)
     report_all(why_undefined(stack, valid, np.isnan(values).any(axis=0), method, nan_policy), nan_policy)
     values = values.reshape(-1, *others)
     sizes = (n // 2, n - n // 2)

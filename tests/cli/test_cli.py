@@ -70,6 +70,7 @@ FROZEN = {
         "n-splits",
         "confidence",
         "seed",
+        "progress",
         "out",
     },
     "permute": {

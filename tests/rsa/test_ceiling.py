@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import warnings
 
 import numpy as np
@@ -402,6 +403,15 @@ def test_the_number_of_threads_does_not_matter(method, rng):
         found.append(np.concatenate([result.lower_per_subject.ravel(), result.upper_interval.ravel()]))
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
+
+
+def test_a_progress_bar_on_request(rng, capsys):
+    stack = RDM(rng.random((4, 3, 10)), dims=["subject", "time"])
+    for method in ("spearman", "pearson"):
+        noise_ceiling(stack, method=method, n_bootstrap=40, progress=True, rng=0)
+        assert re.search(r"resamples: 100%.*120/120", capsys.readouterr().err)
+    noise_ceiling(stack, n_bootstrap=40)
+    assert capsys.readouterr().err == ""
 
 
 # ---- bad input -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import warnings
 
 import numpy as np
@@ -147,6 +148,13 @@ def test_raw_halves_are_compared_as_they_are(rng):
     expected = [float(compare(a.mean(axis=0), b.mean(axis=0), method="whitened-cosine")) for a, b in means]
     assert np.allclose(result.similarities, expected, rtol=0, atol=1e-13)
     assert (result.sigma_k, split_half(x).sigma_k) == ("identity", "")
+
+
+def test_a_progress_bar_on_request(rng, capsys):
+    split_half(RDM(rng.random((6, 3, 10)), dims=["subject", "time"]), progress=True)
+    assert re.search(r"splits: 100%.*30/30", capsys.readouterr().err)
+    split_half(people(rng))
+    assert capsys.readouterr().err == ""
 
 
 # ---- what is not valid is said ---------------------------------------------------------------------------------------
