@@ -78,7 +78,7 @@ def _sentence(error: BaseException) -> str:
 
 #: An option as Python writes it: ``name='value'``, ``name=True``, ``name=...``, ``name=FILE``, or ``name=`` alone.
 _KEYWORD = re.compile(
-    r"(?<![\w.'-])(?P<name>[a-z][a-z_]*)=(?P<value>'[^'\s]*'|True|\.\.\.|[A-Z]+(?![\w(])|(?=[\s),;:]|\.?(\s|$)))"
+    r"(?<![\w.'-])(?P<name>[a-z][a-z_]*)=(?P<value>'[^'\s]*'|True|False|\.\.\.|[A-Z]+(?![\w(])|(?=[\s),;:]|\.?(\s|$)))"
 )
 
 
@@ -87,6 +87,8 @@ def _in_flags(sentence: str) -> str:
 
     def flag(found: re.Match[str]) -> str:
         name = found["name"].replace("_", "-")
+        if found["value"] == "False":
+            return f"--no-{name}"
         value = found["value"].strip("'")
         return f"--{name}" if value in ("", "...", "True") else f"--{name} {value}"
 

@@ -71,6 +71,7 @@ def test_warnings_are_one_line_and_the_old_way_comes_back(capsys):
         ("pass on_mismatch='intersect'.", "pass --on-mismatch intersect."),
         ("needs labels= (names) and folds= (runs)", "needs --labels (names) and --folds (runs)"),
         ("normalize=True is", "--normalize is"),
+        ("do without residuals (keep_residuals=False).", "do without residuals (--no-keep-residuals)."),
         ("with root=... or", "with --root or"),
         ("is taken (pass preprocess= to choose).", "is taken (pass --preprocess to choose)."),
         ("fetch it elsewhere and pass weights=FILE.", "fetch it elsewhere and pass --weights FILE."),
