@@ -9,9 +9,10 @@ import logging
 import math
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ class Image:
     """A 3-D or 4-D image whose voxels are read when they are asked for.
 
     ``shape`` and ``affine`` (voxel to mm) are its grid; ``n_volumes`` is 1 for a 3-D image; ``tr`` is the time between
-    volumes in seconds where the header says it.
+    volumes in seconds where the header says it. A compressed file is unpacked by ``load``, each time anew: the runs of
+    one person hardly fit in memory together.
     """
 
     name: str
@@ -45,19 +47,26 @@ class Image:
     affine: FloatArray
     tr: float | None
     source: Any
+    load: Callable[[], Any] | None = None
 
     def volume(self, index: int = 0) -> FloatArray:
         """Return one volume in float64."""
-        data = self.source.dataobj
-        part = data[..., index] if len(self.source.shape) == 4 else data
-        return np.asarray(part, dtype=np.float64)
+        return _volume(self._data(), index)
 
     def voxels(self, mask: BoolArray) -> FloatArray:
         """Return the voxels of a mask in every volume, shape (volumes, voxels)."""
         values = np.empty((self.n_volumes, int(mask.sum())))
+        data = self._data()
         for i in range(self.n_volumes):
-            values[i] = self.volume(i)[mask]
+            values[i] = _volume(data, i)[mask]
         return values
+
+    def _data(self) -> Any:
+        return (self.source if self.load is None else self.load()).dataobj
+
+
+def _volume(data: Any, index: int) -> FloatArray:
+    return np.asarray(data[..., index] if len(data.shape) == 4 else data, dtype=np.float64)
 
 
 def open_image(name: str, image: Any) -> Image:
@@ -123,7 +132,7 @@ def _grid(image: Image) -> str:
     return f"{' x '.join(map(str, image.shape))} voxels of {sizes} mm, the first at {origin}"
 
 
-def _as_image(name: str, source: Any) -> Image:
+def _as_image(name: str, source: Any, load: Callable[[], Any] | None = None) -> Image:
     shape = tuple(int(size) for size in source.shape)
     if len(shape) not in (3, 4) or min(shape) < 1:
         msg = f"{name} must be a 3-D image or a 4-D one (x, y, z, volume); its shape is {shape}."
@@ -136,7 +145,8 @@ def _as_image(name: str, source: Any) -> Image:
         msg = f"{name} has an affine that says of no voxel where it lies; set its sform or qform."
         raise ValueError(msg)
     affine.flags.writeable = False
-    return Image(name, (shape[0], shape[1], shape[2]), math.prod(shape[3:]), affine, _repetition_time(source), source)
+    tr = _repetition_time(source)
+    return Image(name, (shape[0], shape[1], shape[2]), math.prod(shape[3:]), affine, tr, source, load)
 
 
 def _repetition_time(source: Any) -> float | None:
@@ -144,7 +154,8 @@ def _repetition_time(source: Any) -> float | None:
     header = source.header
     if len(source.shape) < 4 or "xyzt_units" not in getattr(header, "keys", tuple)():
         return None
-    seconds = float(header.get_zooms()[3]) * _SECONDS.get(int(header["xyzt_units"]) & 56, 0.0)
+    # as decimals: the float32 nearest to 1.4 is 1.39999998, and a thousand volumes later another volume
+    seconds = float(str(header.get_zooms()[3])) * _SECONDS.get(int(header["xyzt_units"]) & 56, 0.0)
     return round(seconds, 9) if 0 < seconds < math.inf else None
 
 
@@ -152,9 +163,18 @@ def _open_file(nibabel: Any, path: Path) -> Image:
     path = check_file(path)
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
+    with _damage(path):
+        if not packed:
+            return _as_image(str(path), _open_plain(nibabel, path))
+        return _as_image(str(path), _start_of_packed(nibabel, path), partial(_unpack, nibabel, path))
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Turn what nibabel and gzip raise on damaged files into one sentence that names the file."""
     try:
         with _no_log():
-            return _as_image(str(path), _open_packed(nibabel, path) if packed else _open_plain(nibabel, path))
+            yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         msg = f"{path} cannot be unpacked ({str(error).rstrip('.')}); it is truncated or damaged."
         raise ValueError(msg) from error
@@ -188,25 +208,36 @@ def _open_plain(nibabel: Any, path: Path) -> Any:
     return kind.from_filename(path)
 
 
-def _open_packed(nibabel: Any, path: Path) -> Any:
-    """Unpack a whole .nii.gz: only its end tells whether its checksum is right."""
+def _start_of_packed(nibabel: Any, path: Path) -> Any:
+    """Return the header of a .nii.gz as an image without voxels."""
     with gzip.open(path) as file:
         start = file.read(540)
         kind, needed = _claim(nibabel, path, start)
         if needed > _MAX_RATIO * path.stat().st_size:
             raise ValueError(_short(path, needed, None))
-        content = bytearray(start)
-        while len(content) < needed and (part := file.read(min(_BLOCK, needed - len(content)))):
-            content += part
+        offset = int(kind.header_class(start[: kind.header_class.sizeof_hdr], check=False).get_data_offset())
+        return kind.from_stream(io.BytesIO(start + file.read(max(0, offset - len(start)))))
+
+
+def _unpack(nibabel: Any, path: Path) -> Any:
+    """Return the image of a .nii.gz, read to its end: only that tells whether its checksum is right."""
+    with _damage(path), gzip.open(path) as file:
+        start = file.read(540)
+        kind, needed = _claim(nibabel, path, start)
+        content = io.BytesIO()
+        held = content.write(start)
+        while held < needed and (part := file.read(min(_BLOCK, needed - held))):
+            held += content.write(part)
         surplus = 0
         while part := file.read(_BLOCK):
             surplus += len(part)
             if surplus > MAX_BYTES:
                 msg = f"{path} expands to more than its header says; it is damaged."
                 raise ValueError(msg)
-    if len(content) < needed:
-        raise ValueError(_short(path, needed, len(content)))
-    return kind.from_stream(io.BytesIO(content))
+        if held < needed:
+            raise ValueError(_short(path, needed, held))
+        content.seek(0)
+        return kind.from_stream(content)
 
 
 def _claim(nibabel: Any, path: Path, start: bytes) -> tuple[Any, int]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from reference.fmri import AFFINE, write_nifti
 
+from alignkit.data import _nifti
 from alignkit.data._nifti import check_same_grid, open_image, open_images, same_grid, to_mm
 
 nibabel = pytest.importorskip("nibabel")
@@ -27,7 +28,7 @@ def path(tmp_path: Path, values: np.ndarray) -> Path:
 def refused(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"\.nii") as caught:
-        open_image("bold", path)
+        open_image("bold", path).volume()
     text = str(caught.value)
     assert text.endswith(".")
     assert "\n" not in text
@@ -185,3 +186,37 @@ def test_grids(rng: np.random.Generator) -> None:
         with pytest.raises(ValueError, match=r"4 x 5 x [67] voxels of 2 x 3.* x 2\.5 mm.*does not lie.*: resample it"):
             check_same_grid(a, other, remedy="resample it.")
     np.testing.assert_allclose(to_mm(AFFINE, [[1, 2, 3]]), [[28.0, -14.0, 12.5]])
+
+
+def test_the_repetition_time_is_the_decimal_that_was_meant(values: np.ndarray) -> None:
+    """A float32 of 1.4 is 1.39999998: volume 1000 would not lie at 1400 s."""
+    for seconds in (1.4, 0.72, 2.2):
+        image = nibabel.Nifti1Image(values, AFFINE)
+        image.header.set_zooms((2, 3, 2.5, seconds))
+        image.header.set_xyzt_units("mm", "sec")
+        assert open_image("bold", image).tr == seconds
+
+
+def test_a_packed_file_is_held_only_while_it_is_read(
+    tmp_path: Path, values: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nibabel.save(nibabel.Nifti1Image(values, AFFINE), tmp_path / "bold.nii.gz")
+    image = open_image("bold", tmp_path / "bold.nii.gz")
+    mask = np.ones(image.shape, dtype=bool)
+    unpacked = []
+    monkeypatch.setattr(_nifti, "_volume", lambda data, i: unpacked.append(id(data)) or values[..., i])
+    np.testing.assert_array_equal(image.voxels(mask), values.reshape(-1, values.shape[-1]).T)
+    assert len(unpacked) == values.shape[-1]
+    assert len(set(unpacked)) == 1  # once for all volumes
+    (tmp_path / "bold.nii.gz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"bold\.nii\.gz"):
+        image.voxels(mask)
+
+
+def test_bytes_behind_the_last_volume_are_not_kept(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = tmp_path / "bold.nii.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes() + bytes(5000)))
+    assert open_image("bold", packed).volume().shape == open_image("bold", path).shape
+    monkeypatch.setattr(_nifti, "MAX_BYTES", 4000)
+    with pytest.raises(ValueError, match="expands to more than its header says"):
+        open_image("bold", packed).volume()
