@@ -92,12 +92,14 @@ class Patterns:
             "labels": as_labels("labels", self.labels, n_rows, unique=False),
             "folds": as_labels("folds", self.folds, n_rows, unique=False),
             "voxels": None if self.voxels is None else _as_voxels(self.voxels, n_voxels),
-            "affine": None if self.affine is None else _frozen(as_float_array("affine", self.affine, ndim=2)),
-            "grid": None if self.grid is None else tuple(int(size) for size in self.grid),
+            "affine": None if self.affine is None else _as_affine(self.affine),
+            "grid": None if self.grid is None else tuple(check_count("grid", size, 1) for size in self.grid),
             "regions": _as_regions(self.regions, n_voxels),
-            "dropped": {str(name): dict(counts) for name, counts in self.dropped.items()},
+            "dropped": {str(name): _as_counts(f"dropped[{name!r}]", each) for name, each in self.dropped.items()},
             "provenance": json.loads(json.dumps(jsonable(self.provenance), default=str)),
         }
+        _check_kind("roi", self.roi, str | None, "the name of a region")
+        _check_kind("provenance", self.provenance, Mapping, "a mapping")
         fields |= _as_noise(self.residuals, self.residual_folds, self.dof, n_voxels)
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -299,13 +301,32 @@ def _as_voxels(voxels: object, n_voxels: int) -> IntArray:
     return _frozen(array.astype(np.int64))
 
 
+def _check_kind(name: str, value: object, kind: Any, allowed: str) -> None:
+    if not isinstance(value, kind):
+        msg = f"{name} must be {allowed}; got {shown(value)}."
+        raise TypeError(msg)
+
+
+def _as_affine(affine: object) -> FloatArray:
+    array = as_float_array("affine", affine, ndim=2)
+    if array.shape != (4, 4):
+        msg = f"affine must have shape (4, 4); got {array.shape}."
+        raise ValueError(msg)
+    check_finite("affine", array)
+    return _frozen(array)
+
+
+def _as_counts(name: str, counts: Mapping[str, int]) -> dict[str, int]:
+    return {str(reason): check_count(f"{name}[{reason!r}]", n) for reason, n in counts.items()}
+
+
 def _as_regions(regions: Mapping[str, Any], n_voxels: int) -> dict[str, IntArray]:
     result = {}
     for name, columns in zip(as_labels("regions", regions), regions.values(), strict=True):
         array = np.asarray(columns)
         fits = array.ndim == 1 and array.size and array.dtype.kind in "iu"
-        if not fits or array.min() < 0 or array.max() >= n_voxels:
-            msg = f"regions[{name!r}] must hold columns of the {n_voxels} voxels; got {shown(columns)}."
+        if not fits or array.min() < 0 or array.max() >= n_voxels or len(np.unique(array)) < array.size:
+            msg = f"regions[{name!r}] must hold columns of the {n_voxels} voxels, each once; got {shown(columns)}."
             raise ValueError(msg)
         result[name] = _frozen(array.astype(np.int64))
     return result

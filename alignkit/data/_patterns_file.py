@@ -66,7 +66,7 @@ def load_patterns(path: PathLike) -> Patterns:
         raise ValueError(msg)
     try:
         return Patterns(**_fields(arrays, meta))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         msg = f"{path} does not hold brain patterns of this version of alignkit ({error}); it may be damaged."
         raise ValueError(msg) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,15 +22,16 @@ def methods_text(patterns: Patterns) -> str:
         f"Brain patterns of {len(patterns.conditions)} conditions in {len(patterns.runs)} runs were read from "
         f"{patterns.n_voxels:,} voxels{region}{dropped}."
     ]
-    made = patterns.provenance
-    if made.get("model") == "glm":
-        sentences.append(_glm(made))
-    elif made.get("model") in ("blocks", "volumes"):
-        sentences.append(_averages(made))
+    with suppress(KeyError, TypeError, ValueError, OverflowError):  # anyone may write a provenance of their own
+        sentences.append(_model(patterns.provenance))
     if patterns.residuals is not None:
         dof = sum(patterns.dof.values())
         sentences.append(f"The residuals of all runs have {dof:,} degrees of freedom.")
     return " ".join(sentences)
+
+
+def _model(made: Mapping[str, Any]) -> str:
+    return {"glm": _glm, "blocks": _averages, "volumes": _averages}[made["model"]](made)
 
 
 def _glm(made: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from reference.fmri import AFFINE
 from reference.rsa import crossnobis
 
+from alignkit._io import load_npz, save_npz
 from alignkit.data import Patterns
 from alignkit.data._patterns_file import is_patterns_file
 from alignkit.rsa import RDM, noise_precision, rdm
@@ -182,8 +183,6 @@ def test_files_that_are_no_patterns(patterns: Patterns, tmp_path: Path) -> None:
 
 
 def test_a_file_that_lacks_an_array_or_disagrees_with_itself(patterns: Patterns, tmp_path: Path) -> None:
-    from alignkit._io import load_npz, save_npz
-
     patterns.save(tmp_path / "whole.npz")
     arrays, meta = load_npz(tmp_path / "whole.npz")
     for change, drop in (
@@ -208,6 +207,9 @@ def test_a_file_that_lacks_an_array_or_disagrees_with_itself(patterns: Patterns,
         ({"voxels": np.zeros((3, 3), dtype=int)}, r"voxels must hold three whole numbers per voxel, shape \(12, 3\)"),
         ({"voxels": np.zeros((12, 3))}, "whole numbers"),
         ({"regions": {"V1": [12]}}, r"regions\['V1'\] must hold columns of the 12 voxels"),
+        ({"regions": {"V1": [3, 4, 3]}}, r"columns of the 12 voxels, each once"),
+        ({"affine": np.eye(3)}, r"affine must have shape \(4, 4\); got \(3, 3\)"),
+        ({"grid": (2, 0, 3)}, "grid must be at least 1"),
         ({"regions": {"V1": []}}, r"regions\['V1'\] must hold columns"),
         ({"residuals": np.ones((90, 11))}, "residuals must have the 12 voxels of the patterns; got 11"),
         ({"residual_folds": [1] * 90}, "dof must say the degrees of freedom of every run of residuals: '1'"),
@@ -241,3 +243,37 @@ def test_methods_text(patterns: Patterns) -> None:
     text = dataclasses.replace(patterns.region("V1"), provenance=blocks).methods_text()
     assert "7 voxels of V1" in text
     assert "volumes 5 s after those of each event (TR 2.5 s) were averaged within events." in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"provenance": [1]},
+        {"provenance": None},
+        {"dropped": {"mask": {"nan": "x"}}},
+        {"grid": [10**400, -1, 2]},
+        {"grid": [float("inf")]},
+        {"roi": ["V1"]},
+        {"regions": [["V1"]]},
+    ],
+)
+def test_headers_that_hold_something_else(patterns: Patterns, tmp_path: Path, changes: dict[str, object]) -> None:
+    patterns.save(tmp_path / "whole.npz")
+    arrays, meta = load_npz(tmp_path / "whole.npz")
+    save_npz(tmp_path / "other.npz", arrays, {**meta, **changes})
+    with pytest.raises(ValueError, match=r"other\.npz does not hold brain patterns of this version"):
+        Patterns.load(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("made", [{"model": "glm"}, {"model": ["glm"]}, {"model": "blocks", "tr": "two", "lag": None}])
+def test_a_provenance_of_ones_own_is_not_told(patterns: Patterns, made: dict[str, object]) -> None:
+    plain = dataclasses.replace(patterns, provenance={}).methods_text()
+    assert dataclasses.replace(patterns, provenance=made).methods_text() == plain
+
+
+def test_the_noise_of_a_run_has_the_degrees_of_that_run(patterns: Patterns) -> None:
+    patterns = dataclasses.replace(patterns, regions={}, dof={"1": 12, "2": 24, "3": 48})
+    turned = dataclasses.replace(patterns, dof={"3": 48, "2": 24, "1": 12})
+    np.testing.assert_array_equal(
+        turned.noise_precision(per_run=True).precision, patterns.noise_precision(per_run=True).precision
+    )
