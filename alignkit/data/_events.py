@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: A BIDS table of one run's events, or a file with the label and run of every volume.
 EventsLike: TypeAlias = "PathLike | pd.DataFrame"
 _COLUMNS = ("onset", "duration", "trial_type")
+#: What BIDS writes, and events without a trial_type are called.
+MISSING = "n/a"
 #: First lines that name the two columns of an attributes file.
 _HEADER = re.compile(r"(labels?|targets?|conditions?|trial_type)[\s,;]+(runs?|chunks?|sessions?|folds?)", re.IGNORECASE)
 
@@ -93,7 +95,13 @@ def events_of_volumes(labels: Sequence[str], tr: float) -> Events:
 
 
 def _is_table(path: Path) -> bool:
-    return {"onset", "duration"} <= set(re.split(r"[\t,]", _lines(path)[0].strip()))
+    header = _lines(path)[0]
+    return {"onset", "duration"} <= {cell.strip(' "') for cell in header.split(_separator(header))}
+
+
+def _separator(header: str) -> str:
+    # names of further columns may hold a comma
+    return "\t" if "\t" in header else ","
 
 
 def _lines(path: Path) -> list[str]:
@@ -124,8 +132,8 @@ def _read_table(source: Any) -> Events:
             "volumes and is given alone."
         )
         raise ValueError(msg)
-    sep = "," if "," in _lines(Path(source))[0] else "\t"
     with naming(source):
+        sep = _separator(_lines(Path(source))[0])
         return _as_events(text_table(source, sep=sep, columns=_COLUMNS, as_text=True))
 
 
@@ -138,7 +146,8 @@ def _as_events(table: Any) -> Events:
     if (durations < 0).any():
         msg = f"the duration of event {int(np.argmax(durations < 0)) + 1} is negative."
         raise ValueError(msg)
-    labels = as_labels("trial_type", table["trial_type"], unique=False)
+    types = table["trial_type"]
+    labels = as_labels("trial_type", types.astype(object).where(types.notna(), MISSING), unique=False)
     rows = list(zip(labels, onsets.tolist(), durations.tolist(), strict=True))
     twice = next((row for i, row in enumerate(rows) if row in rows[:i]), None) if len(set(rows)) < len(rows) else None
     if twice is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -27,9 +28,10 @@ Atlas: TypeAlias = ImageLike | Mapping[str, ImageLike] | Sequence[ImageLike]
 Names: TypeAlias = "PathLike | Mapping[int, str] | Sequence[str] | pd.DataFrame"
 
 _REMEDY = (
-    "bring it there with nilearn.image.resample_to_img({}, image, interpolation='nearest'), or pass resample=True to "
-    "have that done."
+    "bring it there by nearest neighbours (nilearn.image.resample_to_img), or pass resample=True to have that done."
 )
+#: Numbers of regions closer to a whole one than this are it: headers hold scales in float32.
+_SCALING = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +99,13 @@ def _read_mask(argument: str, image: ImageLike, target: Image, resample: bool, n
 def _read_atlas(atlas: Atlas, names: Names | None, target: Image, resample: bool) -> list[Region]:
     if isinstance(atlas, Mapping) or (isinstance(atlas, Sequence) and not isinstance(atlas, str)):
         return _read_masks(atlas, names, target, resample)
-    values, outside = _on_grid("atlas", atlas, target, resample)
+    values, outside = (_whole(each) for each in _on_grid("atlas", atlas, target, resample))
     numbers = [float(value) for value in np.unique(values) if value != 0]
     broken = next((value for value in numbers if value != round(value)), None)
     if broken is not None:
         msg = (
-            f"atlas must hold one whole number per region, 0 outside; it holds {broken:g} (a map of probabilities must "
-            "be thresholded, and a map of numbers resampled to the nearest neighbour)."
+            f"atlas must hold one whole number per region, 0 outside; it holds {broken:.9g} (a map of probabilities "
+            "must be thresholded, and a map of numbers resampled to the nearest neighbour)."
         )
         raise ValueError(msg)
     if not numbers:
@@ -122,11 +124,17 @@ def _read_atlas(atlas: Atlas, names: Names | None, target: Image, resample: bool
     ]
 
 
+def _whole(values: FloatArray) -> FloatArray:
+    """Return numbers that the scaling of a header left beside whole ones as those; others as they are."""
+    nearest = np.round(values)
+    return np.where(np.abs(values - nearest) < _SCALING, nearest, values)
+
+
 def _read_masks(
     atlas: Mapping[str, ImageLike] | Sequence[ImageLike], names: Names | None, target: Image, resample: bool
 ) -> list[Region]:
     if names is not None:
-        msg = "names is for an atlas that is one image; give several masks as {name: image}."
+        msg = "names is for an atlas that is one image; several masks have the names of their files, or of a mapping."
         raise ValueError(msg)
     masks = atlas if isinstance(atlas, Mapping) else dict(zip(_file_names(atlas), atlas, strict=True))
     if not masks:
@@ -153,7 +161,7 @@ def _on_grid(argument: str, image: ImageLike, target: Image, resample: bool) -> 
     # NaN is how some programs write "not in the brain"
     values = np.nan_to_num(opened.volume(), nan=0.0)
     if not resample:
-        check_same_grid(target, opened, remedy=_REMEDY.format(argument))
+        check_same_grid(target, opened, remedy=_REMEDY)
     if same_grid(target, opened):
         return values, np.zeros(0)
     outside = _outside(opened, values, target)
@@ -202,10 +210,15 @@ def _from_columns(argument: str, numbers: Iterable[Any], texts: Iterable[Any]) -
     result: dict[int, str] = {}
     for number, label in zip(numbers, labels, strict=True):
         try:
-            result[int(number)] = label
-        except (TypeError, ValueError) as error:
+            index = operator.index(number) if isinstance(number, SupportsIndex) else float(number)
+        except (TypeError, ValueError):
+            index = np.nan
+        if not float(index).is_integer():
             msg = f"{argument} must number the regions with whole numbers; got {shown(number)} for {label!r}."
-            raise ValueError(msg) from error
+            raise ValueError(msg)
+        if result.setdefault(int(index), label) != label:
+            msg = f"{argument} names the number {int(index)} twice: {result[int(index)]!r} and {label!r}."
+            raise ValueError(msg)
     return result
 
 

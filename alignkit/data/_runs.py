@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from alignkit._check import as_labels, join_names
-from alignkit.data._events import Events, EventsLike, VolumeLabels, events_of_volumes, read_events
+from alignkit.data._events import MISSING, Events, EventsLike, VolumeLabels, events_of_volumes, read_events
 
 REST = "rest"
 
@@ -42,7 +42,8 @@ def find_runs(
     ------
     ValueError
         Neither or both of events and labels, numbers that do not fit the images, runs in pieces or across images,
-        events beyond their run, a name of rest that does not occur, or a run with nothing but rest.
+        events beyond their run or without a trial_type, a name of rest that does not occur, or a run with nothing but
+        rest.
     """
     if (events is None) == (labels is None):
         msg = "give either events= (one BIDS table per run, or an attributes file) or labels= (one per volume)."
@@ -77,6 +78,9 @@ def _check_number(name: str, values: Sequence[Any], n_volumes: int) -> None:
 def _run_names(sizes: Sequence[int], runs: Iterable[Any] | None) -> tuple[str, ...]:
     """Return the run of every volume; by default every image is one."""
     if runs is None:
+        if len(sizes) > 1 and max(sizes) == 1:
+            msg = f"there are {len(sizes):,} images of one volume each; give runs=, the run of every volume."
+            raise ValueError(msg)
         runs = range(1, len(sizes) + 1)
     names = as_labels("runs", runs, unique=False)
     if len(names) == len(sizes) and len(set(names)) == len(sizes):
@@ -86,8 +90,8 @@ def _run_names(sizes: Sequence[int], runs: Iterable[Any] | None) -> tuple[str, .
 
 
 def _split(sizes: Sequence[int], names: Sequence[str]) -> dict[str, slice]:
-    """Return the volumes of each run, which must be successive ones of one image."""
-    images = [i for i, size in enumerate(sizes) for _ in range(size)]
+    """Return the volumes of each run, which must be successive ones of one image (or 3-D images in a row)."""
+    images = [i if size > 1 else -1 for i, size in enumerate(sizes) for _ in range(size)]
     parts: dict[str, slice] = {}
     start = 0
     for (name, _), members in groupby(zip(names, images, strict=True)):
@@ -117,11 +121,18 @@ def _check_times(run: Run, tr: float) -> None:
 
 def _without_rest(runs: Sequence[Run], rest: Sequence[str]) -> list[Run]:
     conditions = {label for run in runs for label in run.events.labels}
-    unknown = [name for name in rest if name not in conditions and name != REST]
+    unknown = [name for name in rest if name not in conditions and name not in (REST, MISSING)]
     if unknown:
         msg = f"rest names {join_names(unknown)}, which no event is called; there are {join_names(sorted(conditions))}."
         raise ValueError(msg)
     kept = [Run(run.name, run.volumes, run.events.without(rest)) for run in runs]
+    untold = [run.name for run in kept if MISSING in run.events.labels]
+    if untold:
+        msg = (
+            f"run(s) {join_names(untold)} have events without a trial_type ({MISSING}); drop them, or name {MISSING!r} "
+            "in rest= to leave them out."
+        )
+        raise ValueError(msg)
     bare = [run.name for run in kept if not run.events.labels]
     if bare:
         msg = f"nothing but rest in run(s) {join_names(bare)}; leave them out, or check rest=."

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from alignkit._check import as_float_array, check_choice, check_count, check_finite, check_not_negative, check_positive
+from alignkit._check import (
+    as_float_array,
+    check_choice,
+    check_count,
+    check_not_negative,
+    check_positive,
+    join_names,
+    shown,
+)
 from alignkit._typing import FloatArray
 from alignkit.data._betas import source_names
 from alignkit.data._block_averages import average_blocks
@@ -26,6 +35,17 @@ if TYPE_CHECKING:
 _REMEDY = "all images must share one grid; realign them, or bring them there with nilearn.image.resample_to_img."
 #: What many programs write into a header that knows no repetition time.
 _PLACEHOLDERS = (0.0, 1.0)
+#: Seconds between volumes beyond which milliseconds were meant.
+_SLOWEST = 60.0
+#: What each option is by default, and the models that take it.
+_OPTIONS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "hrf": ("glover", ("glm",)),
+    "drift": ("cosine", ("glm",)),
+    "high_pass": (1 / 128, ("glm",)),
+    "noise_model": ("ols", ("glm",)),
+    "slice_time_ref": (0.0, ("glm",)),
+    "lag": (5.0, ("blocks", "volumes")),
+}
 
 
 def read_timeseries(
@@ -48,7 +68,7 @@ def read_timeseries(
     drift_order: int = 1,
     noise_model: NoiseModel = "ols",
     slice_time_ref: float = 0.0,
-    confounds: Sequence[pd.DataFrame | FloatArray] | None = None,
+    confounds: pd.DataFrame | Sequence[pd.DataFrame | FloatArray] | None = None,
     lag: float = 5.0,
     keep_residuals: bool = True,
     resample: bool = False,
@@ -62,11 +82,11 @@ def read_timeseries(
     Parameters
     ----------
     bold : path, nibabel image, or sequence of these
-        One 4-D image of all runs, or one per run, of one grid; preprocessed as you wish, but not standardised over
-        runs.
+        One 4-D image of all runs, one per run, or a 3-D image per volume (with ``runs``), of one grid; preprocessed as
+        you wish, but not standardised over runs.
     events : path, DataFrame, or sequence of these, optional
         What was shown: a BIDS table (onset and duration in s, trial_type) per run, in order, or one attributes file
-        with the label and the run of every volume.
+        with the label and the run of every volume. Events whose trial_type is n/a are refused unless ``rest`` names it.
     labels : sequence of str, shape (volumes,), optional
         The label of every volume of all runs, in place of ``events``.
     runs : sequence, shape (volumes,), optional
@@ -95,8 +115,9 @@ def read_timeseries(
         Noise of the GLM over time: independent, or autoregressive of order 1 per voxel. Residuals are whitened by it.
     slice_time_ref : float
         When in a volume's TR (0 to 1) its slices were taken: 0.5 after slice-time correction to the middle.
-    confounds : sequence of DataFrame or ndarray, shape (volumes of the run, regressors), optional
-        Further regressors of the GLM, per run, such as head motion; without a constant.
+    confounds : DataFrame, or sequence of DataFrame or ndarray, shape (volumes of the run, regressors), optional
+        Further regressors of the GLM, per run, such as head motion; without a constant. Of a table that fMRIPrep wrote
+        choose columns, and fill the first row of derivatives: ``table[columns].fillna(0)``.
     lag : float
         Seconds by which the response trails the event (``"blocks"`` and ``"volumes"``).
     keep_residuals : bool
@@ -138,6 +159,7 @@ def read_timeseries(
     check_choice("model", model, ("glm", "blocks", "volumes"))
     glm = _check_glm(hrf, drift, high_pass, drift_order, noise_model, slice_time_ref)
     lag = check_not_negative("lag", lag)
+    _check_options(model, glm, lag)
     opened = open_images("bold", bold)
     for image in opened:
         check_same_grid(opened[0], image, remedy=_REMEDY)
@@ -186,11 +208,28 @@ def _check_glm(
     return GLM(hrf, drift, check_positive("high_pass", high_pass), order, noise_model, float(slice_time_ref))
 
 
+def _check_options(model: str, glm: GLM, lag: float) -> None:
+    """Raise when an option is given that the model does not take."""
+    for name, (default, models) in _OPTIONS.items():
+        if model not in models and (lag if name == "lag" else getattr(glm, name)) != default:
+            msg = f"{name} is only for model={' or '.join(map(repr, models))}; got model={model!r}."
+            raise ValueError(msg)
+    if model == "glm" and glm.drift != "cosine" and glm.high_pass != _OPTIONS["high_pass"][0]:
+        msg = "high_pass is only for drift='cosine'."
+        raise ValueError(msg)
+    if model == "glm" and glm.drift != "polynomial" and glm.drift_order != 1:
+        msg = "drift_order is only for drift='polynomial', or for averages of volumes."
+        raise ValueError(msg)
+
+
 def _repetition_time(tr: float | None, images: Sequence[Image]) -> float:
     """Return the seconds between volumes: those given, else those of the headers."""
     said = {image.tr for image in images if image.tr is not None}
     if tr is not None:
         given = check_positive("tr", tr)
+        if given > _SLOWEST:
+            msg = f"tr is the seconds between volumes; got {given:g}: are these milliseconds?"
+            raise ValueError(msg)
         other = [seconds for seconds in said if seconds not in _PLACEHOLDERS and abs(seconds - given) > 1e-3 * given]
         if other:
             msg = f"tr={given:g} s is used, although the header of {images[0].name} says {other[0]:g} s."
@@ -201,26 +240,44 @@ def _repetition_time(tr: float | None, images: Sequence[Image]) -> float:
         who = f"the header of {images[0].name}" if not said else "the headers"
         msg = f"{who} {what}; give tr=, the seconds between volumes."
         raise ValueError(msg)
-    return said.pop()
+    seconds = said.pop()
+    if seconds > _SLOWEST:
+        msg = f"the header of {images[0].name} says {seconds:g} s between volumes; give tr=, which must be in seconds."
+        raise ValueError(msg)
+    return seconds
 
 
-def _as_confounds(confounds: Sequence[Any] | None, runs: Sequence[Run], model: str) -> list[FloatArray | None]:
+def _as_confounds(confounds: Any, runs: Sequence[Run], model: str) -> list[FloatArray | None]:
     if confounds is None:
         return [None] * len(runs)
     if model != "glm":
         msg = f"confounds are regressors of model='glm'; got model={model!r}."
         raise ValueError(msg)
+    if hasattr(confounds, "columns"):
+        confounds = [confounds]
     if not isinstance(confounds, Sequence) or len(confounds) != len(runs):
         msg = f"confounds must hold one table per run; there are {len(runs)} runs."
         raise ValueError(msg)
     tables: list[FloatArray | None] = []
     for run, table in zip(runs, confounds, strict=True):
         name = f"the confounds of run {run.name!r}"
+        if isinstance(table, str | os.PathLike):
+            msg = (
+                f"{name} must be a table; read {shown(table)} with pandas.read_csv(..., sep='\\t') and choose columns."
+            )
+            raise TypeError(msg)
         array = as_float_array(name, table, ndim=2)
         if len(array) != run.n_volumes:
             msg = f"{name} must have a row per volume, {run.n_volumes}; got {len(array)}."
             raise ValueError(msg)
-        check_finite(name, array)
+        if not np.isfinite(array).all():
+            row, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            which = shown(table.columns[column]) if hasattr(table, "columns") else column
+            msg = (
+                f"{name} hold NaN or infinity, the first in column {which} at volume {row}; BIDS writes n/a where a "
+                "derivative begins: fill it, for example with 0."
+            )
+            raise ValueError(msg)
         tables.append(array)
     return tables
 
@@ -253,6 +310,13 @@ def _as_patterns(
 ) -> Patterns:
     noise: dict[str, Any] = {}
     if keep_residuals:
+        spent = [run.name for run, each in zip(runs, fitted, strict=True) if each.dof < 1]
+        if spent:
+            msg = (
+                f"run(s) {join_names(spent)} leave nothing to estimate the noise from, as each mean is of one volume; "
+                "do without residuals (keep_residuals=False)."
+            )
+            raise ValueError(msg)
         noise = {
             "residuals": _joined([each.residuals for each in fitted]),
             "residual_folds": tuple(run.name for run, each in zip(runs, fitted, strict=True) for _ in each.residuals),

@@ -175,7 +175,9 @@ def test_numbers_and_grids_that_do_not_fit(tmp_path: Path, betas: np.ndarray, ma
     with pytest.raises(ValueError, match=r"other\.nii .* does not lie on the grid of .*all images must share one grid"):
         read([image, other], mask)
     small = nibabel.Nifti1Image(np.ones((2, 2, 2), dtype=np.uint8), AFFINE)
-    with pytest.raises(ValueError, match=r"mask \(2 x 2 x 2 voxels .*resample_to_img\(mask, image, .*resample=True"):
+    with pytest.raises(
+        ValueError, match=r"mask \(2 x 2 x 2 voxels .*nearest neighbours .*resample_to_img.*resample=True"
+    ):
         read(image, small)
     with pytest.raises(ValueError, match=r"give mask= .* or atlas="):
         read(image, None)

@@ -60,3 +60,27 @@ def test_events_without_volumes(rng: np.random.Generator) -> None:
         average_blocks(values, EVENTS, TR, lag=50.0, drift_order=1, rows="blocks", run="2")
     with pytest.raises(ValueError, match="run '2' has 40 volumes, too few for a drift of order 39"):
         average_blocks(values, EVENTS, TR, lag=5.0, drift_order=39, rows="blocks", run="2")
+
+
+@pytest.mark.parametrize("rows", ["blocks", "volumes"])
+@pytest.mark.parametrize("order", [0, 4, 9])
+def test_degrees_of_freedom_of_any_drift(rows: str, order: int) -> None:
+    """The expected sum of squares is that of what becomes of an impulse at every volume."""
+    found = average_blocks(np.eye(N), EVENTS, TR, lag=5.0, drift_order=order, rows=rows, run="1")  # type: ignore[arg-type]
+    assert found.dof == round(float((found.residuals**2).sum()))
+    assert order < 9 or found.dof < 16 - (3 if rows == "blocks" else 2)
+
+
+def test_a_block_that_began_before_the_run(rng: np.random.Generator) -> None:
+    values = rng.normal(size=(N, 3))
+    events = Events(("face", "house"), np.array([-10.0, 40.0]), np.array([15.0, 10.0]))
+    found = average_blocks(values, events, TR, lag=2.5, drift_order=1, rows="blocks", run="1")
+    expected = block_means(values, zip(events.labels, events.onsets, events.durations, strict=True), TR, 2.5)
+    np.testing.assert_allclose(found.values, expected, atol=1e-12)
+
+
+def test_an_event_past_the_end_has_the_volumes_that_there_are(rng: np.random.Generator) -> None:
+    values = rng.normal(size=(N, 3))
+    events = Events(("face", "house"), np.array([10.0, 90.0]), np.array([15.0, 60.0]))
+    found = average_blocks(values, events, TR, lag=0.0, drift_order=1, rows="volumes", run="1")
+    assert found.labels == ("face",) * 6 + ("house",) * 4

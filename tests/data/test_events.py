@@ -27,13 +27,15 @@ def test_bids_events_in_order_of_onset(tmp_path: Path) -> None:
         written(tmp_path / "run-1_events.tsv", TABLE),
         written(tmp_path / "bom.tsv", "\ufeff" + TABLE),
         written(tmp_path / "comma.csv", TABLE.replace("\t", ",")),
+        written(tmp_path / "quoted.tsv", TABLE.replace("onset", '"onset"').replace("trial_type", '"trial_type"')),
+        written(tmp_path / "named.tsv", TABLE.replace("response_time", "response, in seconds")),
     ]
     for source in (*files, pd.read_csv(files[0], sep="\t")):
         events = only(source)
         assert events.labels == ("face", "house", "face")
         np.testing.assert_array_equal(events.onsets, [0.0, 12.5, 30.0])
         np.testing.assert_array_equal(events.durations, [2.0, 2.0, 0.0])
-    assert len(read_events(files)) == 3  # type: ignore[arg-type]
+    assert len(read_events(files)) == len(files)  # type: ignore[arg-type]
     assert only(files[0]).without(["face"]).labels == ("house",)
 
 
@@ -100,3 +102,9 @@ def test_what_is_no_table(tmp_path: Path) -> None:
     attributes = written(tmp_path / "attributes.txt", "rest 0\nface 0\n")
     with pytest.raises(ValueError, match="an attributes file speaks of all volumes and is given alone"):
         read_events([attributes, attributes])
+
+
+def test_events_without_a_type_are_one_kind_in_files_and_tables(tmp_path: Path) -> None:
+    path = written(tmp_path / "events.tsv", TABLE.replace("house", "n/a"))
+    for source in (path, pd.read_csv(path, sep="\t"), pd.read_csv(path, sep="\t", dtype={"trial_type": "category"})):
+        assert only(source).labels == ("face", "n/a", "face")

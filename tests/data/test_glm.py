@@ -98,3 +98,35 @@ def test_designs_without_unique_betas(events: Events, rng: np.random.Generator) 
         fit_glm(values, late, TR, PLAIN, run="3")
     with pytest.raises(ValueError, match="run '3' has 4 volumes and 4 regressors"):
         fit_glm(values[:4], Events(("a", "b", "c"), np.array([0.0, 2.0, 4.0]), np.ones(3)), TR, PLAIN, run="3")
+
+
+def test_the_responses_differ(events: Events) -> None:
+    """SPM's canonical response: gamma densities of shapes 6 and 16, the second a sixth as large."""
+    t = np.arange(0, 32, 0.05)
+    response = t**5 * np.exp(-t) / 120 - t**15 * np.exp(-t) / 1307674368000 / 6
+    impulse = Events(("face",), np.array([10.0]), np.zeros(1))
+    for name, n_columns in (("spm", 2), ("spm + derivative", 3)):
+        matrix, _ = design_matrix(impulse, N, TR, GLM(name, None, 0.01, 1, "ols", 0.0), None)
+        assert matrix.shape[1] == n_columns
+        expected = np.interp(np.arange(N) * TR - 10, t, response, left=0, right=0)
+        assert np.corrcoef(matrix[:, 0], expected)[0, 1] > 0.999
+    glover, _ = design_matrix(impulse, N, TR, PLAIN, None)
+    assert np.corrcoef(glover[:, 0], expected)[0, 1] < 0.99
+
+
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_polynomial_drifts_up_to_their_order(events: Events, order: int) -> None:
+    matrix, _ = design_matrix(events, N, TR, GLM("glover", "polynomial", 0.01, order, "ols", 0.0), None)
+    t = np.linspace(-1, 1, N)
+    for power in range(5):
+        left = t**power - matrix[:, 3:] @ np.linalg.lstsq(matrix[:, 3:], t**power, rcond=None)[0]
+        assert (np.abs(left).max() < 1e-9) == (power <= order)
+
+
+def test_an_event_from_long_before_the_run(events: Events) -> None:
+    """nilearn drops events that start more than 24 s before the first volume unless it is told."""
+    long = Events(("face",), np.array([-60.0]), np.array([70.0]))
+    matrix, _ = design_matrix(long, N, TR, PLAIN, None)
+    expected = regressor(long.onsets, long.durations, N, TR)
+    assert expected[0] > 0.9
+    np.testing.assert_allclose(matrix[:, 0], expected, atol=0.03)

@@ -149,7 +149,7 @@ def test_another_grid_is_refused_or_resampled(bold: Image, atlas: np.ndarray) ->
     affine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1.0])
     affine[:3, 3] -= AFFINE[:3, :3] @ [0.25, 0.25, 0.25]
     with pytest.raises(
-        ValueError, match=r"atlas .*does not lie on the grid of .*resample_to_img\(atlas, image, .*resample=True"
+        ValueError, match=r"atlas .*does not lie on the grid of .*nearest neighbours .*resample_to_img.*resample=True"
     ):
         regions(bold, atlas=image_of(fine, affine))
     found = regions(bold, atlas=image_of(fine, affine), resample=True)
@@ -169,3 +169,23 @@ def test_voxels_outside_of_the_image_are_counted(bold: Image) -> None:
     away[0, 3] += 500
     with pytest.raises(ValueError, match="mask has no voxel inside the image"):
         regions(bold, mask=image_of(wide, away), resample=True)
+
+
+def test_numbers_that_a_header_scales(bold: Image, atlas: np.ndarray) -> None:
+    found = regions(
+        bold, atlas=image_of(atlas.astype(np.float32) * np.float32(10) * np.float32(0.1) + np.float32(1e-6))
+    )
+    assert list(found) == ["1", "2", "7"]
+    np.testing.assert_array_equal(found["7"].mask, atlas == 7)
+    with pytest.raises(ValueError, match=r"it holds 1\.01 "):
+        regions(bold, atlas=image_of(np.where(atlas == 1, 1.01, atlas)))
+
+
+def test_names_that_contradict_each_other(bold: Image, atlas: np.ndarray) -> None:
+    twice = pd.DataFrame({"index": [1, 2, 7, 7], "name": ["V1", "V2", "FFA", "PPA"]})
+    with pytest.raises(ValueError, match="names the number 7 twice: 'FFA' and 'PPA'"):
+        regions(bold, atlas=image_of(atlas), names=twice)
+    with pytest.raises(ValueError, match=r"whole numbers; got 1\.7 for 'V1'"):
+        regions(bold, atlas=image_of(atlas), names={1.7: "V1", 2: "V2", 7: "FFA"})
+    as_floats = twice.iloc[[0, 1, 2, 2]].astype({"index": float})
+    assert list(regions(bold, atlas=image_of(atlas), names=as_floats)) == ["V1", "V2", "FFA"]

@@ -91,3 +91,27 @@ def test_either_events_or_labels() -> None:
     for options in ({}, {"labels": LABELS, "events": table((0, 2, "face"))}):
         with pytest.raises(ValueError, match=r"give either events= .* or labels="):
             runs([10], **options)
+
+
+def test_events_without_a_type_are_named_or_dropped() -> None:
+    events = table((0, 2, "face"), (4, 2, "n/a"), (8, 1, "house"))
+    with pytest.raises(ValueError, match=r"run\(s\) '1' have events without a trial_type \(n/a\); drop them, or name"):
+        runs([5], events=events)
+    (run,) = runs([5], events=events, rest=["rest", "n/a"])
+    assert run.events.labels == ("face", "house")
+    assert runs([5], events=table((0, 2, "face")), rest=["rest", "n/a"])[0].events.labels == ("face",)
+
+
+def test_images_of_one_volume_make_runs_together() -> None:
+    first, second = runs([1] * 10, labels=LABELS, runs=[1] * 5 + [2] * 5)
+    assert (first.volumes, second.volumes) == (slice(0, 5), slice(5, 10))
+    with pytest.raises(ValueError, match="there are 10 images of one volume each; give runs="):
+        runs([1] * 10, labels=LABELS)
+    assert runs([1], labels=["face"])[0].name == "1"
+
+
+def test_an_event_before_the_run_counts_while_it_lasts() -> None:
+    (run,) = runs([5], events=table((-8, 8.5, "house"), (4, 2, "face")))
+    assert run.events.labels == ("house", "face")
+    with pytest.raises(ValueError, match="end before it starts"):
+        runs([5], events=table((-1.5, 1, "house"), (4, 2, "face")))

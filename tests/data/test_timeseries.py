@@ -180,7 +180,10 @@ def test_confounds_are_regressed_out(
     for confounds, sentence in (
         (motion[:2], "one table per run; there are 4 runs"),
         ([each[:-1] for each in motion], "the confounds of run '1' must have a row per volume, 80; got 79"),
-        ([np.full((N, 1), np.nan)] * RUNS, "the confounds of run '1' holds 80 NaN"),
+        (
+            [np.full((N, 1), np.nan)] * RUNS,
+            "the confounds of run '1' hold NaN or infinity, the first in column 0 at volume 0",
+        ),
     ):
         with pytest.raises(ValueError, match=sentence):
             read(bold, everywhere, events=tables, confounds=confounds)
@@ -265,3 +268,61 @@ def test_residuals_may_be_left_out(bold: list[Path], tables: list[pd.DataFrame],
     bare = read(bold, everywhere, events=tables, keep_residuals=False)
     np.testing.assert_array_equal(bare.values, whole.values)
     assert (bare.residuals, bare.residual_folds, bare.dof) == (None, (), {})
+
+
+def test_confounds_as_they_come(bold: list[Path], tables: list[pd.DataFrame], everywhere: object) -> None:
+    table = pd.DataFrame({"trans_x": np.linspace(0, 1, N) ** 2, "trans_x_derivative1": np.linspace(1, 0, N) ** 3})
+    alone = read(bold[0], everywhere, events=tables[0], confounds=table)
+    np.testing.assert_array_equal(
+        alone.values, read(bold[0], everywhere, events=tables[0], confounds=[table.to_numpy()]).values
+    )
+    table.iloc[0, 1] = np.nan  # as fMRIPrep writes the first difference
+    with pytest.raises(ValueError, match="first in column 'trans_x_derivative1' at volume 0; BIDS writes n/a"):
+        read(bold[0], everywhere, events=tables[0], confounds=[table])
+    with pytest.raises(TypeError, match=r"must be a table; read 'confounds.tsv' with pandas"):
+        read(bold[0], everywhere, events=tables[0], confounds=["confounds.tsv"])
+
+
+def test_milliseconds_are_not_seconds(
+    bold: list[Path], series: np.ndarray, tables: list[pd.DataFrame], everywhere: object, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="tr is the seconds between volumes; got 2000: are these milliseconds"):
+        read(bold, everywhere, events=tables, tr=2000)
+    wrong = write_nifti(tmp_path / "wrong.nii", series[0], tr=2000.0)
+    with pytest.raises(ValueError, match=r"header of .*wrong\.nii says 2000 s between volumes; give tr="):
+        read(wrong, everywhere, events=tables[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"model": "blocks", "hrf": "spm"}, "hrf is only for model='glm'; got model='blocks'"),
+        ({"model": "volumes", "noise_model": "ar1"}, "noise_model is only for model='glm'"),
+        ({"model": "blocks", "drift": None}, "drift is only for model='glm'"),
+        ({"lag": 4.0}, "lag is only for model='blocks' or 'volumes'; got model='glm'"),
+        ({"drift": "polynomial", "high_pass": 0.01}, "high_pass is only for drift='cosine'"),
+        ({"drift_order": 2}, "drift_order is only for drift='polynomial'"),
+    ],
+)
+def test_options_of_another_model(
+    bold: list[Path], tables: list[pd.DataFrame], everywhere: object, options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        read(bold, everywhere, events=tables, **options)
+
+
+@pytest.mark.parametrize("model", ["blocks", "volumes"])
+def test_one_volume_per_event_leaves_no_noise(bold: list[Path], everywhere: object, model: str) -> None:
+    events = pd.DataFrame({"onset": [10.0, 40.0, 70.0], "duration": TR, "trial_type": CONDITIONS})
+    with pytest.raises(ValueError, match=r"run\(s\) '1' leave nothing to estimate the noise from"):
+        read(bold[0], everywhere, events=events, model=model)
+    found = read(bold[0], everywhere, events=events, model=model, keep_residuals=False)
+    assert (found.labels, found.residuals) == (CONDITIONS, None)
+
+
+def test_an_image_per_volume(
+    series: np.ndarray, bold: list[Path], tables: list[pd.DataFrame], everywhere: object
+) -> None:
+    volumes = [nibabel.Nifti1Image(run[..., i], AFFINE) for run in series[:2] for i in range(N)]
+    found = read(volumes, everywhere, events=tables[:2], runs=np.repeat([1, 2], N), tr=TR)
+    np.testing.assert_array_equal(found.values, read(bold[:2], everywhere, events=tables[:2]).values)
