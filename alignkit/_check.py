@@ -93,6 +93,7 @@ def as_floats(name: str, x: Any) -> Any:
         As :func:`as_float_array`, and tensors that are neither float32 nor float64.
     """
     if is_tensor(x):
+        check_dense(name, x)
         if str(x.dtype) not in ("torch.float32", "torch.float64"):
             msg = f"{name} must be a float32 or float64 tensor; got {x.dtype} (convert it with .float())."
             raise TypeError(msg)
@@ -100,6 +101,14 @@ def as_floats(name: str, x: Any) -> Any:
     if isinstance(x, np.ndarray) and x.dtype == np.float32 and not isinstance(x, np.ma.MaskedArray):
         return x
     return as_float_array(name, x)
+
+
+def check_dense(name: str, tensor: Any) -> None:
+    """Raise TypeError unless a tensor holds its numbers, one by one."""
+    if str(tensor.layout) != "torch.strided" or tensor.is_meta:
+        kind = "has no values (its device is 'meta')" if tensor.is_meta else "is sparse; convert it with .to_dense()"
+        msg = f"{name} must be a dense tensor; it {kind}."
+        raise TypeError(msg)
 
 
 def as_float_array(name: str, x: object, *, ndim: int | None = None) -> FloatArray:
@@ -178,6 +187,10 @@ def as_labels(name: str, labels: Iterable[Any], n: int | None = None, *, unique:
         what = "the single string " if single else ""
         msg = f"{name} must be a sequence of labels, one per item; got {what}{shown(labels)}."
         raise TypeError(msg)
+    if is_tensor(labels):
+        labels = labels.tolist()  # type: ignore[attr-defined]
+    elif type(labels).__module__.partition(".")[0] == "xarray":
+        labels = labels.values  # type: ignore[attr-defined]
     result = tuple(_as_label(name, i, label) for i, label in enumerate(labels))
     if n is not None and len(result) != n:
         msg = f"{name} must hold one label per item: expected {n}, got {len(result)}."
@@ -202,6 +215,8 @@ def _as_label(name: str, position: int, label: object) -> str:
     if isinstance(label, list | tuple | dict | set) or np.ndim(label) > 0:  # type: ignore[arg-type]
         msg = f"{name} must be a flat sequence of labels; position {position} holds {shown(label)}."
         raise TypeError(msg)
+    if is_tensor(label):
+        label = label.item()  # type: ignore[attr-defined]
     # HDF5 and MATLAB readers give bytes
     text = label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
     if not text.isascii() and any("\ud800" <= mark <= "\udfff" for mark in text):
@@ -282,7 +297,8 @@ def check_probability(name: str, value: float) -> float:
 
 def check_not_negative(name: str, value: float) -> float:
     """Return ``value``, or raise when it is not a finite number of at least 0."""
-    if not (np.isfinite(value) and value >= 0):
+    number = _as_number(name, value)
+    if not 0.0 <= number < float("inf"):
         msg = f"{name} must be a finite number of at least 0; got {shown(value)}."
         raise ValueError(msg)
-    return float(value)
+    return number

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,12 +126,16 @@ def _compute(config: RdmConfig, patterns: AnyArray, labels: Sequence[str] | None
             **metric_options(config),
         )
     except (ValueError, TypeError) as error:
-        text = str(error)
         # the arrays have no other name here than their files'
-        if text.startswith(("noise ", "noise[", "residuals ")) and config.noise is not None:
-            text = f"{config.noise}: {text}"
-        msg = f"{config.source}{text[1:]}" if text.startswith("x ") else text
-        raise type(error)(msg) from error
+        files = {"x": str(config.source), "noise": f"{config.noise}: noise"}
+        flags = {name: f"--{name.replace('_', '-')}" for name in ("labels", "folds", *_PASSED_ON)}
+        raise type(error)(_renamed(str(error), {**flags, **files})) from error
+
+
+def _renamed(sentence: str, names: Mapping[str, str]) -> str:
+    """Return a sentence whose first word, the name of an argument, is what users know it by."""
+    first = re.match(r"[a-z_]+(?=[ \[])", sentence)
+    return sentence if first is None else names.get(first[0], first[0]) + sentence[first.end() :]
 
 
 def metric_options(config: RdmConfig) -> dict[str, Any]:
@@ -153,14 +158,20 @@ def read_noise(config: RdmConfig) -> dict[str, Any]:
     if config.noise is None:
         msg = "--noise-kind residuals says what --noise is; give --noise as well."
         raise ValueError(msg)
-    return {
-        "noise": noise_precision(
+    try:
+        found = noise_precision(
             load_array(config.noise),
             method=config.shrinkage or "shrinkage_eye",
             dof=config.dof,
             folds=None if config.noise_folds is None else read_lines(config.noise_folds),
         )
-    }
+    except (ValueError, TypeError) as error:
+        text = str(error).replace("method='", "shrinkage='")
+        names = {"residuals": f"{config.noise}: residuals", "folds": "--noise-folds", "dof": "--dof"}
+        if text.startswith("the covariance"):
+            text = f"{config.noise}: {text}"
+        raise type(error)(_renamed(text, names)) from error
+    return {"noise": found}
 
 
 def _read_patterns(source: Path, layer: str | None) -> tuple[AnyArray, tuple[str, ...] | None]:

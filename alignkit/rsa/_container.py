@@ -102,6 +102,10 @@ class RDM:
         """Sizes of the leading axes."""
         return tuple(self.values.shape[:-1])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # copies and what comes out of a pickle are as read-only as the original
+        return _again, (self.values, self._context())
+
     def __len__(self) -> int:
         """Return the size of the first leading axis."""
         if not self.shape:
@@ -111,7 +115,8 @@ class RDM:
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{name}: {size}" for name, size in zip(self.dims, self.shape, strict=True))
-        shown = "unlabelled" if self.labels is None else ", ".join([*self.labels[:3], "..."][: len(self.labels)])
+        first = [_cut(label) for label in (self.labels or ())[:3]]
+        shown = "unlabelled" if self.labels is None else ", ".join([*first, "..."][: len(self.labels)])
         n_nan = int((self.values != self.values).sum())
         nan = f", {n_nan} NaN" if n_nan else ""
         return f"<RDM {self.n_items} items ({shown}){', ' + axes if axes else ''}, metric: {self.metric}{nan}>"
@@ -179,7 +184,7 @@ class RDM:
         for name, wanted in positions.items():
             check_axis(name, dims)
             axis = dims.index(name)
-            where = wanted if isinstance(wanted, slice) else as_positions(name, wanted, values.shape[axis])
+            where = _as_where(name, wanted, values.shape[axis])
             values = values[(slice(None),) * axis + (where,)]
             kept = coords.pop(name, None)
             if isinstance(where, int):
@@ -282,6 +287,21 @@ def condensed_rdm(
     rdm = object.__new__(RDM)
     _fill(rdm, values, labels, dims, {} if coords is None else coords, metric, provenance)
     return rdm
+
+
+def _again(values: FloatArray, context: dict[str, Any]) -> RDM:
+    return condensed_rdm(values, **context)
+
+
+def _cut(label: str, limit: int = 24) -> str:
+    return label if len(label) <= limit else f"{label[: limit - 3]}..."
+
+
+def _as_where(name: str, wanted: Any, n: int) -> Any:
+    # tensors take no slice that runs backwards
+    if isinstance(wanted, slice):
+        return wanted if wanted.step is None or wanted.step > 0 else list(range(n))[wanted]
+    return as_positions(name, wanted, n)
 
 
 def _fill(

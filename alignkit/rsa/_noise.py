@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from alignkit._check import as_float_array, check_choice, check_finite, join_names
+from alignkit._check import as_float_array, as_labels, check_choice, check_finite, join_names
 from alignkit._threads import one_blas_thread
 from alignkit._typing import FloatArray
 from alignkit.rsa._condensed import as_host
@@ -86,7 +86,8 @@ def _matrices(noise: Any, folds: Sequence[str] | None) -> Any:
 
 
 def _by_name(noise: Mapping[Any, Any], folds: Sequence[str] | None) -> list[Any]:
-    named = {str(name): matrix for name, matrix in noise.items()}
+    # names are written as those of the folds are
+    named = dict(zip(as_labels("the keys of noise", list(noise)), noise.values(), strict=True))
     wanted = [] if folds is None else list(folds)
     missing = [name for name in wanted if name not in named]
     if missing:

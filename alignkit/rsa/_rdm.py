@@ -20,7 +20,7 @@ from alignkit.rsa._nan import items_of_pairs, name_items, report_all
 from alignkit.rsa._noise import NoiseKind, as_noise
 from alignkit.rsa._patterns import CrossValidation, MetricOptions, Patterns, Undefined, mark
 from alignkit.rsa._rdm_options import as_options
-from alignkit.rsa._read_patterns import read_patterns, unwrap
+from alignkit.rsa._read_patterns import leading_axes, read_patterns, unwrap
 
 
 def rdm(
@@ -129,7 +129,7 @@ def rdm(
         ``nan_euclidean_distances``. Repeats are averaged channel by channel. The range of :math:`n_{ij}` is kept
         as ``n_channels_used``.
     dims, coords
-        Names and coordinates of the leading axes, as in :class:`RDM`.
+        Names and coordinates of the leading axes, as in :class:`RDM`; by default those of an xarray.
 
     Returns
     -------
@@ -159,6 +159,7 @@ def rdm(
     """
     check_choice("metric", metric, tuple(METRICS))
     check_nan_policy(nan_policy)
+    dims, coords = leading_axes(x, dims, coords)
     x, labels = unwrap(x, labels)
     options = as_options(
         metric,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
-
-from alignkit._check import check_choice, check_not_negative, check_positive, shown
+from alignkit._check import check_choice, check_not_negative, check_positive
 from alignkit.rsa._metrics import METRICS
 from alignkit.rsa._patterns import MetricOptions
 
@@ -38,8 +36,7 @@ def as_options(
         takers = [other for other in METRICS if METRICS[other].omit is not None]
         msg = f"nan_policy='omit' is only for {_metrics(takers)}, not for metric={metric!r}."
         raise ValueError(msg)
-    _check_values(metric, options)
-    return options
+    return _checked(metric, options)
 
 
 def _value(options: MetricOptions, name: str) -> str:
@@ -47,23 +44,16 @@ def _value(options: MetricOptions, name: str) -> str:
 
 
 def _metrics(names: list[str]) -> str:
-    return f"metric={', '.join(map(repr, names))}"
+    """Return the names as the command line can repeat them: without Python's quotes."""
+    return f"metric={names[0]!r}" if len(names) == 1 else f"the metrics {', '.join(names[:-1])} and {names[-1]}"
 
 
-def _check_values(metric: str, options: MetricOptions) -> None:
+def _checked(metric: str, options: MetricOptions) -> MetricOptions:
     if options.cv is not None:
         check_choice("cv", options.cv, _CV)
     if metric == "poisson_cv" and options.cv == "observation-pairs":
         msg = "cv='observation-pairs' is not for poisson_cv: logarithms of single rows are biased; use cv='fold-pairs'."
         raise ValueError(msg)
-    check_positive("p", options.p)
-    check_not_negative("prior_lambda", _number("prior_lambda", options.prior_lambda))
-    check_not_negative("prior_weight", _number("prior_weight", options.prior_weight))
-    check_not_negative("variance_floor", _number("variance_floor", options.variance_floor))
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        msg = f"{name} must be a number; got {shown(value)}."
-        raise TypeError(msg)
-    return float(value)
+    names = ("prior_lambda", "prior_weight", "variance_floor")
+    numbers = {name: check_not_negative(name, getattr(options, name)) for name in names}
+    return dataclasses.replace(options, p=check_positive("p", options.p), **numbers)

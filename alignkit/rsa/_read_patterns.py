@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from alignkit._check import as_float_array, check_choice, check_n_items, is_tensor, join_names
+from alignkit._check import as_float_array, check_choice, check_dense, check_n_items, is_tensor, join_names
 from alignkit._typing import IntArray
 from alignkit.rsa._arrays import Array, Precision, cast, floats_like, has_double, precision_of
+from alignkit.rsa._axes import RESERVED, plain
 from alignkit.rsa._namespace import namespace
 from alignkit.rsa._patterns import Folds, MetricOptions, Patterns
 from alignkit.rsa._repeats import average_repeats, average_within_folds, row_names
@@ -22,7 +23,27 @@ def unwrap(x: Any, labels: Iterable[Any] | None) -> tuple[Any, Iterable[Any] | N
             msg = f"x holds the layers {join_names(x.layers)}; pass one of them: rdm(x.array(layer), labels=x.labels)."
             raise ValueError(msg)
         return x.array(), x.labels if labels is None else labels
-    return x, row_names(x) if labels is None else labels
+    return _plain_table(x), row_names(x) if labels is None else labels
+
+
+def _plain_table(x: Any) -> Any:
+    # pandas' own numbers, which may hold NA, come out of it as objects
+    if type(x).__module__.partition(".")[0] != "pandas" or getattr(x, "ndim", 0) != 2:
+        return x
+    from pandas.api.types import is_extension_array_dtype, is_numeric_dtype
+
+    own = any(is_extension_array_dtype(kind) for kind in x.dtypes)
+    return x.to_numpy(np.float64, na_value=np.nan) if own and all(map(is_numeric_dtype, x.dtypes)) else x
+
+
+def leading_axes(x: Any, dims: Any, coords: Any) -> tuple[Any, Any]:
+    """Return names and coordinates of the leading axes: those given, else those that an xarray comes with."""
+    is_xarray = type(x).__module__.partition(".")[0] == "xarray" and getattr(x, "ndim", 0) > 2
+    names = tuple(map(str, x.dims[:-2])) if is_xarray else ()
+    if dims is not None or coords is not None or not names or not RESERVED.isdisjoint(names):
+        return dims, coords
+    known = {name: plain(x.coords[name].values) for name in names if name in x.coords}
+    return names, {name: values for name, values in known.items() if values.dtype.kind in "fiubU"}
 
 
 def read_patterns(
@@ -41,7 +62,7 @@ def read_patterns(
         msg = f"x must have shape (..., items, channels) with at least one channel; got {tuple(array.shape)}."
         raise ValueError(msg)
     if metric in ("correlation", "cosine", "correlation_cv", "cosine_cv") and array.shape[-1] == 1:
-        msg = f"metric={metric!r} is undefined for a single channel; use 'euclidean'."
+        msg = f"metric={metric!r} is undefined for a single channel; use metric='euclidean'."
         raise ValueError(msg)
     names, found = None, None
     if folds is not None and labels is not None:
@@ -63,6 +84,7 @@ def _as_numbers(x: Any, dtype: str | None) -> tuple[Array, Precision]:
         plain = keep and not isinstance(x, np.ma.MaskedArray)
         return (x if plain else as_float_array("x", x)), dtype or "float64"  # type: ignore[return-value]
     torch = namespace(x)
+    check_dense("x", x)
     if x.dtype.is_complex:
         msg = f"x must hold real numbers of one dtype; got dtype {x.dtype}."
         raise TypeError(msg)

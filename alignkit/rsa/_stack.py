@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from alignkit._check import check_choice
+from alignkit._check import check_choice, is_tensor
 from alignkit.rsa._align import align, as_rdm
 from alignkit.rsa._container import RDM, condensed_rdm, pair_index
+from alignkit.rsa._namespace import namespace
 
 
 def stack(
@@ -37,7 +38,8 @@ def stack(
     Returns
     -------
     RDM
-        With ``dim`` as its first axis.
+        With ``dim`` as its first axis; of tensors or float32 values where all have these on one device, of float64
+        arrays otherwise.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def stack(
         msg = "rdms is empty; give at least one RDM to stack."
         raise ValueError(msg)
     check_choice("on_mismatch", on_mismatch, ("raise", "intersect", "union"))
-    found = [as_rdm(f"rdms[{i}]", one) for i, one in enumerate(rdms)]
+    found = _of_one_kind([as_rdm(f"rdms[{i}]", one, keep=True) for i, one in enumerate(rdms)])
     if on_mismatch == "union":
         labels = _all_labels(found)
         aligned = [_spread(one, labels) for one in found]
@@ -77,8 +79,14 @@ def stack(
             raise ValueError(msg)
     first = aligned[0]
     coords = dict(first.coords) if names is None else {**first.coords, dim: list(names)}
-    values = np.stack([one.values for one in aligned])
+    values = namespace(first.values).stack([one.values for one in aligned])
     return first.replace(values, dims=(dim, *first.dims), coords=coords)
+
+
+def _of_one_kind(rdms: list[RDM]) -> list[RDM]:
+    """Return RDMs of the precision, kind and device that all share, or of float64 arrays."""
+    kinds = {(is_tensor(one.values), one.values.dtype, getattr(one.values, "device", None)) for one in rdms}
+    return rdms if len(kinds) == 1 else [as_rdm("rdms", one) for one in rdms]
 
 
 def _all_labels(rdms: Sequence[RDM]) -> tuple[str, ...]:
@@ -97,7 +105,10 @@ def _spread(rdm: RDM, labels: tuple[str, ...]) -> RDM:
     number = {label: i for i, label in enumerate(labels)}
     place = np.array([number[label] for label in rdm.labels or ()])
     rows, columns = np.triu_indices(rdm.n_items, k=1)
-    values = np.full((*rdm.shape, len(labels) * (len(labels) - 1) // 2), np.nan)
+    shape = (*rdm.shape, len(labels) * (len(labels) - 1) // 2)
+    values: Any = np.full(shape, np.nan, rdm.values.dtype) if not is_tensor(rdm.values) else None
+    if values is None:
+        values = rdm.values.new_full(shape, np.nan)  # type: ignore[attr-defined]
     values[..., pair_index(place[rows], place[columns], len(labels))] = rdm.values
     context = {name: getattr(rdm, name) for name in ("dims", "coords", "metric", "provenance")}
     return condensed_rdm(values, labels, **context)

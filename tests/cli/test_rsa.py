@@ -258,7 +258,7 @@ def test_options_that_do_not_belong_together_speak_in_flags(fails, here, pattern
     assert "--labels" in sentence
     assert "--folds" in sentence
     assert "=" not in sentence
-    assert fails("rdm", "x.npy", "--normalize").startswith("--normalize is only for --metric sqeuclidean")
+    assert fails("rdm", "x.npy", "--normalize").startswith("--normalize is only for the metrics sqeuclidean")
     assert fails("rdm", "x.npy", "--layer", "3").startswith("--layer is for features")
 
 
@@ -290,3 +290,39 @@ def test_a_result_that_cannot_be_kept_is_not_shown_as_if_it_were(run, here, patt
     np.save("x.npy", patterns())
     monkeypatch.setattr(RDM, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device", out)))
     assert run("rdm", "x.npy", "--out", out) == (2, "", f"error: {out}: no space left on device.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--folds", "runs.txt"), "--folds is only for the metrics crossnobis, "),
+        (("--noise", "p.npy"), "p.npy: noise is only for the metrics mahalanobis, sqmahalanobis and crossnobis; got"),
+        (("--prior-weight", "3"), "--prior-weight is only for the metrics poisson and poisson_cv; got --metric corr"),
+        (("--p", "3"), "--p is only for --metric minkowski; got --metric correlation."),
+        (("--metric", "minkowski", "--p", "0"), "--p must be a finite number above 0; got 0.0."),
+        (("--metric", "poisson", "--prior-lambda", "-1"), "--prior-lambda must be a finite number of at least 0"),
+        (("--labels", "runs.txt"), "--labels must hold one label per item: expected 5, got 2."),
+        (("--metric", "mahalanobis", "--noise", "x.npy"), "x.npy: noise must be a (8, 8) precision matrix; got"),
+    ],
+)
+def test_rdm_speaks_of_its_options_as_flags(words, sentence, fails, here, patterns):
+    np.save("x.npy", patterns())
+    np.save("p.npy", np.eye(8))
+    Path("runs.txt").write_text("a\nb\n")
+    assert fails("rdm", "x.npy", *words).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--noise-folds", "runs.txt"), "--noise-folds must hold one label per item: expected 5, got 2."),
+        (("--dof", "0"), "--dof must be at least 1; got 0."),
+        (("--shrinkage", "full"), "x.npy: the covariance must be positive definite"),
+        (("--shrinkage", "full"), "(5 rows); use --shrinkage shrinkage_eye."),
+    ],
+)
+def test_residuals_speak_of_their_options_as_flags(words, sentence, fails, here, patterns):
+    np.save("x.npy", patterns())
+    Path("runs.txt").write_text("a\nb\n")
+    said = fails("rdm", "x.npy", "--metric", "mahalanobis", "--noise", "x.npy", "--noise-kind", "residuals", *words)
+    assert said.startswith(sentence) or said.endswith(sentence)

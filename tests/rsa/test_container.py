@@ -299,3 +299,29 @@ def test_small_integers_select_many_items(rng):
     for dtype in (np.int8, np.uint8):
         part = rdm.take(np.array([127, 0, 100], dtype=dtype))
         np.testing.assert_array_equal(part.squareform(), square[np.ix_([127, 0, 100], [127, 0, 100])])
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_are_as_read_only_as_the_original(how):
+    rdms = RDM(np.arange(12.0).reshape(2, 6), list("abcd"), dims=["s"], coords={"s": ["x", "y"]}, metric="m")
+    again = how(rdms)
+    assert not again.values.flags.writeable
+    assert not again.coords["s"].flags.writeable
+    assert (again.labels, again.dims, again.metric) == (rdms.labels, rdms.dims, rdms.metric)
+    assert np.array_equal(again.values, rdms.values)
+    assert again.coords["s"].tolist() == ["x", "y"]
+
+
+def test_long_labels_do_not_fill_the_screen():
+    text = repr(RDM([1.0, 2.0, 3.0], labels=["a" * 24, "b" * 25, "c" * 500]))
+    assert f"({'a' * 24}, {'b' * 21}..., {'c' * 21}...)" in text
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor"])
+def test_slices_may_run_backwards(kind):
+    values = np.arange(18.0).reshape(3, 6)
+    if kind == "tensor":
+        values = pytest.importorskip("torch").from_numpy(values)
+    result = RDM(values, dims=["time"], coords={"time": [1, 2, 3]}).isel(time=slice(None, None, -2))
+    assert result.coords["time"].tolist() == [3, 1]
+    assert np.array_equal(np.asarray(result.values)[:, 0], [12.0, 0.0])

@@ -370,7 +370,6 @@ def test_items_of_all_sizes_keep_their_digits(rng):
     x, labels, folds = design(rng, n_items=6)
     units = {f"c{i}": 10.0 ** (-2 * i) for i in range(6)}
     x = x * np.array([units[label] for label in labels])[:, None]
-    # whole numbers of that size: the smallest items tie in nothing but these
     values = rdm(x, metric="sqeuclidean_cv", labels=labels, folds=folds).values
     expected = leave_one_fold_out(x, labels, folds, product())
     assert np.allclose(values, expected, rtol=1e-11, atol=1e-13 * np.abs(expected).max())

@@ -82,3 +82,9 @@ def test_the_inverse_is_symmetric_and_knows_no_unit(covariance):
     units = np.array([1e-13, 1e-6, 1.0, 1e9])
     scaled = inverse("it", covariance * np.outer(units, units))
     assert np.allclose(scaled * np.outer(units, units), found, rtol=1e-10)
+
+
+def test_folds_are_named_however_their_names_are_written(covariance):
+    matrices = {b"run1": covariance, "e\u0301": 2 * covariance, 3: 3 * covariance}
+    named = as_noise(matrices, "covariance", 4, ["run1", "\u00e9", "3"]).covariances
+    assert np.array_equal(named, as_noise(list(matrices.values()), "covariance", 4, ["a", "b", "c"]).covariances)

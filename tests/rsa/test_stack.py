@@ -71,3 +71,22 @@ def test_union_equals_rsatoolbox():
 def test_what_cannot_be_stacked_is_said(rdms, error, sentence):
     with pytest.raises(error, match=sentence):
         stack(rdms)
+
+
+@pytest.mark.parametrize("on_mismatch", ["raise", "union"])
+def test_kinds_that_all_share_stay(on_mismatch):
+    torch = pytest.importorskip("torch")
+    other = A.select(list("dcba")) if on_mismatch == "raise" else RDM(np.arange(1.0, 7.0), list("bcde"), metric="m")
+    expected = stack([A, other], on_mismatch=on_mismatch)
+    single = [one.replace(one.values.astype(np.float32)) for one in (A, other)]
+    assert stack(single, on_mismatch=on_mismatch).values.dtype == np.float32
+    np.testing.assert_array_equal(stack(single, on_mismatch=on_mismatch).values, expected.values)
+    leaf = torch.tensor(A.values, requires_grad=True)
+    result = stack([A.replace(leaf), other.replace(torch.tensor(other.values))], on_mismatch=on_mismatch)
+    np.testing.assert_array_equal(result.values.detach().numpy(), expected.values)
+    assert result.labels == expected.labels
+    result.values.nansum().backward()
+    assert leaf.grad.tolist() == [1.0] * 6
+    mixed = stack([A.replace(leaf), single[1]], on_mismatch=on_mismatch)
+    assert mixed.values.dtype == np.float64
+    np.testing.assert_array_equal(mixed.values, expected.values)
