@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+
 from alignkit._check import check_choice, check_not_negative, check_positive
 from alignkit.rsa._metrics import METRICS
 from alignkit.rsa._patterns import MetricOptions
