@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from alignkit._check import check_choice, check_not_negative, check_positive
 from alignkit.rsa._metrics import METRICS
@@ -56,5 +57,5 @@ def _checked(metric: str, options: MetricOptions) -> MetricOptions:
         msg = "cv='observation-pairs' is not for poisson_cv: logarithms of single rows are biased; use cv='fold-pairs'."
         raise ValueError(msg)
     names = ("prior_lambda", "prior_weight", "variance_floor")
-    numbers = {name: check_not_negative(name, getattr(options, name)) for name in names}
+    numbers: dict[str, Any] = {name: check_not_negative(name, getattr(options, name)) for name in names}
     return dataclasses.replace(options, p=check_positive("p", options.p), **numbers)
