@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -124,7 +125,12 @@ def _read(config: PatternsConfig) -> Patterns:
     if config.betas:
         assert labels is not None and runs is not None  # noqa: PT018 (the config says so)
         betas = _one_or_all(config.betas)
-        return read_betas(betas, labels=labels, folds=runs, residuals=config.residuals or None, dof=config.dof, **where)
+        try:
+            return read_betas(
+                betas, labels=labels, folds=runs, residuals=config.residuals or None, dof=config.dof, **where
+            )
+        except ValueError as error:
+            raise ValueError(re.sub(r"\bfolds\b", "runs", str(error))) from error
     return read_timeseries(
         _one_or_all(config.bold),
         events=_one_or_all(config.events) if config.events else None,
@@ -180,5 +186,11 @@ def patterns_rdm(config: RdmConfig) -> tuple[RDM, int]:
     patterns = Patterns.load(config.source)
     estimated = all(one is None for one in (config.noise, config.noise_folds, config.dof))
     estimated = estimated and config.noise_kind == "precision"
+    if not estimated and len(patterns.regions) > 1:
+        msg = (
+            f"--noise is of the voxels of one region and {config.source} holds {len(patterns.regions)}; write one of "
+            "them alone with `alignkit patterns --roi NAME`."
+        )
+        raise ValueError(msg)
     noise: dict[str, Any] = {"noise": config.shrinkage or "auto"} if estimated else read_noise(config)
     return patterns.rdm(**noise, **metric_options(config)), len(patterns.values)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from alignkit._check import NanPolicy, check_count, check_n_items, check_same_labels
+from alignkit._check import NanPolicy, check_count, check_n_items, check_same_labels, join_names
 from alignkit._cli._files import check_out
 from alignkit._config import Positional
 from alignkit._typing import AnyArray
@@ -99,6 +99,7 @@ def run_similarity(config: SimilarityConfig) -> None:
     check_out(config.out, (".json", ".csv"), (*config.files, config.labels))
     names = _names(config.files)
     sources = _align([_open(path, name, config) for path, name in zip(config.files, names, strict=True)], config)
+    _check_layers(config.layers, sources)
     first, second, called = _sides(sources)
     with _speaking_of(called):
         result = compare_features(
@@ -145,6 +146,15 @@ def _open(path: Path, name: str, config: SimilarityConfig) -> _Source:
 
 def _chosen(features: Features, layers: tuple[str, ...]) -> tuple[str, ...]:
     return layers if layers and len(features.layers) > 1 else features.layers
+
+
+def _check_layers(layers: tuple[str, ...], sources: Sequence[_Source]) -> None:
+    """Raise for a layer that no file holds: files of a single layer are taken whatever it is called."""
+    held = tuple(dict.fromkeys(layer for source in sources for layer in source.layers))
+    unknown = [layer for layer in layers if layer not in held]
+    if unknown:
+        msg = f"--layers names {join_names(unknown)}, which no file holds; there are {join_names(held, 12)}."
+        raise ValueError(msg)
 
 
 def _align(sources: Sequence[_Source], config: SimilarityConfig) -> list[_Source]:

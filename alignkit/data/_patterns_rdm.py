@@ -22,7 +22,7 @@ def patterns_rdm(patterns: Patterns, metric: Metric, noise: object, options: dic
     check_choice("metric", metric, tuple(METRICS))
     if not patterns.regions:
         return _rdm(patterns, metric, noise, options)
-    if noise is not None and not isinstance(noise, str):
+    if noise is not None and not isinstance(noise, str) and len(patterns.regions) > 1:
         msg = "noise is of one region's voxels; choose a region first: patterns.region(name).rdm(noise=...)."
         raise ValueError(msg)
     each = [_rdm(patterns.region(name), metric, noise, options) for name in patterns.regions]
@@ -51,6 +51,8 @@ def patterns_precision(patterns: Patterns, method: Shrinkage, per_run: bool) -> 
     if patterns.residuals is None:
         msg = "these patterns have no residuals to estimate the noise from; pass noise=None, or a precision matrix."
         raise ValueError(msg)
+    if len(patterns.regions) == 1:
+        patterns = patterns.region(next(iter(patterns.regions)))
     if patterns.regions:
         msg = "there are several regions; choose one first: patterns.region(name)."
         raise ValueError(msg)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from alignkit._check import as_floats, as_labels, check_n_items, check_same_labels, is_tensor, shown
+from alignkit._check import as_float_array, as_floats, as_labels, check_n_items, check_same_labels, is_tensor, shown
 from alignkit._typing import IntArray
 from alignkit.rsa._align import OnMismatch
+from alignkit.rsa._feature_rows import rows_per_block
 from alignkit.rsa._namespace import like
 from alignkit.rsa._repeats import row_names
 
@@ -103,7 +104,7 @@ def _is_table(x: Any) -> bool:
 
 def _as_layer(title: str, x: Any) -> tuple[Any, tuple[str, ...] | None]:
     labels = row_names(x)
-    array = as_floats(title, x)
+    array = _as_stored(title, x)
     if array.ndim != 2 or 0 in array.shape:
         msg = (
             f"{title} must have shape (items, channels); got {tuple(array.shape)}. Flatten further axes with "
@@ -112,6 +113,16 @@ def _as_layer(title: str, x: Any) -> tuple[Any, tuple[str, ...] | None]:
         raise ValueError(msg)
     check_n_items(title, len(array))
     return array, None if labels is None else as_labels(f"the row labels of {title}", labels)
+
+
+def _as_stored(title: str, x: Any) -> Any:
+    """Return float16 as it is, like float32: layers stored to save memory are widened block by block."""
+    if not isinstance(x, np.ndarray) or x.dtype != np.float16 or isinstance(x, np.ma.MaskedArray) or x.ndim != 2:
+        return as_floats(title, x)
+    n_rows = rows_per_block(max(1, x.shape[1]))
+    for start in range(0, len(x), n_rows):
+        as_float_array(title, x[start : start + n_rows])  # which says when values overflowed
+    return x
 
 
 def _check_together(

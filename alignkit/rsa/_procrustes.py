@@ -81,10 +81,12 @@ class Procrustes:
         xp = namespace(mixed)
         nuclear = xp.linalg.svdvals(mixed).sum()
         if self.score == "euclidean":
-            unit_x, unit_y = 2.0**x.rows.exponent, 2.0**y.rows.exponent
+            # in the larger of both units: squares in that of 1 may overflow
+            largest = max(x.rows.exponent, y.rows.exponent)
+            unit_x, unit_y = 2.0 ** (x.rows.exponent - largest), 2.0 ** (y.rows.exponent - largest)
             squares = (x.norm * unit_x) ** 2 + (y.norm * unit_y) ** 2
             # the best rotation leaves no negative square; rounding may
-            return (squares - 2.0 * nuclear * unit_x * unit_y).clip(0.0, None) ** 0.5
+            return (squares - 2.0 * nuclear * unit_x * unit_y).clip(0.0, None) ** 0.5 * 2.0**largest
         # rounding alone can exceed 1
         cosine = (nuclear / (x.norm * y.norm)).clip(None, 1.0)
         return cosine if self.score == "nbs" else xp.arccos(cosine)
@@ -105,5 +107,6 @@ def _whitened(rows: Rows, alpha: float) -> tuple[Any, int]:
     u, s, _ = ranked_svd(rows)
     # whitening has no unit, unlike the features that it is mixed with
     mixed = alpha * s + (1.0 - alpha) * 2.0**-rows.exponent
+    mixed = mixed / mixed[0]  # the largest: the squares of small features' inverse unit overflow
     mixed = mixed * ((s * s).sum() / (mixed * mixed).sum()) ** 0.5
     return u * mixed, len(s)

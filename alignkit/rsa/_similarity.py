@@ -51,8 +51,9 @@ def similarity(
     ----------
     x, y : array_like or tensor, shape (items, channels); or a list or mapping of them
         Features of the same items; several of them (layers, models) are compared in one pass, each prepared once. An
-        array of numpy may be memory-mapped: rows are read in blocks. Tables of pandas and xarray whose rows are named
-        are matched by name. Where one side is a tensor of torch, all is computed on its device.
+        array of numpy may be memory-mapped, and float16: rows are read and widened in blocks. Tables of pandas and
+        xarray whose rows are named are matched by name. Where one side is a tensor of torch, all is computed on its
+        device.
     method : {"cka", "procrustes", "cca", "svcca", "pwcca", "mutual-knn"}
         With X and Y centred per channel, :math:`|\cdot|` the Frobenius and :math:`|\cdot|_*` the nuclear norm:
 

@@ -182,3 +182,28 @@ def test_real_data_from_images_to_an_rdm(run, here: Path, shared_data) -> None:
     assert "<RDM 8 items" in out
     expected = load_haxby(folder.parent).patterns().rdm()
     np.testing.assert_array_equal(RDM.load("rdm.npz").values, expected.values)
+
+
+@pytest.mark.usefixtures("images")
+def test_noise_of_ones_own_is_of_one_region(run, here: Path) -> None:
+    start = ["patterns", "--bold", "bold.nii.gz", "--atlas", "atlas.nii.gz", "--events", "attributes.txt"]
+    assert run(*start, "--out", "all.npz")[0] == 0
+    assert run(*start, "--roi", "1", "--out", "one.npz")[0] == 0
+    np.save("precision.npy", np.diag(np.linspace(1, 2, 8)))
+    code, _, err = run("rdm", "all.npz", "--metric", "crossnobis", "--noise", "precision.npy")
+    assert code == 2
+    assert "--noise is of the voxels of one region and all.npz holds 2; write one of them alone" in err
+    assert run("rdm", "one.npz", "--metric", "crossnobis", "--noise", "precision.npy", "--out", "rdm.npz")[0] == 0
+    one = Patterns.load("one.npz")
+    expected = one.region("1").rdm(noise=np.diag(np.linspace(1, 2, 8)))
+    np.testing.assert_array_equal(RDM.load("rdm.npz").values[0], expected.values)
+    np.testing.assert_array_equal(one.noise_precision().precision, one.region("1").noise_precision().precision)
+
+
+@pytest.mark.usefixtures("images")
+def test_sentences_on_betas_speak_of_runs(run, here: Path) -> None:
+    (here / "labels.txt").write_text("face\nhouse\n" * 90)
+    (here / "runs.txt").write_text("1\n2\n")
+    words = ["--betas", "bold.nii.gz", "--labels", "labels.txt", "--runs", "runs.txt", "--mask", "mask.nii.gz"]
+    code, _, err = run("patterns", *words)
+    assert (code, err) == (2, "error: runs must hold one label per item: expected 180, got 2.\n")

@@ -159,3 +159,8 @@ def test_messages_speak_of_files(run, fails, saved):
 )
 def test_refusals(fails, saved, words, sentence):
     assert fails("similarity", *words).startswith(sentence)
+
+
+def test_a_layer_that_no_file_holds(fails, saved):
+    error = fails("similarity", "a.npy", "b.npy", "--layers", "blocks.3", "features")
+    assert "--layers names 'blocks.3', which no file holds; there are 'features'" in error

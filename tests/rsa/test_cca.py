@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from reference import feature_similarity as reference
 
 from alignkit.rsa import similarity
+from alignkit.rsa._cca import ranked_svd
+from alignkit.rsa._feature_rows import centred_rows
 
 METHODS = ["cca", "svcca", "pwcca"]
 
@@ -99,3 +101,13 @@ def test_ranks_that_overlap_are_counted_and_no_more_named_than_fit(rng):
     assert len(caught) == 1
     with pytest.warns(RuntimeWarning, match="and 4 more"):
         similarity([x] * 3, [y] * 3, method="cca")
+
+
+def test_directions_that_are_rounding_are_dropped(rng):
+    """A matrix of 200 items rounds by more than one unit in the last place of its largest singular value."""
+    u, v = np.linalg.qr(rng.normal(size=(200, 4)))[0], np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    u = np.linalg.qr(u - u.mean(axis=0))[0]
+    eps = np.finfo(np.float64).eps
+    for smallest, rank in ((20 * eps, 3), (2000 * eps, 4)):
+        rows = centred_rows(u * [1.0, 0.5, 0.2, smallest] @ v.T, np.arange(200))
+        assert len(ranked_svd(rows)[1]) == rank

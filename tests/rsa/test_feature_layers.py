@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from alignkit import _check
+from alignkit.rsa import similarity
 from alignkit.rsa._feature_layers import align_layers, as_layers, of_one_kind
 
 
@@ -58,3 +60,30 @@ def test_one_tensor_makes_tensors_of_all(rng):
     first, second = of_one_kind(a, b)
     assert all(isinstance(array, torch.Tensor) for array in (*first.arrays, *second.arrays))
     assert of_one_kind(b, b) == (b, b)
+
+
+def test_float16_stays_as_it_is_stored(rng, tmp_path):
+    stored = rng.normal(size=(30, 7)).astype(np.float16)
+    np.save(tmp_path / "layer.npy", stored)
+    mapped = np.load(tmp_path / "layer.npy", mmap_mode="r")
+    assert as_layers("x", mapped, None, "raise").arrays[0] is mapped
+    y = rng.normal(size=(30, 4))
+    for method in ("cka", "procrustes", "svcca", "mutual-knn"):
+        expected = float(similarity(stored.astype(np.float64), y, method=method))
+        assert float(similarity(mapped, y, method=method)) == expected
+    torch = pytest.importorskip("torch")
+    assert float(similarity(mapped, torch.tensor(y))) == pytest.approx(float(similarity(mapped, y)), abs=1e-12)
+    stored[3, 2] = np.inf
+    with pytest.raises(ValueError, match="x is float16 and holds infinities"):
+        similarity(stored, y)
+
+
+def test_layers_on_different_devices(rng, monkeypatch):
+    """The device that holds nothing stands for a second one."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(_check, "check_dense", lambda *_: None)
+    x, y = torch.tensor(rng.normal(size=(2, 6, 3)))
+    with pytest.raises(ValueError, match="the layers of x lie on different devices; move them to one"):
+        similarity([x, x.to("meta")], y)
+    with pytest.raises(ValueError, match="x and y lie on different devices; move them to one"):
+        similarity(x, y.to("meta"))

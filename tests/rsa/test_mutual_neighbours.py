@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from reference import feature_similarity as reference
 
 from alignkit.rsa import _feature_rows, similarity
+from alignkit.rsa._feature_rows import centred_rows
+from alignkit.rsa._mutual_neighbours import MutualNeighbours
 
 
 def value(x, y, n_neighbours=10) -> float:
@@ -67,3 +69,14 @@ def test_enough_neighbours_for_everybody_are_refused(rng):
     with pytest.raises(ValueError, match="mutual 10-NN needs at least 12 items; got 11"):
         value(x, y)
     assert value(x, y, 9) > 0
+
+
+def test_cosines_that_differ_by_rounding_are_tied():
+    """The third item is nearer to the first than the second is by 1e-14 of a cosine: no more than a product rounds."""
+    angle = 0.8
+    angles = [0.0, angle, -(angle - 2e-14), 2.0, 2.2, 2.5]
+    rows = centred_rows(np.stack([np.cos(angles), np.sin(angles)], axis=1), np.arange(6))
+    assert MutualNeighbours(1).prepare(rows, 1).indices[0] == 1
+    angles[2] = -(angle - 1e-9)
+    rows = centred_rows(np.stack([np.cos(angles), np.sin(angles)], axis=1), np.arange(6))
+    assert MutualNeighbours(1).prepare(rows, 1).indices[0] == 2

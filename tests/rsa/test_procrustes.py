@@ -103,3 +103,20 @@ def test_no_unit_is_too_small_or_too_large(rng):
     for unit in (2.0**-500, 2.0**500):
         assert value(x * unit, y) == pytest.approx(value(x, y), rel=1e-12)
         assert value(x * unit, y * unit, score="euclidean") == pytest.approx(value(x, y, score="euclidean") * unit)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.4])
+def test_units_far_from_one(rng, alpha):
+    """The distance has the unit of the features, whose squares leave the range of float64."""
+    x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 5))
+    for unit in (2.0**600, 2.0**-600):
+        found = value(x * unit, y * unit, score="euclidean")
+        assert found == pytest.approx(value(x, y, score="euclidean") * unit, rel=1e-12)
+    assert value(x * 2.0**600, y, score="euclidean") == pytest.approx(
+        np.linalg.norm(x - x.mean(axis=0)) * 2.0**600, rel=1e-12
+    )
+    # whitening alone has no unit: of features that large next to nothing is left of it
+    assert value(x * 2.0**600, y * 2.0**600, alpha=alpha) == pytest.approx(value(x, y), rel=1e-9)
+    assert value(x * 2.0**-600, y * 2.0**-600, alpha=alpha) == pytest.approx(
+        value(x, y, alpha=float(alpha == 1)), rel=1e-9
+    )
