@@ -134,6 +134,16 @@ def test_a_function_is_documented_as_it_is(name):
     assert order == [part for part in ("Parameters", "Returns", "Raises", "Examples") if part in parts], name
 
 
+@pytest.mark.parametrize("name", [*FUNCTIONS, *CLASSES])
+def test_tables_keep_to_their_columns(name):
+    # text in the gap between two columns makes the whole table unreadable once it is typeset
+    lines = (inspect.getdoc(exported()[name]) or "").splitlines()
+    rules = [i for i, line in enumerate(lines) if re.fullmatch(r"=+( +=+)+", line.strip())]
+    gaps = [found.span() for found in re.finditer(r"(?<==) +(?==)", lines[rules[0]])] if rules else []
+    for line in lines[rules[0] : rules[-1]] if rules else []:
+        assert not any(line[start:stop].strip() for start, stop in gaps), line
+
+
 @each_function
 def test_array_parameters_say_their_shape(name):
     section = sections(FUNCTIONS[name].__doc__ or "").get("Parameters", "")

@@ -64,6 +64,7 @@ def squareform(condensed: object, /) -> Any:
     Returns
     -------
     ndarray or tensor, shape (..., items, items)
+        In the precision that came.
 
     Raises
     ------

@@ -73,10 +73,10 @@ def rdm(
                                                                                            1/p, without its root
         sqeuclidean_cv p times crossnobis without noise; with normalize, crossnobis        mne-rsa > 1.0, unrooted
         correlation_cv :math:`1-c_{ij}/\sqrt{c_{ii}c_{jj}}`, where :math:`c_{ij}` is the   with two folds Guggenmos et
-                       mean over f and g of the covariance of :math:`x_{if}`, :math:`x_{jg}` al. (2018), unregularised
+                       covariance of :math:`x_{if}` and :math:`x_{jg}`, mean over f, g     al. (2018), unregularised
         cosine_cv      the same without taking out each row's mean
-        poisson_cv     as poisson, :math:`r_i-r_j` of fold f and the logarithms of fold g, mean of rsatoolbox's folds
-                       mean over f and g                                                   (it returns the last one)
+        poisson_cv     as poisson, :math:`r_i-r_j` of fold f with the logarithms of        mean of rsatoolbox's folds
+                       fold g, mean over f and g                                           (it returns the last one)
         ============== =================================================================== ========================
 
         Others are scipy's ``pdist`` of that name, equal to it: braycurtis, canberra, chebyshev, cityblock, hamming,
@@ -128,7 +128,8 @@ def rdm(
         multiplied by :math:`p / n_{ij}`, the number of channels over those used, as scikit-learn's
         ``nan_euclidean_distances``. Repeats are averaged channel by channel. The range of :math:`n_{ij}` is kept
         as ``n_channels_used``.
-    dims, coords
+    dims : sequence of str, optional
+    coords : mapping of str to array_like, optional
         Names and coordinates of the leading axes, as in :class:`RDM`; by default those of an xarray.
 
     Returns
