@@ -85,11 +85,16 @@ def _distances(a: Array, b: Array, patterns: Patterns) -> tuple[Array, list[Unde
     products = _products(a, b, patterns, differences=True)
     own, cross = products.own, products.cross
     values = upper_triangle(own + transposed(own) - cross - transposed(cross))
+    return _with_ties(values, _rounding_of_distances(a, b, patterns)), _apart(products, patterns)
+
+
+def _rounding_of_distances(a: Array, b: Array, patterns: Patterns) -> float:
+    if patterns.noise is not None and patterns.noise.covariances is not None:
+        return 0.0  # whose unit is in the products alone; between matrices of noise nothing ties
     sizes = as_host(root(_plain_products(a, a, patterns) * _plain_products(b, b, patterns)))
     # that of the smallest item: what is told apart by more than its rounding stays apart
     smallest = float(sizes.min(where=sizes > 0, initial=np.inf))
-    tolerance = 1e-14 * smallest if np.isfinite(smallest) else 0.0
-    return _with_ties(values, tolerance), _apart(products, patterns)
+    return 1e-14 * smallest if np.isfinite(smallest) else 0.0
 
 
 def _with_ties(values: Array, absolute: float) -> Array:
@@ -208,7 +213,8 @@ def _observation_pairs(x: Array, counts: IntArray, noise: Noise | None, dtype: P
 
 def _fold_pairs(a: Array, b: Array, present: Array, noise: Noise | None, dtype: Precision) -> _Products:
     """Return mean products over the pairs of folds that hold both items."""
-    a, b = cast(a, dtype), cast(b, dtype)
+    same, a = a is b, cast(a, dtype)
+    b = a if same else cast(b, dtype)
     own = cross = 0.0
     n_pairs = np.zeros((present.shape[1], present.shape[1]))
     for f, g in combinations(range(len(present)), 2):
@@ -224,12 +230,13 @@ def _fold_pairs(a: Array, b: Array, present: Array, noise: Noise | None, dtype: 
 
 def _both_ways(a: Array, b: Array, f: int, g: int, noise: Noise | None) -> Array:
     """Return a_f P b_g' + a_g P b_f', symmetrised, less what all items share."""
-    one, other = ((x[..., k, :, :]) for x, k in ((a, f), (b, g)))
-    if noise is not None:
-        one = one @ floats_like(_between(noise, f, g), a)
-    kernel = one @ transposed(other)
-    if b is not a:
-        kernel = (kernel + a[..., g, :, :] @ transposed(b[..., f, :, :])) / 2
+    precision = None if noise is None else floats_like(_between(noise, f, g), a)
+
+    def one_way(f: int, g: int) -> Array:
+        left = a[..., f, :, :] if precision is None else a[..., f, :, :] @ precision
+        return left @ transposed(b[..., g, :, :])
+
+    kernel = one_way(f, g) if b is a else (one_way(f, g) + one_way(g, f)) / 2
     return kernel + transposed(kernel)
 
 

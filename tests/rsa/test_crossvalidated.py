@@ -379,3 +379,22 @@ def test_items_of_all_sizes_keep_their_digits(rng):
         [label for label in dict.fromkeys(labels) if label in ("c3", "c4", "c5")]
     )
     assert np.allclose(result.values, alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-13, 1.0, 1e13])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("cv", CV[1:])
+@pytest.mark.parametrize("kind", ["array", "tensor"])
+def test_noise_per_fold_in_any_unit_and_precision(kind, cv, dtype, unit, rng):
+    x, labels, folds = design(rng, low=0)
+    covariances = {fold: np.linalg.inv(precision_of(rng)) for fold in sorted(set(folds))}
+    options = {"metric": "crossnobis", "labels": labels, "folds": folds, "cv": cv, "noise_kind": "covariance"}
+    expected = rdm(x, noise=covariances, **options).values
+    assert len(set(expected.tolist())) == len(expected)
+    scaled = pytest.importorskip("torch").from_numpy(x * unit) if kind == "tensor" else x * unit
+    noise = {fold: covariance * unit**2 for fold, covariance in covariances.items()}
+    result = rdm(scaled, noise=noise, dtype=dtype, **options)
+    limit = 1e-11 if dtype == "float64" else 1e-5
+    assert np.allclose(np.asarray(result.values), expected, rtol=0, atol=limit * np.abs(expected).max())
+    if dtype == "float32":
+        assert result.provenance["float32_error"] < limit * np.abs(expected).max()

@@ -57,6 +57,16 @@ def test_a_precision_of_lower_rank_sees_part_of_the_channels(rng):
     assert np.allclose(values, distance.pdist(x[:, :2]), rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["array", "tensor"])
+@pytest.mark.parametrize("metric", ["mahalanobis", "sqmahalanobis"])
+def test_an_offset_costs_mahalanobis_no_digits(metric, kind, rng):
+    x, precision = rng.normal(size=(8, 4)) + 1e6, np.array([[2.0, 0.3, 0, 0], [0.3, 1, 0, 0], [0, 0, 3, 0], [0, 0, 0, 9]])
+    expected = distance.pdist(x - x.mean(axis=0), "mahalanobis", VI=precision)
+    patterns = pytest.importorskip("torch").from_numpy(x) if kind == "tensor" else x
+    values = np.asarray(rdm(patterns, metric=metric, noise=precision).values)
+    assert np.allclose(values, expected ** (1 + (metric == "sqmahalanobis")), rtol=1e-12)
+
+
 @pytest.mark.parametrize("p", [1.0, 1.5, 4.0])
 def test_minkowski(p, rng):
     x = rng.normal(size=(6, 5))
