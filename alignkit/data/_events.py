@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,7 @@ def _as_events(table: Any) -> Events:
     types = table["trial_type"]
     labels = as_labels("trial_type", types.astype(object).where(types.notna(), MISSING), unique=False)
     rows = list(zip(labels, onsets.tolist(), durations.tolist(), strict=True))
-    twice = next((row for i, row in enumerate(rows) if row in rows[:i]), None) if len(set(rows)) < len(rows) else None
+    twice = next((row for row, count in Counter(rows).items() if count > 1), None)
     if twice is not None:
         msg = f"the event {twice[0]!r} at {twice[1]:g} s is listed twice; it would count double."
         raise ValueError(msg)

@@ -17,6 +17,8 @@ from alignkit.data._nifti import EXTRA
 HRF = Literal["glover", "spm", "glover + derivative", "spm + derivative"]
 Drift = Literal["cosine", "polynomial"]
 NoiseModel = Literal["ols", "ar1"]
+#: Seconds before the run after which an event began, for all that its responses (32 s) tell.
+_BEFORE = -64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,11 @@ def design_matrix(
     conditions = tuple(dict.fromkeys(events.labels))
     # names that can collide neither with each other's derivatives nor with those of the drifts
     codes = {label: f"event{i:06d}" for i, label in enumerate(conditions)}
+    onsets = np.maximum(events.onsets, _BEFORE)
     table = pd.DataFrame(
         {
-            "onset": events.onsets,
-            "duration": events.durations,
+            "onset": onsets,
+            "duration": events.durations - (onsets - events.onsets),
             "trial_type": [codes[label] for label in events.labels],
         }
     )
@@ -74,7 +77,7 @@ def design_matrix(
             high_pass=model.high_pass,
             drift_order=model.drift_order,
             add_regs=confounds,
-            min_onset=min(-24.0, float(events.onsets.min()) - 1.0),
+            min_onset=min(-24.0, float(onsets.min()) - 1.0),
         )
     columns = [codes[label] for label in conditions]
     rest = [name for name in matrix.columns if name not in columns]
@@ -118,6 +121,6 @@ def _check_design(matrix: FloatArray, conditions: Sequence[str], run: str) -> No
     if np.linalg.matrix_rank(scaled, tol=1e-8) < n_regressors:
         msg = (
             f"run {run!r}: its {n_regressors} regressors depend on each other, so that no beta is defined: conditions "
-            "shown together, confounds that repeat each other, or a constant among the confounds."
+            "shown together, or confounds that repeat each other, the drifts or the constant."
         )
         raise ValueError(msg)

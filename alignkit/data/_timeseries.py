@@ -212,13 +212,13 @@ def _check_options(model: str, glm: GLM, lag: float) -> None:
     """Raise when an option is given that the model does not take."""
     for name, (default, models) in _OPTIONS.items():
         if model not in models and (lag if name == "lag" else getattr(glm, name)) != default:
-            msg = f"{name} is only for model={' or '.join(map(repr, models))}; got model={model!r}."
+            msg = f"{name}= is only for model={' or '.join(map(repr, models))}; got model={model!r}."
             raise ValueError(msg)
     if model == "glm" and glm.drift != "cosine" and glm.high_pass != _OPTIONS["high_pass"][0]:
-        msg = "high_pass is only for drift='cosine'."
+        msg = "high_pass= is only for drift='cosine'."
         raise ValueError(msg)
     if model == "glm" and glm.drift != "polynomial" and glm.drift_order != 1:
-        msg = "drift_order is only for drift='polynomial', or for averages of volumes."
+        msg = "drift_order= is only for drift='polynomial', or for averages of volumes."
         raise ValueError(msg)
 
 

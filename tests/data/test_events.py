@@ -108,3 +108,11 @@ def test_events_without_a_type_are_one_kind_in_files_and_tables(tmp_path: Path) 
     path = written(tmp_path / "events.tsv", TABLE.replace("house", "n/a"))
     for source in (path, pd.read_csv(path, sep="\t"), pd.read_csv(path, sep="\t", dtype={"trial_type": "category"})):
         assert only(source).labels == ("face", "n/a", "face")
+
+
+def test_a_long_table_with_a_repeated_event_is_told_at_once() -> None:
+    n = 40_000
+    table = pd.DataFrame({"onset": np.arange(n, dtype=float), "duration": 0.0, "trial_type": "face"})
+    table.loc[n - 1, "onset"] = 17.0
+    with pytest.raises(ValueError, match="the event 'face' at 17 s is listed twice"):
+        read_events(table)

@@ -130,3 +130,5 @@ def test_an_event_from_long_before_the_run(events: Events) -> None:
     expected = regressor(long.onsets, long.durations, N, TR)
     assert expected[0] > 0.9
     np.testing.assert_allclose(matrix[:, 0], expected, atol=0.03)
+    ages = Events(("face",), np.array([-1e12]), np.array([1e12 + 10]))  # a table may hold any number
+    np.testing.assert_allclose(design_matrix(ages, N, TR, PLAIN, None)[0][:, 0], expected, atol=0.03)

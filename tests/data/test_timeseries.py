@@ -296,12 +296,12 @@ def test_milliseconds_are_not_seconds(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"model": "blocks", "hrf": "spm"}, "hrf is only for model='glm'; got model='blocks'"),
-        ({"model": "volumes", "noise_model": "ar1"}, "noise_model is only for model='glm'"),
-        ({"model": "blocks", "drift": None}, "drift is only for model='glm'"),
-        ({"lag": 4.0}, "lag is only for model='blocks' or 'volumes'; got model='glm'"),
-        ({"drift": "polynomial", "high_pass": 0.01}, "high_pass is only for drift='cosine'"),
-        ({"drift_order": 2}, "drift_order is only for drift='polynomial'"),
+        ({"model": "blocks", "hrf": "spm"}, "hrf= is only for model='glm'; got model='blocks'"),
+        ({"model": "volumes", "noise_model": "ar1"}, "noise_model= is only for model='glm'"),
+        ({"model": "blocks", "drift": None}, "drift= is only for model='glm'"),
+        ({"lag": 4.0}, "lag= is only for model='blocks' or 'volumes'; got model='glm'"),
+        ({"drift": "polynomial", "high_pass": 0.01}, "high_pass= is only for drift='cosine'"),
+        ({"drift_order": 2}, "drift_order= is only for drift='polynomial'"),
     ],
 )
 def test_options_of_another_model(
