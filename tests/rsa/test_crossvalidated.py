@@ -398,3 +398,13 @@ def test_noise_per_fold_in_any_unit_and_precision(kind, cv, dtype, unit, rng):
     assert np.allclose(np.asarray(result.values), expected, rtol=0, atol=limit * np.abs(expected).max())
     if dtype == "float32":
         assert result.provenance["float32_error"] < limit * np.abs(expected).max()
+
+
+def test_poisson_cv_without_a_prior_leaves_missing_items_out(rng):
+    # the zeros that stand in for an item in a fold that lacks it are no rates
+    x, labels, folds = design(rng, low=0)
+    rates = np.exp(x / 3)
+    options = {"metric": "poisson_cv", "labels": labels, "folds": folds, "cv": "fold-pairs", "prior_weight": 0.0}
+    expected = fold_pairs(rates, labels, folds, poisson_of_folds(prior_weight=0.0))
+    assert len(set(zip(labels, folds, strict=True))) < len(set(labels)) * len(set(folds))
+    assert np.allclose(rdm(rates, **options).values, expected, rtol=1e-11, atol=1e-13)

@@ -60,7 +60,8 @@ def test_a_precision_of_lower_rank_sees_part_of_the_channels(rng):
 @pytest.mark.parametrize("kind", ["array", "tensor"])
 @pytest.mark.parametrize("metric", ["mahalanobis", "sqmahalanobis"])
 def test_an_offset_costs_mahalanobis_no_digits(metric, kind, rng):
-    x, precision = rng.normal(size=(8, 4)) + 1e6, np.array([[2.0, 0.3, 0, 0], [0.3, 1, 0, 0], [0, 0, 3, 0], [0, 0, 0, 9]])
+    x, root = rng.normal(size=(8, 4)) + 1e6, rng.normal(size=(4, 9))
+    precision = root @ root.T
     expected = distance.pdist(x - x.mean(axis=0), "mahalanobis", VI=precision)
     patterns = pytest.importorskip("torch").from_numpy(x) if kind == "tensor" else x
     values = np.asarray(rdm(patterns, metric=metric, noise=precision).values)
