@@ -51,9 +51,9 @@ def average_blocks(
 
 def _volumes_of(events: Events, n_volumes: int, tr: float, lag: float, run: str) -> list[IntArray]:
     # a millionth of a volume: onsets are sums of decimal fractions
-    starts = np.ceil((events.onsets + lag) / tr - 1e-6).astype(np.int64)
-    stops = np.ceil((events.onsets + events.durations + lag) / tr - 1e-6).astype(np.int64)
-    members = [np.arange(max(start, 0), min(stop, n_volumes)) for start, stop in zip(starts, stops, strict=True)]
+    edges = np.array([events.onsets, events.onsets + events.durations]) + lag
+    starts, stops = np.ceil(edges / tr - 1e-6).clip(0, n_volumes).astype(np.int64)
+    members = [np.arange(start, stop) for start, stop in zip(starts, stops, strict=True)]
     lost = [
         f"{label} at {onset:g} s"
         for label, onset, each in zip(events.labels, events.onsets, members, strict=True)
