@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from alignkit._check import check_count, check_fraction
+from alignkit._threads import one_blas_thread
 from alignkit._typing import FloatArray, IntArray
 
 _CHUNK = 1 << 22
+#: Multiplicities that are drawn before they are put to use.
+_BLOCK = 1 << 20
 _MAX_LEVELS = 1000
 
 
+@one_blas_thread()
 def resampled_ratios(totals: FloatArray, sizes: FloatArray, n_bootstrap: int, rng: np.random.Generator) -> FloatArray:
     """Return Σ w·totals / Σ w·sizes for multiplicities w of clusters drawn with replacement.
 
@@ -42,8 +46,16 @@ def resampled_ratios(totals: FloatArray, sizes: FloatArray, n_bootstrap: int, rn
             size = min(step, n_bootstrap - start)
             sums[start : start + size] = rng.multinomial(n, counts / n, size=size) @ kinds
     else:
-        for b in range(n_bootstrap):
-            sums[b] = np.bincount(rng.integers(0, n, n), minlength=n) @ rows
+        # several resamples to a matrix product, which then reads the clusters once for all of them
+        drawn = np.empty((max(1, min(_BLOCK // n, n_bootstrap)), n))
+        for start in range(0, n_bootstrap, len(drawn)):
+            part = drawn[: n_bootstrap - start]
+            for times in part:
+                which = rng.integers(
+                    0, n, n
+                )  # kept until the next one is there: memory handed back is dear to get anew
+                times[:] = np.bincount(which, minlength=n)
+            sums[start : start + len(part)] = part @ rows
     sums[:, undefined] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(sums[:, k:] > 0, sums[:, :k] / sums[:, k:], np.nan)

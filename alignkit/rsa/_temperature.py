@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Temperatures searched: this factor below and above the typical difference of similarities.
 _REACH = 1e3
+#: The sum of two exponentials of this size is still finite.
+_MAX_EXPONENT = 700.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -193,10 +195,26 @@ def best_temperature(logits: FloatArray) -> tuple[float, bool]:
     centre, reach = np.log(scale), np.log(_REACH)
     gaps = gaps / scale
     found = minimize_scalar(
-        lambda u: float(np.logaddexp(0.0, np.logaddexp(*(gaps * np.exp(-u)))).mean()),
+        _mean_cost(gaps),
         bounds=(-reach, reach),
         method="bounded",
         options={"xatol": 1e-7},
     )
     # a factor of 2: without error the cost is 0 to the last bit some way before the end
     return float(np.exp(centre + found.x)), bool(abs(found.x) > reach - np.log(2.0))
+
+
+def _mean_cost(gaps: FloatArray) -> Callable[[float], float]:
+    """Return the mean of log(1 + Σ exp(gaps/T)) as a function of log T, for ``gaps`` of shape (2, n)."""
+    largest, scaled = float(gaps.max()), np.empty_like(gaps)
+
+    def mean_cost(log_temperature: float) -> float:
+        factor = float(np.exp(-log_temperature))
+        np.multiply(gaps, factor, out=scaled)
+        if largest * factor > _MAX_EXPONENT:
+            return float(np.logaddexp(0.0, np.logaddexp(*scaled)).mean())
+        with np.errstate(under="ignore"):
+            np.exp(scaled, out=scaled)
+        return float(np.log1p(scaled.sum(axis=0)).mean())
+
+    return mean_cost

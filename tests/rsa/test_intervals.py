@@ -69,3 +69,14 @@ def test_bounds_ignore_few_undefined_resamples():
     samples = np.vstack([samples, [[np.nan]] * 5])
     np.testing.assert_allclose(percentile_bounds(samples, 0.9)[0], 5)
     assert np.isnan(percentile_bounds(np.full((10, 1), np.nan), 0.9)[0])
+
+
+@pytest.mark.parametrize(("n", "n_bootstrap"), [(7, 9), (3, 1), (2**20 // 3, 7), (2**20 + 5, 2)])
+def test_every_resample_is_one_draw_of_all_clusters(rng, n, n_bootstrap):
+    # whatever the number that are summed together
+    totals, sizes = rng.normal(size=(n, 2)), rng.random((n, 2)) + 0.5
+    samples = resampled_ratios(totals, sizes, n_bootstrap, np.random.default_rng(3))
+    draws = np.random.default_rng(3)
+    for row in samples:
+        which = draws.integers(0, n, n)
+        np.testing.assert_allclose(row, totals[which].sum(axis=0) / sizes[which].sum(axis=0), rtol=0, atol=1e-12)

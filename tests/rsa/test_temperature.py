@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from reference import triplets as reference
 
 from alignkit.rsa import TemperatureFit, fit_temperature
+from alignkit.rsa._temperature import _mean_cost
 
 
 def simulated(seed, temperature, n=2000, n_items=30):
@@ -105,3 +106,18 @@ def test_refuses_too_many_folds():
         fit_temperature(np.eye(3), [[0, 1, 2], [2, 1, 0]])
     with pytest.raises(ValueError, match="n_folds must be at least 2"):
         fit_temperature(np.eye(3), [[0, 1, 2]], n_folds=1)
+
+
+@pytest.mark.parametrize("size", [1.0, 40.0, 1e4])
+def test_the_mean_cost_is_that_of_every_answer(rng, size):
+    # where exponentials would overflow, and where they vanish
+    gaps = size * rng.normal(size=(2, 50))
+    cost = _mean_cost(gaps)
+    for log_temperature in (-7.0, -1.0, 0.0, 2.0, 7.0):
+        scaled = (gaps * math.exp(-log_temperature)).T.tolist()
+        largest = [max(0.0, a, b) for a, b in scaled]
+        plain = [
+            top + math.log(math.exp(-top) + math.exp(a - top) + math.exp(b - top))
+            for top, (a, b) in zip(largest, scaled, strict=True)
+        ]
+        assert cost(log_temperature) == pytest.approx(math.fsum(plain) / 50, rel=1e-13)

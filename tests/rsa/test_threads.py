@@ -15,7 +15,8 @@ CODE = """
 import hashlib, json, sys, warnings
 import numpy as np
 from alignkit._threads import n_threads
-from alignkit.rsa import compare, noise_ceiling, noise_precision, rank, rdm, similarity, similarity_matrix
+from alignkit.rsa import calibration, compare, noise_ceiling, noise_precision, permutation_test, rank, rdm, regress
+from alignkit.rsa import similarity, similarity_matrix, split_half
 from alignkit.rsa._matrix_methods import BURES, COMPARISON_METHODS
 from alignkit.rsa._metrics import METRICS
 from alignkit.rsa._scipy_metrics import NUMBERS, SETS
@@ -64,8 +65,22 @@ for method in ("shrinkage_eye", "shrinkage_diag"):
 for method in ("cka", "procrustes", "cca", "svcca", "pwcca", "mutual-knn"):
     keep(f"similarity {method}", similarity(patterns[:160, :200], patterns[160:, :250], method=method).values)
 keep("similarity_matrix", similarity_matrix(patterns[:160]))
-for method in ("pearson", "spearman"):
-    keep(f"ceiling {method}", noise_ceiling(people[:8], method=method, rng=0, n_bootstrap=5).lower_per_subject)
+for method in ("pearson", "spearman", "kendall-tau-b", "whitened-cosine"):
+    few = people[:8, :1225] if method.startswith("kendall") else people[:8]
+    found_ceiling = noise_ceiling(few, method=method, rng=0, n_bootstrap=5)
+    keep(f"ceiling {method}", [*found_ceiling.lower_per_subject, *found_ceiling.lower_interval])
+    keep(f"split_half {method}", split_half(few, method=method, rng=0, n_splits=20).similarities)
+    few = slice(0, 1225) if method.startswith("kendall") else slice(None)
+    options = {"method": method, "rng": 0, "n_permutations": 20}
+    keep(f"permutation_test {method}", permutation_test(people[:3, few], people[3:9, few], **options).null)
+options = {"controls": people[9:11], "rng": 0, "n_permutations": 20}
+keep("permutation_test controls", permutation_test(people[:3], people[3:9], method="pearson", **options).null)
+for method in ("ols", "nnls"):
+    fit = regress(people[:3], people[3:9], method=method, n_folds=3, rng=0)
+    keep(f"regress {method}", [*fit.weights.ravel(), *fit.r2_in_sample, *fit.r2_held_out])
+triplets = np.array([rng.choice(160, 3, replace=False) for _ in range(9000)])
+calibrated = calibration(patterns[:160], triplets, kernel="cosine", n_bootstrap=20, rng=0)
+keep("calibration", np.concatenate([calibrated.cross_entropy, calibrated.cross_entropy_low, calibrated.temperature]))
 print(json.dumps(found))
 """
 
