@@ -9,7 +9,7 @@ import numpy as np
 
 from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.score._layers import HELD_OUT, curve_rows, nested_split, percent
-from alignkit.score._nested import nested_answers
+from alignkit.score._nested import nested_answers, scorable
 from alignkit.score._paired import bootstrap_mean, bootstrap_means
 from alignkit.score._row import Scored, ScoreRow, Settings, Unit
 from alignkit.score._suite import join_scored
@@ -61,7 +61,7 @@ def _score_part(name: str, layers: Sequence[str], credits: FloatArray, part: Ans
 
 def _nested_unit(name: str, n_layers: int, credit: FloatArray, part: AnswerPart, settings: Settings) -> Unit:
     """Return the line of the layers that were chosen without the items they are scored on, with its credits."""
-    kept = np.flatnonzero(part.within.any(axis=(0, 1)))
+    kept = np.flatnonzero(scorable(part.within))
     groups = None if part.groups is None else part.groups[kept]
     credit = credit[kept]
     low, high = bootstrap_mean(credit, settings, groups) if kept.size else (np.nan, np.nan)

@@ -64,6 +64,12 @@ def within_halves(items: IntArray, first: BoolArray) -> BoolArray:
     return np.array([(count == items.shape[1], count == 0) for count in counts])
 
 
+def scorable(within: BoolArray) -> BoolArray:
+    """Return which answers lie within a half whose other half has answers to choose by, shape (answers,)."""
+    filled: BoolArray = np.asarray(within.any(axis=-1))
+    return np.asarray((within & filled[:, ::-1, None]).any(axis=(0, 1)))
+
+
 def nested_answers(credits: FloatArray, within: BoolArray) -> tuple[FloatArray, IntArray]:
     """Return what each answer is worth when the layer was chosen without its items, and the choices.
 
@@ -77,7 +83,8 @@ def nested_answers(credits: FloatArray, within: BoolArray) -> tuple[FloatArray, 
     Returns
     -------
     credit : ndarray, shape (answers,)
-        Mean over the splits in which the answer lies within one half; NaN where there is none.
+        Mean over the splits in which the answer lies within one half and others within the other; NaN where there is
+        none.
     choices : ndarray of int, shape (n_splits, 2)
     """
     values: FloatArray = np.full((*within.shape[:2], len(credits)), np.nan)

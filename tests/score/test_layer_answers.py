@@ -92,3 +92,23 @@ def test_answers_that_are_never_within_a_half_give_no_number(lab):
         (unit,) = task.scored("net", ["a", "b"], np.ones((2, 1))).units
         # one answer cannot both be chosen on and be scored
         assert math.isnan(unit.row.value)
+
+
+def test_answers_count_only_where_the_other_half_has_some_to_choose_by(lab):
+    # of so few, some lie within a half once or twice, and always opposite a half without any
+    few = Answers("answers", lab.triplets.take(np.arange(12)), None)
+    items = few.triplets.items.tolist()
+    n_left_out = 0
+    for seed in range(12):
+        settings = Settings(n_splits=6, seed=seed, n_bootstrap=5)
+        task = layer_task(Battery.of([few]), 24, settings)
+        x = [lab.embedding, lab.embedding[::-1]]
+        (unit,) = task.scored("net", ["a", "b"], np.stack([task.measure(layer) for layer in x])).units
+        plain = [credits(layer, items, "cosine", "wrong") for layer in x]
+        halves = [set(np.flatnonzero(row).tolist()) for row in halvings(24, 6, seed)]
+        expected = [own for own in nested_credit(plain, items, halves) if own is not None]
+        np.testing.assert_allclose(unit.credits, expected, atol=1e-12)
+        assert (unit.row.n, unit.row.value) == (len(expected), pytest.approx(sum(expected) / len(expected)))
+        within = [{*row} <= half or not {*row} & half for row in items for half in halves]
+        n_left_out += sum(any(within[6 * k : 6 * k + 6]) for k in range(12)) - len(expected)
+    assert n_left_out > 0
