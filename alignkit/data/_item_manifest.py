@@ -60,8 +60,8 @@ class ItemManifest:
         return found
 
     def check_items(self, known: Collection[str], dataset: str) -> None:
-        """Raise, naming them, when the manifest has items that the data set does not."""
-        unknown = sorted(set(self.table[self.column]).difference(known))
+        """Raise, naming them, when the photos show items that the data set does not have."""
+        unknown = sorted({item for items in self.shown.values() for item in items}.difference(known))
         if unknown:
             msg = (
                 f"{self.path} names {self.column}s that are not in {dataset}: {join_names(unknown)}; "
@@ -104,6 +104,11 @@ def read_item_manifest(path: PathLike, *, relation: str = "any", where: Iterable
         raise ValueError(msg)
     _check_cells(path, table, column)
     filters = [*where, *(["relation=exact"] if relation == "exact" and "relation" in table.columns else [])]
+    used = dict.fromkeys([column, *(one.partition("=")[0] for one in filters)])
+    twice = [name for name in used if f"{name}.1" in table.columns]  # pandas numbers headers that repeat
+    if twice:
+        msg = f"{path} has more than one column {join_names(twice)}; give each its own name."
+        raise ValueError(msg)
     kept = _keep(path, table, filters)
     shown: dict[str, list[str]] = {file: [] for file in table["file"]}
     for file, item in zip(table["file"][kept], table[column][kept], strict=True):

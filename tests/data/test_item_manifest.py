@@ -99,6 +99,7 @@ def test_items_that_the_data_set_lacks_are_named(write):
         (["a.jpg,cat,more"], "file,item", "rows with more cells than its header names"),
         (["a.jpg,cat,x", "b.jpg"], "file,item,relation", "breaks off: its last row has 1 cells"),
         (["a.jpg,cat,b.jpg"], "file,item,file", "more than one column 'file'"),
+        (["a.jpg,cat,dog"], "file,item,item", "more than one column 'item'"),
     ],
 )
 def test_wrong_tables_are_one_sentence(write, rows, header, sentence):
@@ -121,6 +122,22 @@ def test_wrong_tables_are_one_sentence(write, rows, header, sentence):
 def test_wrong_filters_are_one_sentence(write, where, sentence):
     with pytest.raises(ValueError, match=sentence):
         read_item_manifest(write(ROWS), where=where)
+
+
+def test_a_filter_of_two_columns_is_refused(write):
+    path = write(["a.jpg,cat,exact,hyponym"], "file,item,relation,relation")
+    assert read_item_manifest(path).shown == {"a.jpg": ("cat",)}
+    with pytest.raises(ValueError, match="more than one column 'relation'"):
+        read_item_manifest(path, relation="exact")
+    with pytest.raises(ValueError, match="more than one column 'relation'"):
+        read_item_manifest(path, where=["relation=hyponym"])
+
+
+def test_rows_that_a_filter_leaves_out_may_name_items_of_other_data(write):
+    path = write(["a.jpg,cat,toy", "a.jpg,tabby,other", "b.jpg,dog,toy"], "file,item,set")
+    read_item_manifest(path, where=["set=toy"]).check_items(["cat", "dog"], "toy")
+    with pytest.raises(ValueError, match="names items that are not in toy: 'tabby'"):
+        read_item_manifest(path).check_items(["cat", "dog"], "toy")
 
 
 def test_files_that_are_no_tables_are_refused(write, tmp_path):
