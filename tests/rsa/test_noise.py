@@ -88,3 +88,20 @@ def test_folds_are_named_however_their_names_are_written(covariance):
     matrices = {b"run1": covariance, "e\u0301": 2 * covariance, 3: 3 * covariance}
     named = as_noise(matrices, "covariance", 4, ["run1", "\u00e9", "3"]).covariances
     assert np.array_equal(named, as_noise(list(matrices.values()), "covariance", 4, ["a", "b", "c"]).covariances)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_channels_that_add_up_to_nothing_have_no_inverse(seed):
+    # an average reference leaves a variance of zero but for rounding, of either sign
+    rows = np.random.default_rng(seed).normal(size=(60, 6))
+    rows -= rows.mean(axis=1, keepdims=True)
+    with pytest.raises(ValueError, match="noise must be positive definite to be inverted"):
+        as_noise(np.cov(rows.T), "covariance", 6, None)
+
+
+def test_rounding_on_either_side_of_the_diagonal_does_not_matter(covariance):
+    rounded = covariance.copy()
+    rounded[0, 1] += 1e-7 * np.abs(covariance).max()
+    for kind in ("precision", "covariance"):
+        one, other = (as_noise(matrix, kind, 4, None).root for matrix in (rounded, rounded.T))
+        assert np.array_equal(one, other)
