@@ -17,6 +17,7 @@ from alignkit._typing import FloatArray
 from alignkit.rsa import RDM, Comparison
 from alignkit.rsa import compare as compare_rdms
 from alignkit.rsa._align import OnMismatch, align
+from alignkit.rsa._align_all import align_all
 from alignkit.rsa._sigma_k import check_sigma_k, of_items
 
 
@@ -125,16 +126,15 @@ def load_rdm(path: Path) -> RDM:
 
 def stack_files(paths: Sequence[Path], rdms: Sequence[RDM], on_mismatch: OnMismatch) -> RDM:
     """Return all RDMs of several files as one stack over the same items, named by file."""
-    common, names = rdms[0], _names(paths)
-    for name, other in zip(names[1:], rdms[1:], strict=True):
-        common, _ = _align(names[0], common, name, other, on_mismatch)
+    names = _names(paths)
+    aligned = align_all(list(zip(names, rdms, strict=True)), on_mismatch)
     rows, coords = [], []
-    for name, other in zip(names, rdms, strict=True):
-        _, aligned = _align(names[0], common, name, other, on_mismatch)
-        values = aligned.values.reshape(-1, aligned.n_pairs)
+    for name, rdm in zip(names, aligned, strict=True):
+        values = rdm.values.reshape(-1, rdm.n_pairs)
         rows.append(values)
         coords += [name] if len(values) == 1 else [f"{name}[{i}]" for i in range(len(values))]
-    return RDM(np.concatenate(rows), common.labels, dims=["rdm"], coords={"rdm": coords})
+    labels = next((rdm.labels for rdm in aligned if rdm.labels is not None), None)
+    return RDM(np.concatenate(rows), labels, dims=["rdm"], coords={"rdm": coords})
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

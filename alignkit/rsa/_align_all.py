@@ -14,18 +14,38 @@ def as_rdms(name: str, x: object) -> list[RDM]:
     return [as_rdm(name, one) for one in x] if many else [as_rdm(name, x)]  # type: ignore[attr-defined]
 
 
+def numbered(name: str, rdms: Sequence[RDM]) -> list[tuple[str, RDM]]:
+    """Return RDMs with what to call each: ``name``, with its position where they are several."""
+    return [(name if len(rdms) == 1 else f"{name}[{i}]", one) for i, one in enumerate(rdms)]
+
+
 def align_all(named: Sequence[tuple[str, RDM]], on_mismatch: OnMismatch) -> list[RDM]:
     """Return all RDMs over the same items in the order of the first.
 
     Raises
     ------
     ValueError
-        Different items, unless only those that all share are asked for; the sentence names the two that differ.
+        Different items, unless only those that all share are asked for, or RDMs without labels beside labelled ones in
+        different orders; the sentence names those that differ.
     """
+    check_one_order(named)
     (base, common), *others = named
     for name, other in others:
         common, _ = _align(base, common, name, other, on_mismatch)
     return [_align(base, common, name, other, on_mismatch)[1] for name, other in named]
+
+
+def check_one_order(named: Sequence[tuple[str, RDM]]) -> None:
+    """Refuse RDMs without labels where the labelled ones beside them do not all list their items in one order."""
+    bare = [name for name, one in named if one.labels is None]
+    labelled = [(name, one.labels) for name, one in named if one.labels is not None]
+    for name, labels in labelled[1:]:
+        if bare and labels != labelled[0][1]:
+            msg = (
+                f"{labelled[0][0]} and {name} hold their items in different orders, and nothing says which of the two "
+                f"is that of {bare[0]}; give it labels."
+            )
+            raise ValueError(msg)
 
 
 def _align(name_a: str, a: RDM, name_b: str, b: RDM, on_mismatch: OnMismatch) -> tuple[RDM, RDM]:

@@ -11,7 +11,7 @@ import numpy as np
 from alignkit._check import NanPolicy, check_choice, check_nan_policy, is_tensor
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.rsa._align import OnMismatch, align, as_rdm
-from alignkit.rsa._align_all import align_all, as_rdms
+from alignkit.rsa._align_all import align_all, as_rdms, numbered
 from alignkit.rsa._compare_rows import Compared, Options, compare_rows
 from alignkit.rsa._comparison import Comparison
 from alignkit.rsa._condensed import as_host
@@ -136,7 +136,7 @@ def compare(
         dims=dims,
         coords=coords,
         n_items=first.n_items,
-        aligned_by="position" if first.labels is None or second.labels is None else "label",
+        aligned_by="position" if any(x is not None and x.labels is None for x in (first, second, others)) else "label",
         sigma_k=_kind_of(sigma) if method in WHITENED else "",
         n_controls=0 if others is None else len(others),
         partial="" if others is None else partial,
@@ -176,10 +176,11 @@ def _aligned(
         return first, second, None
     others = as_rdms("the controls", controls)
     first, second, *others = align_all(
-        [("the first RDM", first), ("the second RDM", second), *(("the controls", x) for x in others)], on_mismatch
+        [("the first RDM", first), ("the second RDM", second), *numbered("the controls", others)], on_mismatch
     )
     rows = np.concatenate([x.values.reshape(-1, x.n_pairs) for x in others])
-    return first, second, RDM(rows, others[0].labels, dims=["control"])
+    labels = None if any(x.labels is None for x in others) else others[0].labels
+    return first, second, RDM(rows, labels, dims=["control"])
 
 
 def _rows(a: RDM, b: RDM, method: str, controls: RDM | None) -> tuple[Any, Any]:

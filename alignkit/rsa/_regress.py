@@ -11,7 +11,7 @@ from alignkit._check import NanPolicy, check_choice, check_count, check_nan_poli
 from alignkit._random import as_rng
 from alignkit._typing import FloatArray, IntArray, RNGLike
 from alignkit.rsa._align import OnMismatch, as_rdm
-from alignkit.rsa._align_all import align_all, as_rdms
+from alignkit.rsa._align_all import align_all, as_rdms, numbered
 from alignkit.rsa._compare import as_list, name_rdms
 from alignkit.rsa._container import RDM
 from alignkit.rsa._held_out import MIN_FOLD, Split, default_folds, held_out_shares, item_folds
@@ -52,7 +52,8 @@ def regress(
     intercept : bool
         Fit a constant c. Without it R² is about zero instead of the mean.
     standardize : bool
-        Give weights in standard deviations of model and data, for models in different units.
+        Give weights in standard deviations of model and data (without ``intercept``, in their root mean squares), for
+        models in different units.
     split : {"items", "subjects", "both", "none"}
         What to hold out: random folds of items (pairs within the fold are predicted from weights fitted to pairs
         within the others; pairs between them are used by neither), each subject in turn (predicted from the mean of
@@ -99,7 +100,7 @@ def regress(
     array([2., 1.])
     """
     _check_options(method, split, nan_policy, n_folds)
-    stack, rows, names = _aligned(data, models, on_mismatch)
+    stack, rows, names, aligned_by = _aligned(data, models, on_mismatch)
     folds, note = _folds(stack.n_items, split, n_folds, rng)
     cells = _cells(stack, split, dim)
     fit = fit_rows(stack.values.reshape(-1, stack.n_pairs), rows, method, nan_policy, intercept=intercept)
@@ -127,7 +128,7 @@ def regress(
         fit_intercept=intercept,
         standardize=standardize,
         nan_policy=nan_policy,
-        aligned_by="position" if stack.labels is None else "label",
+        aligned_by=aligned_by,
         note=note,
     )
 
@@ -143,20 +144,21 @@ def _check_options(method: str, split: str, nan_policy: NanPolicy, n_folds: int 
             raise ValueError(msg)
 
 
-def _aligned(data: object, models: object, on_mismatch: OnMismatch) -> tuple[RDM, FloatArray, list[str]]:
-    """Return the data, the models as rows over the same items, and the models' names."""
+def _aligned(data: object, models: object, on_mismatch: OnMismatch) -> tuple[RDM, FloatArray, list[str], str]:
+    """Return the data, the models as rows over the same items, the models' names, and what rows were matched by."""
     stack = as_rdm("the data", data)
     if isinstance(models, Mapping):
         if not models:
             msg = "models is empty; give at least one model RDM."
             raise ValueError(msg)
-        others = [_single(f"the model {name!r}", one) for name, one in models.items()]
+        named = [(f"the model {name!r}", _single(f"the model {name!r}", one)) for name, one in models.items()]
         names = [str(name) for name in models]
     else:
-        others = as_rdms("the models", models)
-        names = _names(others)
-    stack, *others = align_all([("the data", stack), *(("the models", one) for one in others)], on_mismatch)
-    return stack, np.concatenate([one.values.reshape(-1, one.n_pairs) for one in others]), names
+        found = as_rdms("the models", models)
+        named, names = numbered("the models", found), _names(found)
+    stack, *others = align_all([("the data", stack), *named], on_mismatch)
+    rows = np.concatenate([one.values.reshape(-1, one.n_pairs) for one in others])
+    return stack, rows, names, "position" if any(one.labels is None for one in (stack, *others)) else "label"
 
 
 def _single(name: str, x: object) -> RDM:

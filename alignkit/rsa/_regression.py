@@ -114,9 +114,13 @@ class Regression(Result):
     def methods_text(self) -> str:
         """Return the sentence a paper's Methods section needs."""
         constant = "with an intercept" if self.fit_intercept else "without an intercept"
-        scaled = "; weights are in standard deviations" if self.standardize else ""
+        unit = "standard deviations" if self.fit_intercept else "root mean squares"
+        scaled = f"; weights are in {unit} of model and data" if self.standardize else ""
+        low, high = int(self.n_pairs.min()), int(self.n_pairs.max())
+        pairs = f"{high:,} item pairs" if low == high else f"{low:,} to {high:,} item pairs"
+        left_out = ", those without a value in the data or a model left out" if self.nan_policy == "omit" else ""
         held = ""
-        if self.split != "none":
+        if self.split == "subjects" or self.n_folds:
             folds = f" ({self.n_folds} random folds of items)" if self.n_folds else ""
             held = (
                 f" Explained variance was measured on {_SPLITS[self.split]}{folds}, and a model's unique share as the "
@@ -124,18 +128,21 @@ class Regression(Result):
             )
         return (
             f"RDMs of {self.n_items} items were regressed on {len(self.models)} model RDM(s) by "
-            f"{_METHODS[self.method]} {constant} over the upper triangle, rows matched by {self.aligned_by}{scaled}."
+            f"{_METHODS[self.method]} {constant} over the upper triangle ({pairs}{left_out}), rows matched by "
+            f"{self.aligned_by}{scaled}."
             f"{held}"
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the weights: a bar per model (mean over data RDMs), a dot per data RDM."""
+        """Draw the weights: a bar per model (mean over the data RDMs that were fitted), a dot per data RDM."""
         from alignkit._plot import new_axes
 
         ax = new_axes(ax)
         rows = self.weights.reshape(-1, len(self.models))
         where = np.arange(len(self.models))
-        ax.bar(where, rows.mean(axis=0), color="0.75")
+        fitted = rows[~np.isnan(rows).any(axis=1)]
+        if len(fitted):
+            ax.bar(where, fitted.mean(axis=0), color="0.75")
         if len(rows) > 1:
             ax.plot(np.tile(where, len(rows)), rows.ravel(), linestyle="none", marker="o", markersize=3, color="0.2")
         ax.axhline(0, color="0.5", linewidth=0.8)

@@ -9,6 +9,7 @@ import numpy as np
 
 from alignkit._check import check_choice, is_tensor
 from alignkit.rsa._align import align, as_rdm
+from alignkit.rsa._align_all import check_one_order
 from alignkit.rsa._container import RDM, condensed_rdm, pair_index
 from alignkit.rsa._namespace import namespace
 
@@ -68,6 +69,7 @@ def stack(
         labels = _all_labels(found)
         aligned = [_spread(one, labels) for one in found]
     else:
+        check_one_order([(f"rdms[{i}]", one) for i, one in enumerate(found)])
         first = found[0]
         for other in found[1:]:
             first, _ = align(first, other, on_mismatch=on_mismatch)

@@ -35,6 +35,15 @@ def test_compare_many_files_gives_all_pairs(run, here, save_labelled):
     assert "x.npz" in out
 
 
+def test_the_order_of_a_nameless_file_is_not_guessed(here, fails, save_labelled):
+    np.save(here / "bare.npy", save_labelled(here / "a.npz", "abcde").values)
+    save_labelled(here / "b.npz", "edcba", seed=1)
+    assert fails("compare", "bare.npy", "a.npz", "b.npz") == (
+        "a.npz and b.npz hold their items in different orders, and nothing says which of the two is that of bare.npy; "
+        "give it labels."
+    )
+
+
 def test_compare_matches_rows_by_label_over_the_shared_items(run, here, fails, save_labelled):
     a, b = save_labelled(here / "a.npz", "abcde"), save_labelled(here / "b.npz", "fedcb", seed=1)
     assert fails("compare", "a.npz", "b.npz").startswith(

@@ -27,6 +27,17 @@ def test_everything_follows_the_first(rng):
     assert np.array_equal([one.values for one in found], values)
 
 
+@pytest.mark.parametrize("bare", range(3))
+def test_positions_are_not_guessed_beside_different_orders(bare, rng):
+    rdms = [("the data", RDM(rng.random(10), list("abcde"))), ("the models", RDM(rng.random(10), list("edcba")))]
+    rdms.insert(bare, ("the controls", RDM(rng.random(10))))
+    sentence = "the data and the models hold their items in different orders, .* that of the controls; give it labels"
+    with pytest.raises(ValueError, match=sentence):
+        align_all(rdms, "raise")
+    same = [(name, RDM(one.values, one.labels and list("abcde"))) for name, one in rdms]
+    assert [one.labels for _, one in same] == [one.labels for one in align_all(same, "raise")]
+
+
 def test_items_that_all_share(rng):
     a, b, c = (RDM(rng.random(10), list(names)) for names in ("abcde", "fbcde", "edcba"))
     found = align_all([("a", a), ("b", b), ("c", c)], "intersect")

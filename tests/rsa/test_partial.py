@@ -83,6 +83,19 @@ def test_controls_come_as_one_or_several_rdms_in_any_order(rng):
         assert float(compare(a, b, method="pearson", controls=controls)) == pytest.approx(expected, abs=1e-14)
 
 
+def test_the_order_of_nameless_rdms_is_not_guessed(rng):
+    labels = list("abcdef")
+    bare, b, c = rng.random((3, 15))
+    with pytest.raises(ValueError, match="the second RDM and the controls hold their items in different orders"):
+        compare(bare, RDM(b, labels), method="pearson", controls=RDM(c, labels[::-1]))
+    expected = compare(bare, b, method="pearson", controls=c)
+    found = compare(bare, RDM(b, labels), method="pearson", controls=RDM(c, labels))
+    assert float(found) == float(expected)
+    assert found.aligned_by == "position"
+    assert compare(RDM(bare, labels), RDM(b, labels), method="pearson", controls=c).aligned_by == "position"
+    assert compare(RDM(bare, labels), RDM(b, labels), method="pearson", controls=RDM(c, labels)).aligned_by == "label"
+
+
 def test_other_items(rng):
     a, b = (RDM(x, list("abcdef")) for x in rng.random((2, 15)))
     control = RDM(rng.random(15), list("abcdeg"))

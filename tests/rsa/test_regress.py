@@ -188,6 +188,16 @@ def test_models_by_name_stack_or_sequence_in_any_order(planted, rng):
         )
 
 
+def test_rows_are_said_to_match_by_label_only_where_all_have_labels(planted):
+    data, models = planted
+    labelled = RDM(data, LABELS)
+    for those in (models, {"a": RDM(models[0], LABELS), "b": models[1]}):
+        assert regress(labelled, those, rng=0).aligned_by == "position"
+    shuffled = RDM(models[1], LABELS).take(range(13, -1, -1))
+    with pytest.raises(ValueError, match="the model 'a' and the model 'b' hold their items in different orders"):
+        regress(data, {"a": RDM(models[0], LABELS), "b": shuffled}, rng=0)
+
+
 def test_other_items(planted):
     data, models = planted
     stack = RDM(data, LABELS)
@@ -332,13 +342,35 @@ def test_methods_text(planted):
     text = regress(*planted, method="nnls", rng=0, standardize=True).methods_text()
     assert "regressed on 3 model RDM(s) by non-negative least squares with an intercept" in text
     assert "held-out items (3 random folds of items)" in text
+    assert "over the upper triangle (91 item pairs), rows matched by position; weights are in standard dev" in text
     assert "Explained variance" not in regress(*planted, split="none").methods_text()
+    data, models = planted
+    data = data.copy()
+    data[0, 3] = np.nan
+    text = regress(data, models, rng=0, nan_policy="omit").methods_text()
+    assert "(90 to 91 item pairs, those without a value in the data or a model left out)" in text
+
+
+def test_what_was_not_measured_is_not_said_to_be(rng):
+    with np.errstate(all="raise"):
+        text = regress(rng.random(10), rng.random((2, 10))).methods_text()  # five items: nothing to hold out
+    assert "Explained variance" not in text
 
 
 def test_plot(planted):
     ax = regress(*planted, rng=0).plot()
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["model 0", "model 1", "model 2"]
     assert len(ax.patches) == 3
+
+
+def test_a_subject_without_a_fit_does_not_take_the_bars_away(planted):
+    data, models = planted
+    data = data.copy()
+    data[0, 3] = np.nan
+    with pytest.warns(RuntimeWarning, match="the data hold NaN"):
+        result = regress(data, models, split="none")
+    heights = [bar.get_height() for bar in result.plot().patches]
+    assert np.allclose(heights, regress(data[1:], models, split="none").weights.mean(axis=0), rtol=0, atol=1e-13)
 
 
 @given(st.integers(0, 99), st.sampled_from(["ols", "nnls"]), st.sampled_from([0.25, 8.0, 1e6]))

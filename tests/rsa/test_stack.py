@@ -28,6 +28,11 @@ def test_further_axes_stay():
     assert result.shape == (2, 2)
 
 
+def test_positions_are_not_guessed_beside_different_orders():
+    with pytest.raises(ValueError, match=r"rdms\[1\] and rdms\[2\] hold their items in different orders"):
+        stack([RDM(A.values, metric="m"), A, A.select(list("dbca"))])
+
+
 def test_shared_items_only_where_asked():
     other = RDM(np.arange(1.0, 7.0), labels=list("bcde"), metric="m")
     with pytest.raises(ValueError, match="do not hold the same items"):
