@@ -60,7 +60,8 @@ def one_blas_thread() -> Iterator[None]:
         yield
     finally:
         with _lock:
-            _Limit.holders -= 1
+            # a process that was forked meanwhile has given the BLAS back already
+            _Limit.holders = max(0, _Limit.holders - 1)
             if _Limit.holders == 0:
                 _Limit.stack.close()
 
@@ -82,6 +83,18 @@ def each(function: Callable[[Task], Outcome], tasks: Sequence[Task]) -> list[Out
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def _start_anew() -> None:
+    """Give the BLAS back in a forked process, which has none of the threads that held it, or the lock, before."""
+    global _lock
+    _lock = threading.Lock()
+    _Limit.holders = 0
+    _Limit.stack.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
 
 
 def _become_worker() -> None:

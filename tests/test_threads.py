@@ -66,6 +66,49 @@ def test_holders_in_several_threads_leave_no_limit_behind():
         assert blas_threads() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_process_that_is_forked_while_the_blas_is_held_has_all_of_it():
+    code = """
+import os, threading
+from threadpoolctl import threadpool_info, threadpool_limits
+from alignkit import _threads
+
+def blas():
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+import numpy
+with threadpool_limits(2, user_api="blas"):
+    allowed, held, go_on = blas(), threading.Event(), threading.Event()
+
+    def hold():
+        with _threads.one_blas_thread(), _threads._lock:
+            held.set()
+            go_on.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    child = os.fork()
+    if not child:
+        fine = blas() == allowed
+        with _threads.one_blas_thread():
+            fine = fine and blas() == {1}
+        os._exit(not (fine and blas() == allowed))
+    go_on.set()
+    holder.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert blas() == allowed
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_each_keeps_the_order(four):
     def slow_first(task: int) -> tuple[int, int, list[int]]:
         time.sleep(0.01 if task == 0 else 0)
