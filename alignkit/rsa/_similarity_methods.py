@@ -105,7 +105,8 @@ def _tau_a(a: Any, b: Any, backend: Backend) -> Any:
 @on_host
 def _tau_b(a: Any, b: Any, backend: Backend) -> Any:
     xp = namespace(a)
-    scale = xp.sqrt(_untied_pairs(a))[:, None] * xp.sqrt(_untied_pairs(b))
+    # one root of a square is exact: of itself, tau-b is 1
+    scale = xp.sqrt(_untied_pairs(a)[:, None] * _untied_pairs(b))
     return xp.clip(_balance(a, b, backend) / scale, -1.0, 1.0)
 
 
