@@ -73,6 +73,7 @@ def _bars(ax: Axes, comparison: Compared, values: Any) -> None:
     style: dict[str, Any] = {"rotation": 45, "ha": "right"} if len(names) > 4 else {}
     ax.set_xticks(range(len(values)), names, parse_math=False, **style)
     ax.axhline(0, color="0.5", linewidth=0.8)
+    ax.set_xlabel(comparison.dims[0] if comparison.dims else "")
     ax.set_ylabel(comparison.method)
 
 

@@ -91,6 +91,7 @@ def test_bars(stack):
     ax = drawn(result.plot())
     assert np.allclose([bar.get_height() for bar in ax.patches], result.values)
     assert [t.get_text() for t in ax.get_xticklabels()] == list("uvwxyz")
+    assert ax.get_xlabel() == "model"
 
 
 def test_matrix(stack):
