@@ -220,3 +220,12 @@ def test_bytes_behind_the_last_volume_are_not_kept(tmp_path: Path, path: Path, m
     monkeypatch.setattr(_nifti, "MAX_BYTES", 4000)
     with pytest.raises(ValueError, match="expands to more than its header says"):
         open_image("bold", packed).volume()
+
+
+def test_places_on_an_oblique_grid() -> None:
+    affine = AFFINE.copy()
+    affine[0, 1], affine[2, 0] = 0.7, -0.4
+    indices = np.array([[0, 0, 0], [3, 1, 4], [0, 2, 5]])
+    np.testing.assert_allclose(
+        to_mm(affine, indices), nibabel.affines.apply_affine(affine, indices), rtol=0, atol=1e-12
+    )

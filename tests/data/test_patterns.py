@@ -277,3 +277,12 @@ def test_the_noise_of_a_run_has_the_degrees_of_that_run(patterns: Patterns) -> N
     np.testing.assert_array_equal(
         turned.noise_precision(per_run=True).precision, patterns.noise_precision(per_run=True).precision
     )
+
+
+def test_places_on_an_oblique_grid(patterns: Patterns) -> None:
+    affine = AFFINE.copy()
+    affine[0, 1], affine[2, 0] = 0.7, -0.4
+    found = dataclasses.replace(patterns, affine=affine).coordinates()
+    for (i, j, k), place in zip(patterns.voxels, found, strict=True):  # type: ignore[arg-type]
+        expected = [affine[row, 0] * i + affine[row, 1] * j + affine[row, 2] * k + affine[row, 3] for row in range(3)]
+        np.testing.assert_allclose(place, expected, atol=1e-12)

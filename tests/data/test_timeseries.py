@@ -326,3 +326,15 @@ def test_an_image_per_volume(
     volumes = [nibabel.Nifti1Image(run[..., i], AFFINE) for run in series[:2] for i in range(N)]
     found = read(volumes, everywhere, events=tables[:2], runs=np.repeat([1, 2], N), tr=TR)
     np.testing.assert_array_equal(found.values, read(bold[:2], everywhere, events=tables[:2]).values)
+
+
+def test_degrees_of_freedom_are_those_of_each_run(
+    bold: list[Path], tables: list[pd.DataFrame], everywhere: object
+) -> None:
+    """A run without one of the conditions has a regressor less."""
+    fewer = tables[1][tables[1]["trial_type"] != "shoe"]
+    found = read(bold[:3], everywhere, events=[tables[0], fewer, tables[2]])
+    assert found.dof == {"1": found.dof["1"], "2": found.dof["1"] + 1, "3": found.dof["1"]}
+    rows = list(zip(found.labels, found.folds, strict=True))
+    assert len(rows) == 8
+    assert ("shoe", "2") not in rows
