@@ -146,9 +146,11 @@ def _version(metadata: Any, name: str) -> str | None:
     return found
 
 
-def keep(name: str, lines: Sequence[Line]) -> None:
-    """Write the lines of one script to ``results/`` and print them."""
+def keep(name: str, lines: Sequence[Line], *, device: str | None = None) -> None:
+    """Write the lines of one script to ``results/`` and print them; ``device`` names what computed besides."""
     where = machine()
+    if device is not None:
+        where["processor"] = f"{device} beside {where['processor']}"
     hardware = "".join(c if c.isalnum() else "-" for c in f"{where['processor']}-{where['n_processors']}cpu").lower()
     content = {"benchmark": name, "machine": where, "lines": [dataclasses.asdict(line) for line in lines]}
     RESULTS.mkdir(exist_ok=True)
