@@ -11,6 +11,7 @@ from alignkit._cli._compare import load_rdm, stack_files
 from alignkit._cli._files import check_out
 from alignkit._config import Positional
 from alignkit.rsa import regress
+from alignkit.rsa._align_all import check_one_order
 
 #: Rows that are printed at most.
 _LIMIT = 20
@@ -64,7 +65,9 @@ def run_regress(config: RegressConfig) -> None:
     """Fit RDM files with model RDM files, print the weights and save them."""
     check_out(config.out, (".json", ".csv"), (config.data, *config.models))
     data = load_rdm(config.data)
-    models = stack_files(config.models, [load_rdm(path) for path in config.models], config.on_mismatch)
+    given = [load_rdm(path) for path in config.models]
+    check_one_order([(path.name, rdm) for path, rdm in zip((config.data, *config.models), (data, *given), strict=True)])
+    models = stack_files(config.models, given, config.on_mismatch)
     result = regress(
         data,
         models,

@@ -53,6 +53,14 @@ def test_a_stack_of_data_and_models(run, here):
     assert len(Path("r.csv").read_text().splitlines()) == 37
 
 
+def test_the_order_of_a_nameless_file_is_not_guessed(fails, files, here):
+    np.save(here / "bare.npy", files[0].values)
+    assert fails("regress", "bare.npy", "a.npz", "b.npz") == (
+        "a.npz and b.npz hold their items in different orders, and nothing says which of the two is that of bare.npy; "
+        "give it labels."
+    )
+
+
 def test_wrong_input_is_one_sentence(fails, files, here, save_labelled):
     assert fails("regress", "a.npz") == "models are required: at least one file after the data."
     assert fails("regress", "a.npz", "no.npz") == "no.npz does not exist."
