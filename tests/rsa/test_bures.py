@@ -80,6 +80,19 @@ def test_units(unit, rng):
 # ---- RDMs that are not Euclidean -------------------------------------------------------------------------------------
 
 
+def test_the_largest_share_of_all_comparisons_is_told(rng):
+    square, other = (euclidean(patterns(rng, 7, 4)).squareform()[0] for _ in range(2))
+    square[0, 1:] = square[1:, 0] = 1e-3  # an item next to all others, which are far apart: no configuration has it
+    part = other.copy()
+    part[0] = part[:, 0] = np.nan
+    with pytest.warns(RuntimeWarning, match="first stack: the only RDM .up to") as caught:
+        result = compare(square, RDM(np.stack([other, part]), dims=["rdm"]), method="bures", nan_policy="omit")
+    assert len(caught) == 1
+    with pytest.warns(RuntimeWarning, match="first stack"):
+        assert compare(square, other, method="bures").note == result.note
+    assert not compare(square, part, method="bures", nan_policy="omit").note
+
+
 def test_what_is_not_euclidean_is_said(rng):
     a, b = RDM(rng.random((2, 45)), dims=["rdm"]), euclidean(patterns(rng, 10, 3))
     with pytest.warns(

@@ -14,6 +14,7 @@ from reference import rsa as reference
 from scipy import stats
 
 from alignkit.rsa import RDM, Comparison, compare
+from alignkit.rsa._matrix_methods import COMPARISON_METHODS
 
 METHODS = tuple(reference.METHODS)
 LABELS = ("ant", "bee", "cat", "dog", "emu")
@@ -217,6 +218,15 @@ def test_hardly_any_pair_left():
     assert result.n_pairs.tolist() == [[1, 3]]
     assert np.isnan(result.values[0, 0])
     assert result.values[0, 1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("method", COMPARISON_METHODS)
+def test_one_pair_is_like_any_other(method):
+    # the cosine of two numbers is 1 or -1, whatever they are
+    a, b = np.full((2, 6), np.nan)
+    a[2], b[2] = 3.0, 4.0
+    with pytest.warns(RuntimeWarning, match="fewer than two item pairs|single pairs are missing"):
+        assert np.isnan(compare(a, b, method=method, nan_policy="omit").values)
 
 
 def test_an_item_without_data_is_named_alone(rng):

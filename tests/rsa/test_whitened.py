@@ -157,6 +157,20 @@ def test_undefined_rows_are_named(method, value, n, rng):
     assert np.isfinite(np.delete(result.values, 1, axis=1)).all()
 
 
+@pytest.mark.parametrize("kind", ["identity", "variances", "covariance"])
+@pytest.mark.parametrize("hole", [False, True])
+def test_a_constant_rdm_has_a_whitened_cosine_and_no_correlation(kind, hole, rng):
+    a, b, sigma_k = np.full(28, 0.1), rows(rng, 1, 8)[0], sigmas(rng, 8)[kind]
+    b[4] = np.nan if hole else b[4]
+    options = {"sigma_k": sigma_k, "nan_policy": "omit"}
+    found = float(compare(a, b, method="whitened-cosine", **options))
+    assert found == pytest.approx(reference.whitened(a, b, sigma_k), rel=0, abs=1e-12)
+    with pytest.warns(RuntimeWarning, match="whitened-pearson is undefined for RDMs whose values are all equal"):
+        assert np.isnan(compare(a, b, method="whitened-pearson", **options).values)
+    with pytest.warns(RuntimeWarning, match="whitened-cosine is undefined for RDMs whose values are all zero"):
+        assert np.isnan(compare(0 * a, b, method="whitened-cosine", **options).values)
+
+
 # ---- options ---------------------------------------------------------------------------------------------------------
 
 
