@@ -78,7 +78,7 @@ def _bars(ax: Axes, comparison: Compared, values: Any) -> None:
 
 
 def _matrix(ax: Axes, comparison: Compared) -> None:
-    image = ax.imshow(comparison.values, cmap="viridis")
+    image = ax.imshow(comparison.values, cmap="viridis", aspect="auto")  # few rows of many columns stay readable
     assert ax.figure is not None
     ax.figure.colorbar(image, ax=ax, label=comparison.method)
     for axis, setter, label in ((0, ax.set_yticks, ax.set_ylabel), (1, ax.set_xticks, ax.set_xlabel)):
@@ -113,8 +113,15 @@ def plot_ceiling(ceiling: NoiseCeiling, ax: Axes | None = None) -> Axes:
             where = np.arange(len(where))
         ax.fill_between(where, ceiling.lower, ceiling.upper, **style)
         ax.set_xlabel(further[0])
+        if alone:
+            _title(ax, ceiling)
     ax.set_ylabel(ceiling.method)
     return ax
+
+
+def _title(ax: Axes, ceiling: NoiseCeiling) -> None:
+    who = f"{ceiling.n_subjects} subject{'' if ceiling.n_subjects == 1 else 's'}"
+    ax.set_title(f"noise ceiling, {who}{'' if ceiling.n_subjects > 1 else ': not defined'}", fontsize=10)
 
 
 def _draw_subjects(ax: Axes, ceiling: NoiseCeiling) -> None:
@@ -130,5 +137,5 @@ def _draw_subjects(ax: Axes, ceiling: NoiseCeiling) -> None:
         ax.plot([place + 0.28] * 2, interval, color="black", linewidth=1.2, zorder=3)
     ax.set_xticks(range(len(bounds)), list(bounds))
     ax.set_xlim(-0.6, 1.6)
-    ax.set_title(f"noise ceiling, {ceiling.n_subjects} subject{'' if ceiling.n_subjects == 1 else 's'}", fontsize=10)
+    _title(ax, ceiling)
     ax.spines[["top", "right"]].set_visible(False)

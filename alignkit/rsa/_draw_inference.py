@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Above this many comparisons their names overlap and say nothing.
 _MAX_TICKS = 40
+#: More names than this run into each other unless they stand upright.
+_MAX_SLANTED = 12
 
 
 def plot_split_half(result: SplitHalf, ax: Axes | None = None) -> Axes:
@@ -29,10 +31,11 @@ def plot_split_half(result: SplitHalf, ax: Axes | None = None) -> Axes:
     label = f"reliability ({result.method})"
     if not further:
         values = result.to_dataframe().corrected.to_numpy()
-        ax.hist(values[np.isfinite(values)], bins=30, color="0.75")
-        ax.axvline(float(result.reliability), color="black")
+        ax.hist(values[np.isfinite(values)], bins=30, color="0.75", label="single splits")
+        ax.axvline(float(result.reliability), color="black", label="corrected mean of all")
         ax.set_xlabel(label)
         ax.set_ylabel("splits")
+        _legend_above(ax)
         return ax
     where = _positions(result.coords.get(further[0]), np.size(result.reliability))
     ax.fill_between(
@@ -42,7 +45,14 @@ def plot_split_half(result: SplitHalf, ax: Axes | None = None) -> Axes:
     ax.axhline(0, color="0.5", linewidth=0.8)
     ax.set_xlabel(further[0])
     ax.set_ylabel(label)
+    _legend_above(ax)
     return ax
+
+
+def _legend_above(ax: Axes) -> None:
+    """Put the legend where it hides nothing."""
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
+    ax.legend(ncols=3, fontsize=8, frameon=False, columnspacing=1.0, handletextpad=0.5, **place)
 
 
 def _positions(coordinate: list[Any] | None, size: int) -> AnyArray:
@@ -53,7 +63,7 @@ def _positions(coordinate: list[Any] | None, size: int) -> AnyArray:
 def plot_permutation_test(result: PermutationTest, ax: Axes | None = None) -> Axes:
     """Draw the null distribution with the statistic; for several comparisons, statistics over null intervals."""
     if np.ndim(result.statistic):
-        return _plot_many(result, new_axes(ax))
+        return _plot_many(result, new_axes(ax, figsize=(max(6.0, min(9.0, 0.25 * np.size(result.statistic))), 3.6)))
     if result.null is None:
         msg = "the null distribution was too large to be saved with this result; run the test again to draw it."
         raise ValueError(msg)
@@ -63,7 +73,7 @@ def plot_permutation_test(result: PermutationTest, ax: Axes | None = None) -> Ax
     ax.axvline(float(result.statistic), color="black", label=f"observed (p = {result.p:.3g})")
     ax.set_xlabel(result.method)
     ax.set_ylabel("permutations")
-    ax.legend(frameon=False)
+    _legend_above(ax)
     return ax
 
 
@@ -78,9 +88,11 @@ def _plot_many(result: PermutationTest, ax: Axes) -> Axes:
     if statistic.size <= _MAX_TICKS:
         table = result.to_dataframe()
         names = [", ".join(map(str, row)) for row in table[list(result.dims)].itertuples(index=False)]
-        ax.set_xticks(where, names, rotation=45, ha="right", parse_math=False)
+        crowded = len(names) > _MAX_SLANTED
+        style: dict[str, Any] = {"rotation": 90, "fontsize": 7} if crowded else {"rotation": 45, "ha": "right"}
+        ax.set_xticks(where, names, parse_math=False, **style)
     else:
         ax.set_xlabel(" x ".join(result.dims))
     ax.set_ylabel(result.method)
-    ax.legend(frameon=False)
+    _legend_above(ax)
     return ax

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,9 +82,19 @@ def _label_layers(ax: Axes, curves: list[list[ScoreRow]]) -> None:
     if not _same_layers(curves):
         ax.set_xlabel("depth (first to last layer)")
         return
-    names = [as_plain(shorten(row.layer, 22)) for row in curves[0]]
+    names = [as_plain(shorten(name, 22)) for name in _abbreviate([row.layer for row in curves[0]], 22)]
     step = -(-len(names) // _MAX_TICKS)
     places = np.arange(0, len(names), step)
     long = max(map(len, names)) * len(places) > 60
     style: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if long else {}
     ax.set_xticks(places, [names[k] for k in places], fontsize=8, **style)
+
+
+def _abbreviate(layers: Sequence[str], width: int) -> list[str]:
+    """Return the layers' names with as many outer modules as needed cut to one letter: numbers tell them apart."""
+    names = [layer.split(".") for layer in layers]
+    for k in range(max(map(len, names))):
+        if max(len(".".join(parts)) for parts in names) <= width:
+            break
+        names = [[*p[:k], p[k] if p[k].isdigit() else p[k][:1], *p[k + 1 :]] if k + 1 < len(p) else p for p in names]
+    return [".".join(parts) for parts in names]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from alignkit.rsa import RDM, compare, noise_ceiling
+from alignkit.rsa import RDM, compare, noise_ceiling, permutation_test, split_half
 
 LABELS = ("ant", "bee", "cat", "dog", "emu")
 
@@ -142,3 +143,47 @@ def test_ceiling_over_more_axes(rng):
     stack = RDM(rng.random((5, 3, 2, 10)), dims=["subject", "time", "roi"])
     with pytest.raises(ValueError, match=r"a ceiling over the axes \('time', 'roi'\) has no single curve"):
         noise_ceiling(stack, n_bootstrap=0).plot()
+
+
+def boxes(figure, artists):
+    figure.canvas.draw()
+    return [artist.get_window_extent() for artist in artists]
+
+
+def test_what_is_drawn_of_inference_has_a_legend_beside_it(rng):
+    stack = RDM(rng.random((4, 3, 45)), dims=["subject", "time"])
+    one, many = stack.isel(time=0), RDM(rng.random((30, 45)), dims=["a_model_with_a_name"])
+    test = {"n_permutations": 20, "rng": 0}
+    for result in (
+        split_half(one),
+        split_half(stack),
+        permutation_test(one.isel(subject=0), one.isel(subject=1), **test),
+        permutation_test(one, one.isel(subject=0), **test),
+        permutation_test(many, one.isel(subject=0), **test),
+    ):
+        ax = drawn(result.plot())
+        (legend,) = boxes(ax.figure, [ax.get_legend()])
+        assert legend.y0 >= ax.get_window_extent().y1
+        assert legend.x1 <= ax.figure.bbox.x1
+
+
+def test_names_of_many_comparisons_do_not_overlap(rng):
+    models = RDM(rng.random((30, 45)), dims=["model"], coords={"model": [f"network number {k}" for k in range(30)]})
+    ax = drawn(permutation_test(models, rng.random(45), n_permutations=20, rng=0).plot())
+    names = boxes(ax.figure, ax.get_xticklabels())
+    assert len(names) == 30
+    assert all(one.x1 <= other.x0 for one, other in itertools.pairwise(names))
+
+
+def test_a_ceiling_of_one_subject_says_that_there_is_none(rng):
+    ax = drawn(noise_ceiling(rng.random((1, 10)), n_bootstrap=0).plot())
+    assert ax.get_title() == "noise ceiling, 1 subject: not defined"
+    stack = RDM(rng.random((3, 4, 10)), dims=["subject", "time"])
+    assert drawn(noise_ceiling(stack, n_bootstrap=0).plot()).get_title() == "noise ceiling, 3 subjects"
+
+
+def test_a_heat_map_of_few_rows_fills_its_axes(rng):
+    a, b = RDM(rng.random((2, 45)), dims=["model"]), RDM(rng.random((30, 45)), dims=["subject"])
+    ax = drawn(compare(a, b).plot())
+    (box,) = boxes(ax.figure, [ax])
+    assert box.height > 0.5 * ax.figure.bbox.height

@@ -111,3 +111,16 @@ def test_what_is_not_there_is_refused_with_what_is(curves, table):
         curves.plot_layers(part="x")
     with pytest.raises(ValueError, match=r"there are none \(score with layers=\)\.$"):
         table.plot_layers()
+
+
+def test_long_names_of_layers_are_told_apart(curves):
+    names = [f"encoder.layers.{k}.attention.projection" for k in (2, 10, 11)]
+    ax = renamed(curves, {"deep": names, "wide": names}).plot_layers(part="fMRI")
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == [f"e.l.{k}.a.projection" for k in (2, 10, 11)]
+    # a layer without modules around it, and one whose own name is too long
+    names = ["norm", "blocks.1." + "a" * 30, "output"]
+    ax = renamed(curves, {"deep": names, "wide": names}).plot_layers(part="fMRI")
+    shown = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert (shown[0], shown[2]) == ("norm", "output")
+    assert shown[1].startswith("b.1.aa")
+    assert len(shown[1]) == 22
