@@ -107,7 +107,11 @@ def regress(
     out = held_out_shares(
         stack.values.reshape(-1, stack.n_pairs), rows, cells, split, folds, method, nan_policy, intercept=intercept
     )
-    report_all(_reasons(stack, rows, names, fit, nan_policy), nan_policy)
+    reasons = _reasons(stack, rows, names, fit, nan_policy)
+    if folds or split == "subjects":
+        unjudged = np.flatnonzero(np.isnan(out[0]) & ~np.isnan(fit.r2))
+        reasons["too few item pairs, or none that differ, were held out or left to fit in"] = name_rdms(stack, unjudged)
+    report_all(reasons, nan_policy)
     report_note(_redundancy(names, fit))
     shape = stack.shape
     return Regression(

@@ -120,7 +120,7 @@ class Regression(Result):
         pairs = f"{high:,} item pairs" if low == high else f"{low:,} to {high:,} item pairs"
         left_out = ", those without a value in the data or a model left out" if self.nan_policy == "omit" else ""
         held = ""
-        if self.split == "subjects" or self.n_folds:
+        if np.isfinite(self.r2_held_out).any():
             folds = f" ({self.n_folds} random folds of items)" if self.n_folds else ""
             held = (
                 f" Explained variance was measured on {_SPLITS[self.split]}{folds}, and a model's unique share as the "

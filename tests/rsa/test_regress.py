@@ -352,9 +352,40 @@ def test_methods_text(planted):
 
 
 def test_what_was_not_measured_is_not_said_to_be(rng):
-    with np.errstate(all="raise"):
-        text = regress(rng.random(10), rng.random((2, 10))).methods_text()  # five items: nothing to hold out
+    text = regress(rng.random(10), rng.random((2, 10))).methods_text()  # five items: nothing to hold out
     assert "Explained variance" not in text
+    # six items in two folds: three pairs to fit a constant and two models to
+    data = RDM(rng.random((2, 15)), dims=["subject"])
+    with pytest.warns(RuntimeWarning, match="too few item pairs.*were held out or left to fit in: 'subject 0', 'subj"):
+        result = regress(data, rng.random((2, 15)), rng=0)
+    assert np.isfinite(result.r2_in_sample).all()
+    assert np.isnan(result.r2_held_out).all()
+    assert np.isnan(result.unique_held_out).all()
+    assert "Explained variance" not in result.methods_text()
+
+
+def test_as_many_unknowns_as_pairs(rng):
+    data, models = rng.random(6), rng.random((6, 6))
+    stack = RDM(models, dims=["model"])
+    exact = regress(data, models[:5], split="none")
+    design = np.vstack([models[:5], np.ones(6)]).T
+    assert np.allclose(exact.weights, np.linalg.solve(design, data)[:5], rtol=1e-9)
+    assert exact.r2_in_sample == pytest.approx(1)
+    with pytest.warns(RuntimeWarning, match=r"too few item pairs are left to fit 6 model.s. to"):
+        assert np.isnan(regress(data, stack, split="none").weights).all()
+    assert np.isfinite(regress(data, stack, split="none", intercept=False).weights).all()
+
+
+@pytest.mark.parametrize("method", ["ols", "nnls"])
+@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+def test_models_and_data_in_units_far_apart(method, unit, planted):
+    data, models = planted
+    units = np.array([1e-12, 1.0, 1e12])
+    expected = regress(data, models, method=method, rng=0)
+    found = regress(data * unit, models * units[:, None], method=method, rng=0)
+    assert np.allclose(found.weights * units / unit, expected.weights, rtol=0, atol=1e-10)
+    assert np.allclose(found.r2_held_out, expected.r2_held_out, rtol=0, atol=1e-10)
+    assert np.allclose(found.unique_held_out, expected.unique_held_out, rtol=0, atol=1e-10)
 
 
 def test_plot(planted):
