@@ -143,6 +143,14 @@ def test_constant_rows_are_told_exactly():
     assert undefined_rows(x, "pearson").tolist() == [True, False, True, False]
 
 
+@pytest.mark.parametrize("method", ["pearson", "spearman"])
+def test_rows_that_differ_in_their_last_bits(method, rng):
+    whole = rng.integers(5, size=(4, 45))
+    nearly = 1 + whole * 2.0**-52
+    expected = similarity(whole[:2].astype(float), whole[2:].astype(float), method)
+    assert np.allclose(similarity(nearly[:2], nearly[2:], method), expected, rtol=0, atol=1e-14)
+
+
 def test_long_rows_are_standardised_one_by_one(rng):
     x = rng.normal(size=(5, 50_000)).astype(np.float32)
     x[3] = 0.25
