@@ -69,7 +69,7 @@ def test_holders_in_several_threads_leave_no_limit_behind():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 def test_a_process_that_is_forked_while_the_blas_is_held_has_all_of_it():
     code = """
-import os, threading
+import os, signal, threading
 from threadpoolctl import threadpool_info, threadpool_limits
 from alignkit import _threads
 
@@ -90,6 +90,7 @@ with threadpool_limits(2, user_api="blas"):
     held.wait()
     child = os.fork()
     if not child:
+        signal.alarm(30)  # a lock that is held for ever would hold the test, too
         fine = blas() == allowed
         with _threads.one_blas_thread():
             fine = fine and blas() == {1}
