@@ -40,7 +40,7 @@ class ScoreConfig:
     """
 
     features: tuple[Path, ...]
-    """What `alignkit extract` wrote, or array files (.npy, .npz, .csv) with one row per item."""
+    """What `alignkit extract` or thingsvision wrote, or array files (.npy, .npz, .csv, .mat, .h5): one row per item."""
     dataset: Literal["things", "rsa92", "algonauts78", "cifar10h", "material2afc"]
     """What to score against (see `alignkit data list`)."""
     root: Path | None = None

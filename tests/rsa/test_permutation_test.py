@@ -540,3 +540,26 @@ def test_both_sides_are_alike(seed, method):
         there = permutation_test(a, b, method=method, alternative=alternative).p
         back = permutation_test(b, a, method=method, alternative=alternative).p
         assert there == pytest.approx(back, abs=1e-15)
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_permutations_that_leave_nothing_to_compare_count_as_extreme(alternative):
+    null = np.array([[0.1, 0.0], [np.nan, 0.1], [-0.1, np.nan], [0.0, -0.1]])
+    observed = np.array([5.0, 5.0]) if alternative != "less" else np.array([-5.0, -5.0])
+    found = p_values(observed, null, alternative, exact=False, centred=True, quantiles=(0.5,))
+    np.testing.assert_allclose(found.p, 2 / 5)
+    # in two permutations one of the two comparisons is undefined
+    np.testing.assert_allclose(found.corrected, 3 / 5)
+    np.testing.assert_allclose(found.mean, 0.0, atol=1e-15)
+
+
+@pytest.mark.parametrize("method", COMPARISON_METHODS)
+def test_an_undefined_comparison_has_no_null_distribution(method, rng):
+    a = np.stack([np.arange(10.0) + 1, np.arange(10.0)[::-1] + 1])
+    a[1, 3] = np.nan
+    with pytest.warns(RuntimeWarning, match="NaN"):
+        found = permutation_test(a, rng.random(10) + 1, method=method, n_permutations=20, rng=0)
+    assert np.isfinite(found.null[:, 0]).all()
+    assert np.isnan(found.null[:, 1]).all()
+    for name in ("p", "p_corrected", "z", "null_mean", "null_sd"):
+        assert np.isnan(getattr(found, name)).tolist() == [False, True]
