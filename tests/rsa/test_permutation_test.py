@@ -555,11 +555,25 @@ def test_permutations_that_leave_nothing_to_compare_count_as_extreme(alternative
 
 @pytest.mark.parametrize("method", COMPARISON_METHODS)
 def test_an_undefined_comparison_has_no_null_distribution(method, rng):
-    a = np.stack([np.arange(10.0) + 1, np.arange(10.0)[::-1] + 1])
-    a[1, 3] = np.nan
+    a, b = distances(rng, 5, rows=2)
+    a = np.stack([a, np.where(np.arange(10) == 3, np.nan, a)])
     with pytest.warns(RuntimeWarning, match="NaN"):
-        found = permutation_test(a, rng.random(10) + 1, method=method, n_permutations=20, rng=0)
+        found = permutation_test(a, b, method=method, n_permutations=20, rng=0)
     assert np.isfinite(found.null[:, 0]).all()
     assert np.isnan(found.null[:, 1]).all()
     for name in ("p", "p_corrected", "z", "null_mean", "null_sd"):
         assert np.isnan(getattr(found, name)).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("method", COMPARISON_METHODS)
+def test_two_sided_is_around_zero_or_around_the_mean_where_chance_is_far_from_it(method, rng):
+    a, b = distances(rng, 5, rows=2)
+    found = permutation_test(a, b, method=method)
+    null = [
+        compare(plain.relabel(a, order), b, method=method).values.item() for order in itertools.permutations(range(5))
+    ]
+    offset = method.startswith("bures") or method.endswith("cosine")
+    middle = math.fsum(null) / len(null) if offset else 0.0
+    own = abs(null[0] - middle)
+    assert found.p == sum(abs(value - middle) >= own - 1e-12 for value in null) / 120
+    assert offset == (min(null) > 0)
