@@ -44,7 +44,7 @@ class PermutationTest(Result):
     null : ndarray, shape (permutation, ...), or None
         The null distribution; None when it was read back from a file that was too small for it.
     n_permutations : int
-        Permutations taken.
+        Permutations taken; 0 where no comparison is defined.
     exact : bool
         Whether these are all that there are.
     alternative : {"two-sided", "greater", "less"}
@@ -98,7 +98,8 @@ class PermutationTest(Result):
             object.__setattr__(self, name, value if value.ndim else float(value))
 
     def __repr__(self) -> str:
-        kind = f"{'all' if self.exact else ''} {self.n_permutations:,} permutations of {self.n_items} items".strip()
+        count = f"{'all ' if self.exact else ''}{self.n_permutations:,}" if self.n_permutations else "no"
+        kind = f"{count} permutations of {self.n_items} items"
         end = f"{self.alternative}, {kind}{f'; {self.note}' if self.note else ''}>"
         mean = f" (mean over {self.average})" if self.average else ""
         if np.ndim(self.statistic) == 0:
@@ -138,6 +139,8 @@ class PermutationTest(Result):
             if self.n_controls
             else ""
         )
+        if not self.n_permutations:
+            return f"Similarity of RDMs ({SENTENCES[self.method]}) is undefined here and was not tested."
         count = f"all {self.n_permutations:,}" if self.exact else f"{self.n_permutations:,} random"
         formula = "k/m" if self.exact else "(k + 1)/(m + 1)"
         family = (

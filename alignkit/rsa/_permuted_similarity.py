@@ -120,8 +120,8 @@ def _partial(a: FloatArray, b: FloatArray, n_items: int, options: Options, group
         found = products(orders)
         values, explained = found[..., : len(rest)], found[..., len(rest) :]
         if not one_side:
-            left = np.sqrt(np.maximum(1 - np.square(explained).sum(axis=-1, keepdims=True), 0.0))
-            values = values / np.where(left <= nothing_left, np.nan, left)
+            left = 1 - np.square(explained).sum(axis=-1, keepdims=True)  # squared, and rounded as 1 is
+            values = values / np.sqrt(np.where(left <= nothing_left, np.nan, left))
         return np.where(undefined, np.nan, values)
 
     return Permuted(statistics, products.n_together)

@@ -27,7 +27,7 @@ from alignkit.rsa._pooling import (
 )
 from alignkit.rsa._pools import Pool, in_parts
 from alignkit.rsa._similarity_methods import RANK_METHODS
-from alignkit.rsa._subjects import each_pool, subjects_first, valid_pairs, why_undefined
+from alignkit.rsa._subjects import each_pool, subjects_first, undefined_subjects, valid_pairs, why_undefined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -256,6 +256,8 @@ def split_half(
     with tqdm(total=values.size, desc="splits", disable=not progress) as bar:
         if n > 1:
             each_pool(rows, valid, method, pooling, sigma, compare_halves)
+    # the mean of a half may have ranks although one of its subjects has none
+    values[:, undefined_subjects(rows, valid, method).any(axis=0)] = np.nan
     report_all(why_undefined(stack, valid, np.isnan(values).any(axis=0), method, nan_policy), nan_policy)
     values = values.reshape(-1, *others)
     sizes = (n // 2, n - n // 2)

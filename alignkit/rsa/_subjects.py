@@ -100,7 +100,7 @@ def why_undefined(
     if n_subjects == 1:
         return reasons
     few = valid.sum(axis=1) < 2
-    bad = _undefined(rows, valid, few, plain_of(method))
+    bad = undefined_subjects(rows, valid, method)
     kind = "zero" if plain_of(method) == "cosine" else "equal"
     reasons[f"{method} is undefined for RDMs whose values are all {kind}"] = name_rdms(stack, np.flatnonzero(bad))
     explained = bad.any(axis=0) | few
@@ -112,12 +112,13 @@ def why_undefined(
     return reasons
 
 
-def _undefined(rows: FloatArray, valid: BoolArray, few: BoolArray, method: str) -> BoolArray:
+def undefined_subjects(rows: FloatArray, valid: BoolArray, method: str) -> BoolArray:
     """Return which RDMs have no similarity to anything over the pairs that count, shape (subject, cell)."""
+    method = plain_of(method)
     if valid.all():
         return undefined_rows(rows, method)
     bad = np.zeros(rows.shape[:2], dtype=bool)
-    for cell in np.flatnonzero(~few):
+    for cell in np.flatnonzero(valid.sum(axis=1) > 1):
         bad[:, cell] = undefined_rows(rows[:, cell][:, valid[cell]], method)
     return bad
 

@@ -577,3 +577,28 @@ def test_two_sided_is_around_zero_or_around_the_mean_where_chance_is_far_from_it
     own = abs(null[0] - middle)
     assert found.p == sum(abs(value - middle) >= own - 1e-12 for value in null) / 120
     assert offset == (min(null) > 0)
+
+
+@pytest.mark.parametrize("partial", ["both", "first"])
+def test_labels_under_which_the_controls_explain_all_leave_nothing(partial, rng):
+    # a quarter turn of the first four items takes this control to an RDM that is orthogonal to it
+    turn, pairs = [1, 2, 3, 0, 4], list(itertools.combinations(range(5), 2))
+    control = np.zeros(10)
+    for ends, (size, phase) in {4: rng.random(2) + 0.5, 1: rng.random(2) + 0.5}.items():
+        for k in range(4):
+            other = 4 if ends == 4 else (k + 1) % 4
+            control[pairs.index((min(k, other), max(k, other)))] = size * math.cos(math.pi * k / 2 + phase)
+    left = plain.relabel(control, turn)
+    assert left @ control == pytest.approx(0.0, abs=1e-15)
+    found = permutation_test(left + 0.7 * control, rng.random(10), method="pearson", controls=control, partial=partial)
+    relabelled = [plain.relabel(left, order) for order in itertools.permutations(range(5))]
+    nothing = [abs(np.corrcoef(row, control)[0, 1]) > 1 - 1e-9 for row in relabelled]
+    assert np.isnan(found.null).tolist() == nothing
+    assert sum(nothing) >= 2
+
+
+def test_what_is_undefined_is_not_said_to_be_tested():
+    with pytest.warns(RuntimeWarning, match="values are all equal"):
+        found = permutation_test(np.ones(10), np.arange(10.0))
+    assert repr(found) == "<PermutationTest spearman = nan, p = nan, z = nan; two-sided, no permutations of 5 items>"
+    assert found.methods_text().endswith("is undefined here and was not tested.")

@@ -214,6 +214,14 @@ def test_nan_and_undefined(rng):
     x[3] = 1.0
     with pytest.warns(RuntimeWarning, match=r"undefined for RDMs whose values are all equal: 'subject 3'"):
         assert np.isnan(split_half(x, method="pearson").reliability)
+    for method in ("spearman", "kendall-tau-b", "pearson", "cosine", "whitened-cosine", "whitened-pearson"):
+        stack = np.stack([people(rng), people(rng)], axis=1)
+        stack[3, 1] = 0.0
+        for pooling in ("rank", "raw"):
+            with pytest.warns(RuntimeWarning, match=r"values are all (equal|zero): 'subject 3, time 1'"):
+                result = split_half(RDM(stack, dims=["subject", "time"]), method=method, pooling=pooling)
+            assert np.isnan(result.similarities).all(axis=0).tolist() == [False, True]
+            assert np.isnan(result.reliability).tolist() == [False, True]
     row = rng.normal(size=15)
     with pytest.warns(RuntimeWarning, match="subjects cancel out"):
         assert np.isnan(split_half([row, -row, row, -row], method="pearson").reliability)
