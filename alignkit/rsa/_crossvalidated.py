@@ -91,7 +91,8 @@ def _distances(a: Array, b: Array, patterns: Patterns) -> tuple[Array, list[Unde
 def _rounding_of_distances(a: Array, b: Array, patterns: Patterns) -> float:
     if patterns.noise is not None and patterns.noise.covariances is not None:
         return 0.0  # whose unit is in the products alone; between matrices of noise nothing ties
-    sizes = as_host(root(_plain_products(a, a, patterns) * _plain_products(b, b, patterns)))
+    sizes = _plain_products(a, a, patterns)
+    sizes = as_host(sizes if a is b else root(sizes * _plain_products(b, b, patterns)))
     # that of the smallest item: what is told apart by more than its rounding stays apart
     smallest = float(sizes.min(where=sizes > 0, initial=np.inf))
     return 1e-14 * smallest if np.isfinite(smallest) else 0.0
@@ -202,8 +203,8 @@ def _observation_pairs(x: Array, counts: IntArray, noise: Noise | None, dtype: P
         kernel = total @ transposed(total) - each @ transposed(each)
     else:
         kernel = sum(_both_ways(sums, sums, f, g, noise) for f, g in combinations(range(len(counts)), 2))
-    n = counts.sum(axis=0)
-    n_pairs = np.multiply.outer(n, n) - counts.T @ counts
+    rows = counts.astype(np.float64)  # whole numbers: exact, and a product of integers takes a slow path
+    n_pairs = np.multiply.outer(rows.sum(axis=0), rows.sum(axis=0)) - rows.T @ rows
     kernel = kernel / floats_like(np.maximum(n_pairs, 1), kernel)
     # two items that are in one fold only are no pair, and neither of them makes one with itself
     alone = np.diag(n_pairs) == 0
