@@ -13,6 +13,7 @@ from alignkit._cli._compare import load_rdm, read_sigma_k, stack_files
 from alignkit._cli._files import check_out
 from alignkit._config import Positional
 from alignkit.rsa import RDM, NoiseCeiling, SplitHalf, noise_ceiling, split_half
+from alignkit.rsa._pooling import PoolingMethod
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +35,7 @@ class CeilingConfig:
     """RDMs of several people, or files with one RDM each (.npz, .npy, .mat, .csv)."""
     kind: Literal["leave-one-out", "split-half"] = "leave-one-out"
     """Each person against the others (lower) and all (upper), or one half of the people against the other."""
-    method: Literal[
-        "spearman",
-        "pearson",
-        "cosine",
-        "rho-a",
-        "kendall-tau-a",
-        "kendall-tau-b",
-        "whitened-cosine",
-        "whitened-pearson",
-    ] = "spearman"
+    method: PoolingMethod = "spearman"
     """Similarity of two RDMs."""
     pooling: Literal["rank", "raw", "rsatoolbox"] = "rank"
     """How people are averaged: on the scale of the method, as they are, or as rsatoolbox does."""

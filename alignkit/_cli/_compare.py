@@ -18,6 +18,7 @@ from alignkit.rsa import RDM, Comparison
 from alignkit.rsa import compare as compare_rdms
 from alignkit.rsa._align import OnMismatch, align
 from alignkit.rsa._align_all import align_all
+from alignkit.rsa._matrix_methods import ComparisonMethod
 from alignkit.rsa._sigma_k import check_sigma_k, of_items
 
 
@@ -39,18 +40,7 @@ class CompareConfig:
 
     files: Positional[tuple[Path, ...]]
     """RDMs that `alignkit rdm` wrote, or arrays holding square or condensed dissimilarities."""
-    method: Literal[
-        "spearman",
-        "pearson",
-        "cosine",
-        "rho-a",
-        "kendall-tau-a",
-        "kendall-tau-b",
-        "whitened-cosine",
-        "whitened-pearson",
-        "bures",
-        "bures-metric",
-    ] = "spearman"
+    method: ComparisonMethod = "spearman"
     """Similarity of two RDMs (bures-metric: a distance)."""
     sigma_k: Path | None = None
     """Array file with the variances or the covariance of the items of the first file (whitened methods)."""

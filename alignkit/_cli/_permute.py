@@ -13,6 +13,7 @@ from alignkit._cli._compare import load_rdm
 from alignkit._cli._files import check_out
 from alignkit._config import Positional
 from alignkit.rsa import PermutationTest, permutation_test
+from alignkit.rsa._matrix_methods import ComparisonMethod
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +36,7 @@ class PermuteConfig:
     """RDMs whose items are relabelled: models, say."""
     second: Positional[Path]
     """RDMs they are compared with: people, say."""
-    method: Literal[
-        "spearman",
-        "pearson",
-        "cosine",
-        "rho-a",
-        "kendall-tau-a",
-        "kendall-tau-b",
-        "whitened-cosine",
-        "whitened-pearson",
-        "bures",
-        "bures-metric",
-    ] = "spearman"
+    method: ComparisonMethod = "spearman"
     """Similarity of two RDMs (bures-metric: a distance)."""
     n_permutations: int = 10_000
     """Random permutations; all of them where there are no more."""

@@ -9,7 +9,7 @@ from alignkit.rsa._similarity_methods import METHODS, SENTENCE, Method
 WhitenedMethod = Literal["whitened-cosine", "whitened-pearson"]
 BuresMethod = Literal["bures", "bures-metric"]
 #: Everything that :func:`compare` knows.
-ComparisonMethod = Method | WhitenedMethod | BuresMethod
+ComparisonMethod = Literal[Method, WhitenedMethod, BuresMethod]
 
 #: Whitened methods, and the plain one that each is with independent pairs.
 WHITENED = {"whitened-cosine": "cosine", "whitened-pearson": "pearson"}

@@ -20,7 +20,7 @@ from alignkit.rsa._similarity_methods import METHODS, RANK_METHODS, Method, Simi
 from alignkit.rsa._whitened import whitened, whitened_vectors, whitening_of
 
 Pooling = Literal["rank", "raw", "rsatoolbox"]
-PoolingMethod = Method | Literal["whitened-cosine", "whitened-pearson"]
+PoolingMethod = Literal[Method, "whitened-cosine", "whitened-pearson"]
 POOLING_METHODS = (*METHODS, *WHITENED)
 _KENDALL = ("kendall-tau-a", "kendall-tau-b")
 _SCALES = {
