@@ -10,7 +10,7 @@ import numpy as np
 
 from alignkit._check import NanPolicy, check_count, check_fraction
 from alignkit._cli._compare import load_rdm, read_sigma_k, stack_files
-from alignkit._cli._files import check_out
+from alignkit._cli._files import check_out, keep_and_show
 from alignkit._config import Positional
 from alignkit.rsa import RDM, NoiseCeiling, SplitHalf, noise_ceiling, split_half
 from alignkit.rsa._pooling import PoolingMethod
@@ -75,13 +75,7 @@ def run_ceiling(config: CeilingConfig) -> None:
     given = [load_rdm(path) for path in config.files]
     people = given[0] if len(given) == 1 else stack_files(config.files, given, config.on_mismatch)
     result = _compute(config, people, read_sigma_k(config.sigma_k, given[0], people))
-    if config.out is not None:
-        result.save(config.out)
-    print(result)
-    if result.dims[1:]:
-        print(_table(result))
-    if config.out is not None:
-        print(f"saved to {config.out}")
+    keep_and_show(result, config.out, _table(result) if result.dims[1:] else "")
 
 
 def _compute(config: CeilingConfig, people: RDM, sigma_k: object) -> NoiseCeiling | SplitHalf:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from alignkit._check import NanPolicy
-from alignkit._cli._files import check_out
+from alignkit._cli._files import check_out, keep_and_show
 from alignkit._config import Positional
 from alignkit._io import load_array
 from alignkit._typing import FloatArray
@@ -80,13 +80,7 @@ def run_compare(config: CompareConfig) -> None:
         nan_policy=config.nan_policy,
         on_mismatch=config.on_mismatch,
     )
-    if config.out is not None:
-        result.save(config.out)
-    print(result)
-    if result.values.size > 1:
-        print(_table(result))
-    if config.out is not None:
-        print(f"saved to {config.out}")
+    keep_and_show(result, config.out, _table(result) if result.values.size > 1 else "")
 
 
 def read_sigma_k(path: Path | None, given: RDM, compared: RDM) -> FloatArray | None:

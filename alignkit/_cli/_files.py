@@ -1,4 +1,4 @@
-"""What the verbs ask of files before any work starts: outputs that can be written, labels that can be read."""
+"""The files of the verbs: outputs that can be written, labels that can be read, results that are kept and shown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from alignkit._check import check_choice
 from alignkit._io import check_file
+from alignkit._result import Result
 
 
 def check_out(out: Path | None, suffixes: Collection[str], inputs: Sequence[Path | None] = ()) -> None:
@@ -50,3 +51,14 @@ def read_lines(path: Path) -> list[str]:
         msg = f"{path} is not UTF-8 text; it must hold one value per line."
         raise ValueError(msg) from error
     return [line.strip() for line in text.splitlines()]
+
+
+def keep_and_show(result: Result, out: Path | None, table: str = "") -> None:
+    """Save a result where that was asked for, before anything is printed that looks like success, and print it."""
+    if out is not None:
+        result.save(out)
+    print(result)
+    if table:
+        print(table)
+    if out is not None:
+        print(f"saved to {out}")

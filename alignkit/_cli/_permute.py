@@ -10,7 +10,7 @@ from typing import Literal
 
 from alignkit._check import NanPolicy, check_count
 from alignkit._cli._compare import load_rdm
-from alignkit._cli._files import check_out
+from alignkit._cli._files import check_out, keep_and_show
 from alignkit._config import Positional
 from alignkit.rsa import PermutationTest, permutation_test
 from alignkit.rsa._matrix_methods import ComparisonMethod
@@ -82,13 +82,7 @@ def run_permute(config: PermuteConfig) -> None:
             progress=config.progress,
             rng=config.seed,
         )
-    if config.out is not None:
-        result.save(config.out)
-    print(result)
-    if result.dims:
-        print(_table(result))
-    if config.out is not None:
-        print(f"saved to {config.out}")
+    keep_and_show(result, config.out, _table(result) if result.dims else "")
 
 
 @contextmanager

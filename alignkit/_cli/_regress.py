@@ -8,9 +8,9 @@ from typing import Literal
 
 from alignkit._check import NanPolicy
 from alignkit._cli._compare import load_rdm, stack_files
-from alignkit._cli._files import check_out
+from alignkit._cli._files import check_out, keep_and_show
 from alignkit._config import Positional
-from alignkit.rsa import regress
+from alignkit.rsa import Regression, regress
 from alignkit.rsa._align_all import check_one_order
 
 #: Rows that are printed at most.
@@ -81,13 +81,11 @@ def run_regress(config: RegressConfig) -> None:
         on_mismatch=config.on_mismatch,
         rng=config.seed,
     )
-    if config.out is not None:
-        result.save(config.out)
-    print(result)
+    keep_and_show(result, config.out, _table(result))
+
+
+def _table(result: Regression) -> str:
     table = result.to_dataframe().drop(columns=["method", "split", "n_pairs"])
-    shown = table.head(_LIMIT)
-    print(shown.to_string(index=False, float_format="{:.4f}".format))
-    if len(table) > len(shown):
-        print(f"... and {len(table) - len(shown)} more rows (all of them with --out FILE.csv)")
-    if config.out is not None:
-        print(f"saved to {config.out}")
+    text: str = table.head(_LIMIT).to_string(index=False, float_format="{:.4f}".format)
+    more = len(table) - _LIMIT
+    return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text

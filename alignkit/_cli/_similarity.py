@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from alignkit._check import NanPolicy, check_count, check_n_items, check_same_labels, join_names
-from alignkit._cli._files import check_out
+from alignkit._cli._files import check_out, keep_and_show
 from alignkit._config import Positional
 from alignkit._typing import AnyArray
 from alignkit.rsa import FeatureSimilarity
@@ -120,13 +120,7 @@ def run_similarity(config: SimilarityConfig) -> None:
             progress=config.progress,
         )
     result = dataclasses.replace(result, aligned_by="position" if sources[0].labels is None else "label")
-    if config.out is not None:
-        result.save(config.out)
-    print(result)
-    if result.values.size > 1:
-        print(_table(result))
-    if config.out is not None:
-        print(f"saved to {config.out}")
+    keep_and_show(result, config.out, _table(result) if result.values.size > 1 else "")
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
