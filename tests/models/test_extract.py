@@ -189,6 +189,16 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(make_model: Maker, fo
     assert "reduced_batch_size" not in small.manifest
 
 
+def test_memory_is_given_back_before_every_smaller_try(
+    make_model: Maker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed: list[str] = []
+    monkeypatch.setattr("alignkit.models._extract.free_memory", lambda device: freed.append(device.type))
+    with pytest.warns(UserWarning, match="does not fit the memory of cpu"):
+        extract(crowded(make_model(), 3), folder, batch_size=8, progress=False)
+    assert freed == ["cpu", "cpu"]  # eight, four, two
+
+
 def test_other_ways_to_run_out_of_memory(make_model: Maker, folder: Path) -> None:
     expected = extract(crowded(make_model(), 99), folder, batch_size=1, progress=False).array()
     for error in (
