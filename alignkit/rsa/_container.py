@@ -11,6 +11,7 @@ import numpy as np
 
 from alignkit._check import as_labels, check_n_items, is_tensor, join_names, shown
 from alignkit._result import jsonable
+from alignkit._threads import each
 from alignkit._typing import AnyArray, FloatArray, PathLike
 from alignkit.rsa._axes import as_coords, as_dims, as_names, check_axis, find
 from alignkit.rsa._condensed import as_condensed, as_host, n_items_of, squareform
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
+
+#: Values that one thread reads at a time.
+_STRETCH = 1 << 21
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -342,8 +346,16 @@ def _has_infinity(values: Any) -> bool:
     # a sum is finite unless a value is not, and needs no mask as long as the values; it may overflow by itself.
     # einsum adds in half the time, less exactly
     with np.errstate(over="ignore", invalid="ignore"):
-        total = np.einsum("i->", values.reshape(-1)) if values.flags.c_contiguous else values.sum()
+        total = _quick_sum(values.reshape(-1)) if values.flags.c_contiguous else values.sum()
     return not np.isfinite(total) and bool(np.isinf(values).any())
+
+
+def _quick_sum(values: AnyArray) -> float:
+    def part(start: int) -> float:
+        return float(np.einsum("i->", values[start : start + _STRETCH]))
+
+    starts = range(0, values.size, _STRETCH)
+    return sum(each(part, starts) if len(starts) > 1 else map(part, starts))
 
 
 def _read_only(values: AnyArray) -> AnyArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -85,14 +86,17 @@ def _sums(a: AnyArray, b: AnyArray, offsets: FloatArray, n: int, backend: Backen
     load = kernels(backend, 16.0 * n_rows * a.shape[-1]).load_triangles
     left, right = slice(None, len(a)), slice(len(a), None)
     blocks = list(_blocks(n, max(1, _BLOCK // (8 * n_rows))))
+    longest = max(stop - start for _, _, start, stop in blocks)
+    own_memory = threading.local()
 
     def part(stretch: list[tuple[int, int, int, int]]) -> _Sums:
         sums = _Sums(np.zeros((n_rows, n)), np.zeros(n_rows), np.zeros((len(a), len(b))))
-        buffer = np.empty((n_rows, max(stop - start for _, _, start, stop in stretch)))
+        # one for each thread: new memory comes without its pages
+        buffer = vars(own_memory).setdefault("buffer", np.empty((n_rows, longest)))
         for first, last, start, stop in stretch:
-            block = buffer[:, : stop - start]
             for rows, own in ((a, left), (b, right)):
-                load(rows[:, start:stop], offsets[own], first, last, block[own], sums.items[own], sums.squares[own])
+                load(rows, start, offsets[own], first, last, buffer[own], sums.items[own], sums.squares[own])
+            block = buffer[:, : stop - start]
             sums.products += block[left] @ block[right].T
         return sums
 

@@ -287,6 +287,7 @@ def _inversions(source, target, below):  # type: ignore[no-untyped-def]
 
 def load_triangles(
     triangles: AnyArray,
+    entry: int,
     offsets: FloatArray,
     first: int,
     last: int,
@@ -294,23 +295,25 @@ def load_triangles(
     sums: FloatArray,
     squares: FloatArray,
 ) -> None:
-    """Copy rows ``first`` to ``last`` of upper triangles, less an offset each, and add up what they hold.
+    """Copy the pairs of items ``first`` to ``last`` with later ones, less an offset each, and add up what they hold.
 
-    ``triangles``, shape (rows, entries), holds those rows of the triangle (``last`` not included); ``block``, of the
-    same shape, is filled; every entry is added to the ``sums``, shape (rows, items), of its two items, its square to
-    ``squares``, shape (rows,).
+    ``triangles``, shape (rows, pairs), holds those of ``first`` from ``entry`` on (``last`` is not included);
+    ``block``, shape (rows, at least so many), is filled from its beginning; every value is added to the ``sums``, shape
+    (rows, items), of its two items, its square to ``squares``, shape (rows,).
     """
-    _load_triangles(triangles, offsets, first, last, block, sums, squares)
+    _load_triangles(triangles, entry, offsets, first, last, block, sums, squares)
 
 
 @partial(compiled, reorder=True)
-def _load_triangles(triangles, offsets, first, last, block, sums, squares):  # type: ignore[no-untyped-def]
+def _load_triangles(triangles, entry, offsets, first, last, block, sums, squares):  # type: ignore[no-untyped-def]
+    # whole arrays and where to begin: of parts of them it could not be told that values lie side by side
     n = sums.shape[1]
     for k in range(triangles.shape[0]):
         start, offset, square = 0, offsets[k], 0.0
         for i in range(first, last):
             length = n - 1 - i
-            source, put = triangles[k, start : start + length], block[k, start : start + length]
+            source = triangles[k, entry + start : entry + start + length]
+            put = block[k, start : start + length]
             others, own = sums[k, i + 1 :], 0.0
             for j in range(length):
                 value = source[j] - offset

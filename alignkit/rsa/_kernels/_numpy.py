@@ -74,6 +74,7 @@ def _signs(rows: IntArray, i: int) -> FloatArray:
 
 def load_triangles(
     triangles: AnyArray,
+    entry: int,
     offsets: FloatArray,
     first: int,
     last: int,
@@ -81,15 +82,17 @@ def load_triangles(
     sums: FloatArray,
     squares: FloatArray,
 ) -> None:
-    """Copy rows ``first`` to ``last`` of upper triangles, less an offset each, and add up what they hold.
+    """Copy the pairs of items ``first`` to ``last`` with later ones, less an offset each, and add up what they hold.
 
-    ``triangles``, shape (rows, entries), holds those rows of the triangle (``last`` not included); ``block``, of the
-    same shape, is filled; every entry is added to the ``sums``, shape (rows, items), of its two items, its square to
-    ``squares``, shape (rows,).
+    ``triangles``, shape (rows, pairs), holds those of ``first`` from ``entry`` on (``last`` is not included);
+    ``block``, shape (rows, at least so many), is filled from its beginning; every value is added to the ``sums``, shape
+    (rows, items), of its two items, its square to ``squares``, shape (rows,).
     """
-    np.subtract(triangles, offsets[:, None], out=block)
-    squares += np.einsum("ij,ij->i", block, block)
     start, n = 0, sums.shape[1]
+    length = sum(range(n - last, n - first))
+    block = block[:, :length]
+    np.subtract(triangles[:, entry : entry + length], offsets[:, None], out=block)
+    squares += np.einsum("ij,ij->i", block, block)
     for i in range(first, last):
         row = block[:, start : start + n - 1 - i]
         sums[:, i] += row.sum(axis=1)
