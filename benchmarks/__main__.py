@@ -21,9 +21,11 @@ MARKS = ("<!-- table: begin -->", "<!-- table: end -->")
 def main() -> None:
     scripts = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*scripts, []], help="by default all")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(scripts)}; by default all")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    if not set(options.names) <= set(scripts):
+        parser.error(f"the benchmarks are {', '.join(scripts)}")
     environment = {**os.environ, **dict.fromkeys(THREADS, str(options.threads))}
     failed = []
     for name in options.names or scripts:

@@ -21,6 +21,9 @@ RESULTS = Path(__file__).parent / "results"
 #: What keeps a library from using more threads than it was told to.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
+#: Seconds before each call: the threads of a BLAS go on looking for work after theirs is done, on somebody's processor.
+_PAUSE = 0.1
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Timing:
@@ -59,19 +62,6 @@ class Line:
         return self.ours.median / self.floor.median if self.floor else float("nan")
 
 
-def timed(function: Callable[[], Any], *, repeats: int = 7, warm_up: int = 1) -> Timing:
-    """Return the timing of ``function`` after ``warm_up`` calls that are not counted."""
-    for _ in range(warm_up):
-        function()
-    peak = _peak_of(function)
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return Timing(min(seconds), float(np.median(seconds)), repeats, peak)
-
-
 def in_turn(functions: Mapping[str, Callable[[], Any]], *, repeats: int = 7) -> dict[str, Timing]:
     """Return timings of several functions called in turn, so that a drift of the machine meets them all."""
     peaks = {}
@@ -81,6 +71,7 @@ def in_turn(functions: Mapping[str, Callable[[], Any]], *, repeats: int = 7) -> 
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
+            time.sleep(_PAUSE)
             start = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - start)

@@ -30,7 +30,6 @@ def main() -> None:
                 "theirs": lambda name=name: compare_with_rsatoolbox(*theirs, method=name),
                 "floor": lambda: model @ data.T,
             },
-            repeats=3,
         )
         task = f"{method}, 1 x {N_RDMS} RDMs of {N_ITEMS:,} items"
         lines.append(
