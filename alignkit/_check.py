@@ -25,6 +25,11 @@ def join_names(names: Iterable[Any], limit: int = 5) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def counted(n: int, noun: str) -> str:
+    """Return ``n`` with its noun in the singular or the plural."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def shown(value: object, limit: int = 80) -> str:
     """Return ``repr(value)`` on one line of at most ``limit`` characters: errors are sentences, not dumps."""
     text = " ".join(repr(value).split())

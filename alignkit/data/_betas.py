@@ -72,8 +72,8 @@ def read_betas(
     FileNotFoundError, IsADirectoryError
         Nothing where an image should be, or a folder.
     ValueError
-        Damaged files, other grids, masks that are not binary or are empty, names that do not fit, a wrong number of
-        labels or folds, residuals that do not fit the runs, or no voxel left.
+        Damaged files, an image given twice, other grids, masks that are not binary or are empty, names that do not fit,
+        a wrong number of labels or folds, residuals that do not fit the runs, or no voxel left.
     TypeError
         Arrays in place of images.
 

@@ -57,7 +57,8 @@ def read_events(events: EventsLike | Sequence[EventsLike]) -> VolumeLabels | lis
     Raises
     ------
     ValueError
-        A damaged file, missing columns, times that are no numbers, or events that are listed twice.
+        A damaged file, missing columns, times that are no numbers, several runs in one table, or events that are listed
+        twice.
     TypeError
         Neither files nor pandas tables.
     """
@@ -143,6 +144,7 @@ def _as_events(table: Any) -> Events:
     if missing:
         msg = f"the table of events lacks the column(s) {join_names(missing)}; it has {join_names(table.columns, 8)}."
         raise ValueError(msg)
+    _check_one_run(table)
     onsets, durations = (_as_seconds(name, table[name]) for name in ("onset", "duration"))
     if (durations < 0).any():
         msg = f"the duration of event {int(np.argmax(durations < 0)) + 1} is negative."
@@ -156,6 +158,19 @@ def _as_events(table: Any) -> Events:
         raise ValueError(msg)
     order = np.argsort(onsets, kind="stable")
     return Events(tuple(labels[i] for i in order), onsets[order], durations[order])
+
+
+def _check_one_run(table: Any) -> None:
+    """Raise when a column says that the events are of several runs."""
+    if "run" not in table.columns:
+        return
+    runs = [run for run in table["run"].dropna().astype(str).unique() if run not in ("", MISSING)]
+    if len(runs) > 1:
+        msg = (
+            f"the table of events is of several runs (its column run says {join_names(runs)}); give one table per run "
+            "in the order of the images, with onsets from the start of each, or an attributes file of all volumes."
+        )
+        raise ValueError(msg)
 
 
 def _as_seconds(name: str, column: Iterable[Any]) -> FloatArray:

@@ -92,13 +92,44 @@ def open_image(name: str, image: Any) -> Image:
 
 
 def open_images(name: str, images: Any) -> list[Image]:
-    """Open one image or a sequence of them."""
-    many = not isinstance(images, str | os.PathLike) and isinstance(images, Iterable)
-    opened = [open_image(f"{name}[{i}]", each) for i, each in enumerate(images)] if many else [open_image(name, images)]
+    """Open one image or a sequence of different ones.
+
+    Raises
+    ------
+    ValueError
+        No image, or one that is given twice.
+    """
+    if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable):
+        return [open_image(name, images)]
+    given = list(images)
+    opened = [open_image(f"{name}[{i}]", each) for i, each in enumerate(given)]
     if not opened:
         msg = f"{name} names no image; give a NIfTI file or several."
         raise ValueError(msg)
+    _check_different(name, given, opened)
     return opened
+
+
+def _check_different(name: str, given: list[Any], opened: list[Image]) -> None:
+    first: dict[str | int, int] = {}
+    for i, image in enumerate(given):
+        before = first.setdefault(_identity(image), i)
+        if before != i:
+            msg = (
+                f"{opened[i].name} is given twice ({name}[{before}] and {name}[{i}] are the same image), and noise "
+                "that counts twice looks like signal; give each image once."
+            )
+            raise ValueError(msg)
+
+
+def _identity(image: Any) -> str | int:
+    """Return what two images share that hold the same voxels: the file they are read from, or the array."""
+    if isinstance(image, str | os.PathLike):
+        return os.path.realpath(image)
+    file = image.get_filename()
+    # what was loaded and then changed is no longer read from its file
+    read_from_file = file is not None and require("nibabel", EXTRA).is_proxy(image.dataobj)
+    return os.path.realpath(file) if read_from_file else id(image.dataobj)
 
 
 def check_same_grid(image: Image, other: Image, *, remedy: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import as_float_array, as_labels, check_count, check_finite, join_names, shown
+from alignkit._check import as_float_array, as_labels, check_count, check_finite, counted, join_names, shown
 from alignkit._result import jsonable
 from alignkit._typing import AnyArray, FloatArray, IntArray, PathLike
 
@@ -121,16 +121,18 @@ class Patterns:
 
     def __repr__(self) -> str:
         region = f" in {self.roi}" if self.roi is not None else ""
-        region += f" in {len(self.regions)} regions" if self.regions else ""
+        region += f" in {counted(len(self.regions), 'region')}" if self.regions else ""
         names = ", ".join([*self.conditions[:3], "..."][: len(self.conditions)])
         noise = "no residuals"
         if self.residuals is not None:
-            noise = f"residuals of {len(self.residuals)} volumes, {sum(self.dof.values()):,} degrees of freedom"
+            degrees = counted(sum(self.dof.values()), "degree")
+            noise = f"residuals of {counted(len(self.residuals), 'volume')}, {degrees} of freedom"
         n_dropped = sum(sum(counts.values()) for counts in self.dropped.values())
-        left_out = f"; {n_dropped} voxels left out" if n_dropped else ""
+        left_out = f"; {counted(n_dropped, 'voxel')} left out" if n_dropped else ""
         return (
-            f"<Patterns {len(self.values)} rows x {self.n_voxels} voxels{region}: {len(self.conditions)} conditions "
-            f"({names}) in {len(self.runs)} runs; {noise}{left_out}>"
+            f"<Patterns {counted(len(self.values), 'row')} x {counted(self.n_voxels, 'voxel')}{region}: "
+            f"{counted(len(self.conditions), 'condition')} ({names}) in {counted(len(self.runs), 'run')}; "
+            f"{noise}{left_out}>"
         )
 
     def region(self, name: str) -> Patterns:

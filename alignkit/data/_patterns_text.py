@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from alignkit._check import counted
+
 if TYPE_CHECKING:
     from alignkit.data._patterns import Patterns
 
@@ -15,18 +17,19 @@ _NOISE = {"ols": "ordinary least squares", "ar1": "an AR(1) model of the noise"}
 def methods_text(patterns: Patterns) -> str:
     """Return the sentences on rows, voxels and model."""
     region = "" if patterns.roi is None else f" of {patterns.roi}"
-    region = f" in {len(patterns.regions)} regions" if patterns.regions else region
+    region = f" in {counted(len(patterns.regions), 'region')}" if patterns.regions else region
     n_dropped = sum(sum(counts.values()) for counts in patterns.dropped.values())
     dropped = f" ({n_dropped:,} more had no signal and were left out)" if n_dropped else ""
     sentences = [
-        f"Brain patterns of {len(patterns.conditions)} conditions in {len(patterns.runs)} runs were read from "
-        f"{patterns.n_voxels:,} voxels{region}{dropped}."
+        f"Brain patterns of {counted(len(patterns.conditions), 'condition')} in {counted(len(patterns.runs), 'run')} "
+        f"were read from {counted(patterns.n_voxels, 'voxel')}{region}{dropped}."
     ]
     with suppress(KeyError, TypeError, ValueError, OverflowError):  # anyone may write a provenance of their own
         sentences.append(_model(patterns.provenance))
     if patterns.residuals is not None:
-        dof = sum(patterns.dof.values())
-        sentences.append(f"The residuals of all runs have {dof:,} degrees of freedom.")
+        dof = counted(sum(patterns.dof.values()), "degree")
+        which = "the run" if len(patterns.dof) == 1 else "all runs"
+        sentences.append(f"The residuals of {which} have {dof} of freedom.")
     return " ".join(sentences)
 
 

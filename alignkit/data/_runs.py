@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from alignkit._check import as_labels, join_names
+from alignkit._check import as_labels, counted, join_names
 from alignkit.data._events import MISSING, Events, EventsLike, VolumeLabels, events_of_volumes, read_events
 
 REST = "rest"
@@ -61,7 +61,8 @@ def find_runs(
         known = [events_of_volumes(labels[volumes], tr) for volumes in parts.values()]
     assert known is not None
     if len(known) != len(parts):
-        msg = f"events must hold one table per run: there are {len(parts)} runs and {len(known)} tables; see runs=."
+        got = f"{counted(len(known), 'table')} for {counted(len(parts), 'run')}"
+        msg = f"events must hold one table per run; got {got}: see runs=."
         raise ValueError(msg)
     found = [Run(name, volumes, table) for (name, volumes), table in zip(parts.items(), known, strict=True)]
     for run in found:

@@ -86,7 +86,8 @@ def read_timeseries(
         you wish, but not standardised over runs.
     events : path, DataFrame, or sequence of these, optional
         What was shown: a BIDS table (onset and duration in s, trial_type) per run, in order, or one attributes file
-        with the label and the run of every volume. Events whose trial_type is n/a are refused unless ``rest`` names it.
+        with the label and the run of every volume. A table whose column run names several runs is refused, and so are
+        events whose trial_type is n/a unless ``rest`` names it.
     labels : sequence of str, shape (volumes,), optional
         The label of every volume of all runs, in place of ``events``.
     runs : sequence, shape (volumes,), optional
@@ -138,8 +139,8 @@ def read_timeseries(
     FileNotFoundError, IsADirectoryError
         Nothing where a file should be, or a folder.
     ValueError
-        Damaged files, grids that differ, an unknown repetition time, labels or events that do not fit the volumes, runs
-        in pieces, a design without unique betas, options of another model, or no voxel left.
+        Damaged files, an image given twice, grids that differ, an unknown repetition time, labels or events that do not
+        fit the volumes, runs in pieces, a design without unique betas, options of another model, or no voxel left.
     TypeError
         Arrays in place of images.
 
@@ -164,6 +165,7 @@ def read_timeseries(
     for image in opened:
         check_same_grid(opened[0], image, remedy=_REMEDY)
     seconds = _repetition_time(tr, opened)
+    _check_high_pass(glm.high_pass, seconds)
     sizes = [image.n_volumes for image in opened]
     found = find_runs(sizes, events=events, labels=labels, runs=runs, tr=seconds, rest=rest)
     extra = _as_confounds(confounds, found, model)
@@ -247,6 +249,17 @@ def _repetition_time(tr: float | None, images: Sequence[Image]) -> float:
     return seconds
 
 
+def _check_high_pass(high_pass: float, seconds: float) -> None:
+    nyquist = 0.5 / seconds
+    # nilearn, which would only warn, may round the other way just below
+    if high_pass >= nyquist * (1 - 1e-9):
+        msg = (
+            f"high_pass= must be below the Nyquist frequency, {nyquist:.4g} Hz with a volume every {seconds:g} s; got "
+            f"{high_pass:g} Hz, which leaves no frequency for the conditions."
+        )
+        raise ValueError(msg)
+
+
 def _as_confounds(confounds: Any, runs: Sequence[Run], model: str) -> list[FloatArray | None]:
     if confounds is None:
         return [None] * len(runs)
@@ -256,7 +269,7 @@ def _as_confounds(confounds: Any, runs: Sequence[Run], model: str) -> list[Float
     if hasattr(confounds, "columns"):
         confounds = [confounds]
     if not isinstance(confounds, Sequence) or len(confounds) != len(runs):
-        msg = f"confounds must hold one table per run; there are {len(runs)} runs."
+        msg = f"confounds must hold one table per run, {len(runs)} in all."
         raise ValueError(msg)
     tables: list[FloatArray | None] = []
     for run, table in zip(runs, confounds, strict=True):

@@ -158,11 +158,19 @@ def test_residuals_that_do_not_fit(tmp_path: Path, betas: np.ndarray, mask: Path
         ({"residuals": residuals[:3], "dof": 8}, "one 4-D image per run, 6 in all"),
         ({"residuals": residuals[0], "dof": 8}, "one 4-D image per run, 6 in all"),
         ({"residuals": {"1": residuals[0]}, "dof": 8}, "residuals must name the runs '0', '1'"),
-        ({"residuals": [mask] * 6, "dof": 8}, "run '0' must be a 4-D image with a volume per time point"),
+        ({"residuals": [mask, *residuals[1:]], "dof": 8}, "run '0' must be a 4-D image with a volume per time point"),
         ({"residuals": residuals, "dof": {"0": 8}}, "dof must say the degrees of freedom of every run"),
     ):
         with pytest.raises(ValueError, match=sentence):
             read(image, mask, **options)
+
+
+def test_an_image_given_twice(tmp_path: Path, betas: np.ndarray, mask: Path, residuals: list[Path]) -> None:
+    files = [write_nifti(tmp_path / f"beta_{i:04d}.nii", beta) for i, beta in enumerate(betas.reshape(-1, *SHAPE))]
+    with pytest.raises(ValueError, match=r"beta_0000\.nii is given twice \(images\[0\] and images\[23\]"):
+        read([*files[:-1], files[0]], mask)
+    with pytest.raises(ValueError, match=r"is given twice \(residuals\[0\] and residuals\[1\]"):
+        read(files, mask, residuals=[residuals[0], *residuals[:-1]], dof=8)
 
 
 def test_numbers_and_grids_that_do_not_fit(tmp_path: Path, betas: np.ndarray, mask: Path) -> None:

@@ -116,3 +116,21 @@ def test_a_long_table_with_a_repeated_event_is_told_at_once() -> None:
     table.loc[n - 1, "onset"] = 17.0
     with pytest.raises(ValueError, match="the event 'face' at 17 s is listed twice"):
         read_events(table)
+
+
+def test_a_table_of_several_runs(tmp_path: Path) -> None:
+    lines = TABLE.splitlines()
+
+    def numbered(*runs: str) -> str:
+        return "".join(f"{line}\t{run}\n" for line, run in zip(lines, ("run", *runs), strict=True))
+
+    path = written(tmp_path / "events.tsv", numbered("2", "1", "1"))
+    for source in (path, [path, path], pd.read_csv(path, sep="\t")):
+        with pytest.raises(ValueError, match=r"column run says '2', '1'\); give one table per run in the order of"):
+            read_events(source)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"events\.tsv: the table of events is of several runs"):
+        read_events(path)
+    for runs in (("3", "3", "3"), ("3", "n/a", "3"), ("n/a", "n/a", "n/a")):
+        path = written(tmp_path / "events.tsv", numbered(*runs))
+        for source in (path, pd.read_csv(path, sep="\t")):
+            assert only(source).labels == ("face", "house", "face")

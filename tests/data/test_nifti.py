@@ -229,3 +229,23 @@ def test_places_on_an_oblique_grid() -> None:
     np.testing.assert_allclose(
         to_mm(affine, indices), nibabel.affines.apply_affine(affine, indices), rtol=0, atol=1e-12
     )
+
+
+def test_an_image_given_twice(tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = rng.normal(size=(3, 3, 3, 2))
+    one, two = (tmp_path / f"run-{i}.nii" for i in (1, 2))
+    for path in (one, two):
+        nibabel.save(nibabel.Nifti1Image(values, AFFINE), path)  # what the files hold is not compared
+    (tmp_path / "link.nii").symlink_to(one)
+    monkeypatch.chdir(tmp_path)
+    for again in ("run-1.nii", tmp_path / "link.nii", nibabel.load(one)):
+        with pytest.raises(ValueError, match=r"is given twice \(bold\[0\] and bold\[2\] are") as caught:
+            open_images("bold", [one, two, again])
+        assert ".nii" in str(caught.value).split(" is given")[0]
+    image = nibabel.Nifti1Image(values, AFFINE)
+    for again in (image, nibabel.Nifti1Image(values, AFFINE)):
+        with pytest.raises(ValueError, match=r"^bold\[1\] is given twice"):
+            open_images("bold", iter([image, again]))
+    changed = nibabel.Nifti1Image(nibabel.load(one).get_fdata() + 1, AFFINE)
+    changed.set_filename(one)
+    assert len(open_images("bold", [one, two, image, changed])) == 4

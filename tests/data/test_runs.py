@@ -55,7 +55,7 @@ def test_one_table_per_run() -> None:
     tables = [table((0, 2, "face"), (4, 2, "rest")), table((3, 2, "house"))]
     first, second = runs([5, 5], events=tables)
     assert (first.events.labels, second.events.labels) == (("face",), ("house",))
-    with pytest.raises(ValueError, match="one table per run: there are 1 runs and 2 tables; see runs="):
+    with pytest.raises(ValueError, match="one table per run; got 2 tables for 1 run: see runs="):
         runs([10], events=tables)
 
 

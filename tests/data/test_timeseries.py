@@ -178,7 +178,7 @@ def test_confounds_are_regressed_out(
     np.testing.assert_allclose(found.values, clean.values, atol=1e-8)
     assert found.provenance["confounds"] is True
     for confounds, sentence in (
-        (motion[:2], "one table per run; there are 4 runs"),
+        (motion[:2], "one table per run, 4 in all"),
         ([each[:-1] for each in motion], "the confounds of run '1' must have a row per volume, 80; got 79"),
         (
             [np.full((N, 1), np.nan)] * RUNS,
@@ -235,6 +235,8 @@ def test_voxels_beyond_the_edge_in_one_run_are_dropped(
         ({"slice_time_ref": 1.5}, "slice_time_ref is a part of the TR"),
         ({"lag": -1.0}, "lag must be a finite number of at least 0"),
         ({"high_pass": 0.24}, "nothing would be left as noise"),
+        ({"high_pass": 0.25}, "high_pass= must be below the Nyquist frequency, 0.25 Hz with a volume every 2 s"),
+        ({"high_pass": 5.0}, "got 5 Hz, which leaves no frequency for the conditions"),
     ],
 )
 def test_options_out_of_range(
@@ -338,3 +340,18 @@ def test_degrees_of_freedom_are_those_of_each_run(
     rows = list(zip(found.labels, found.folds, strict=True))
     assert len(rows) == 8
     assert ("shoe", "2") not in rows
+
+
+def test_an_image_is_one_run_only(bold: list[Path], tables: list[pd.DataFrame], everywhere: object) -> None:
+    with pytest.raises(ValueError, match=r"run-0_bold\.nii\.gz is given twice \(bold\[0\] and bold\[3\]"):
+        read([*bold[:3], bold[0]], everywhere, events=tables)
+
+
+def test_a_run_alone_is_told_in_the_singular(bold: list[Path], tables: list[pd.DataFrame], everywhere: object) -> None:
+    found = read(bold[0], everywhere, events=tables[0])
+    assert f"3 rows x {np.prod(SHAPE)} voxels: 3 conditions" in repr(found)
+    assert " in 1 run; residuals of 80 volumes" in repr(found)
+    assert "in 1 run were read from" in found.methods_text()
+    assert "The residuals of the run have" in found.methods_text()
+    assert found.select(labels="face").residuals is not None
+    assert "1 row x 60 voxels: 1 condition (face) in 1 run;" in repr(found.select(labels="face"))
