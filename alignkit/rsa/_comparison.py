@@ -23,6 +23,13 @@ _SIGMA_K = {
 _PARTIAL = {"both": "both RDMs", "first": "the first RDM alone", "second": "the second RDM alone"}
 
 
+def name_of(method: str, partial: str) -> str:
+    """Return what tables and figures call a method, given which side (if any) the controls were taken out of."""
+    if not partial:
+        return method
+    return f"{'partial' if partial == 'both' else 'semi-partial'} {method}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Comparison(Result):
     """Similarities of RDMs and how they were computed.
@@ -91,16 +98,17 @@ class Comparison(Result):
         return f"<Comparison {self._name()}, {axes}: {spread}, {self.n_items} items{note}>"
 
     def _name(self) -> str:
-        if not self.n_controls:
-            return self.method
-        return f"{'partial' if self.partial == 'both' else 'semi-partial'} {self.method}"
+        return name_of(self.method, self.partial)
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field in JSON's own types, with the result's kind and the versions it was made with."""
         return Result.to_dict(dataclasses.replace(self, values=as_host(self.values)))
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return one row per pair of RDMs: the axes, ``similarity`` (or ``distance``), ``n_pairs`` and ``method``."""
+        """Return one row per pair of RDMs: the axes, ``similarity`` (or ``distance``), ``n_pairs`` and ``method``.
+
+        With controls, the method is called ``"partial spearman"`` or ``"semi-partial spearman"``.
+        """
         import pandas as pd
 
         values = as_host(self.values)
@@ -111,7 +119,7 @@ class Comparison(Result):
         }
         table = pd.DataFrame(columns, index=range(values.size))
         numbers = {self.quantity: values.ravel(), "n_pairs": self.n_pairs.ravel()}
-        return table.assign(**numbers, method=self.method)
+        return table.assign(**numbers, method=self._name())
 
     def methods_text(self) -> str:
         """Return the sentence a paper's Methods section needs."""
@@ -135,4 +143,4 @@ class Comparison(Result):
         """Draw the values: bars for one axis, a heat map for two."""
         from alignkit.rsa._draw import plot_comparison
 
-        return plot_comparison(dataclasses.replace(self, values=as_host(self.values)), ax)
+        return plot_comparison(dataclasses.replace(self, values=as_host(self.values), method=self._name()), ax)

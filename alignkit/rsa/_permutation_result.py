@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._result import Result
+from alignkit.rsa._comparison import name_of
 from alignkit.rsa._matrix_methods import SENTENCES
 
 if TYPE_CHECKING:
@@ -102,14 +103,13 @@ class PermutationTest(Result):
         kind = f"{count} permutations of {self.n_items} items"
         end = f"{self.alternative}, {kind}{f'; {self.note}' if self.note else ''}>"
         mean = f" (mean over {self.average})" if self.average else ""
+        name = f"{name_of(self.method, self.partial)}{mean}"
         if np.ndim(self.statistic) == 0:
             value = f"{self.statistic:.4f}, p = {self.p:.4g}, z = {self.z:.2f}"
-            return f"<PermutationTest {self.method}{mean} = {value}; {end}"
+            return f"<PermutationTest {name} = {value}; {end}"
         corrected = np.asarray(self.p_corrected)
-        return (
-            f"<PermutationTest {self.method}{mean}, {corrected.size} comparisons, "
-            f"{int((corrected <= 0.05).sum())} with corrected p <= 0.05; {end}"
-        )
+        found = f"{int((corrected <= 0.05).sum())} with corrected p <= 0.05" if self.n_permutations else "all undefined"
+        return f"<PermutationTest {name}, {corrected.size} comparisons, {found}; {end}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field in JSON's own types, without a null distribution of more than 100,000 values."""
@@ -117,7 +117,10 @@ class PermutationTest(Result):
         return Result.to_dict(dataclasses.replace(self, null=None) if huge else self)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return one row per comparison: the axes, statistic, p, p_corrected, z, null_mean, null_sd, method."""
+        """Return one row per comparison: the axes, statistic, p, p_corrected, z, null_mean, null_sd, method.
+
+        With controls, the method is called ``"partial spearman"`` or ``"semi-partial spearman"``.
+        """
         import pandas as pd
 
         statistic = np.asarray(self.statistic)
@@ -129,7 +132,7 @@ class PermutationTest(Result):
         table = pd.DataFrame(columns, index=range(statistic.size))
         names = ("statistic", "p", "p_corrected", "z", "null_mean", "null_sd")
         values = {name: np.ravel(getattr(self, name)) for name in names}
-        return table.assign(**values, method=self.method, alternative=self.alternative)
+        return table.assign(**values, method=name_of(self.method, self.partial), alternative=self.alternative)
 
     def methods_text(self) -> str:
         """Return the sentence a paper's Methods section needs."""
@@ -159,4 +162,4 @@ class PermutationTest(Result):
         """Draw the null distribution with the statistic; for several comparisons, statistics over null intervals."""
         from alignkit.rsa._draw_inference import plot_permutation_test
 
-        return plot_permutation_test(self, ax)
+        return plot_permutation_test(dataclasses.replace(self, method=name_of(self.method, self.partial)), ax)

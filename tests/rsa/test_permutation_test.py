@@ -602,3 +602,21 @@ def test_what_is_undefined_is_not_said_to_be_tested():
         found = permutation_test(np.ones(10), np.arange(10.0))
     assert repr(found) == "<PermutationTest spearman = nan, p = nan, z = nan; two-sided, no permutations of 5 items>"
     assert found.methods_text().endswith("is undefined here and was not tested.")
+
+
+def test_a_partial_test_says_so():
+    a, b, c = np.random.default_rng(0).random((3, 10))
+    for partial, name in (("both", "partial spearman"), ("second", "semi-partial spearman")):
+        result = permutation_test(a, b, controls=c, partial=partial, n_permutations=20, rng=0)
+        assert f"<PermutationTest {name} = " in repr(result)
+        assert result.to_dataframe().method.tolist() == [name]
+        assert result.method == "spearman"
+
+
+def test_undefined_comparisons_are_not_counted_as_tested():
+    rows = np.random.default_rng(0).random((2, 10))
+    missing = rows.copy()
+    missing[:, 0] = np.nan
+    with pytest.warns(RuntimeWarning, match="holds NaN"):
+        result = permutation_test(rows[0], missing, n_permutations=20, rng=0)
+    assert "2 comparisons, all undefined; two-sided, no permutations of 5 items" in repr(result)
