@@ -11,7 +11,6 @@ from alignkit._check import NanPolicy, check_count, check_fraction, check_nan_po
 from alignkit._random import spawn
 from alignkit._result import Result
 from alignkit._typing import FloatArray, RNGLike
-from alignkit.rsa._align import as_rdm
 from alignkit.rsa._ceiling_bootstrap import bootstrap_bounds, shifted_intervals
 from alignkit.rsa._compare import as_list
 from alignkit.rsa._matrix_methods import SENTENCES
@@ -25,7 +24,7 @@ from alignkit.rsa._pooling import (
     pooling_note,
 )
 from alignkit.rsa._pools import Pool
-from alignkit.rsa._subjects import each_pool, subjects_first, valid_pairs, why_undefined
+from alignkit.rsa._subjects import each_pool, stack_of, valid_pairs, why_undefined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,7 +233,7 @@ def noise_ceiling(
     check_nan_policy(nan_policy)
     check_count("n_bootstrap", n_bootstrap)
     check_fraction("confidence", confidence)
-    stack = subjects_first(as_rdm("rdms", rdms), dim, "a noise ceiling")
+    stack = stack_of(rdms, dim, "a noise ceiling")
     sigma, sigma_kind = checked_sigma_k(sigma_k, method, stack.n_items)
     n_subjects, *others = stack.shape
     rows = stack.values.reshape(n_subjects, -1, stack.n_pairs)
@@ -251,7 +250,7 @@ def noise_ceiling(
             means = bootstrap_bounds(pool, n_subjects, n_drawn, generators[cell], bar.update)
             intervals[..., cell] = shifted_intervals(means, own.mean(axis=1), confidence)
 
-    with tqdm(total=n_drawn * len(valid), desc="resamples", disable=not progress) as bar:
+    with tqdm(total=n_drawn * len(valid), desc="resamples", disable=not (progress and n_drawn)) as bar:
         if n_subjects > 1:
             each_pool(rows, valid, method, pooling, sigma, ceiling)
     undefined = np.isnan(bounds).any(axis=(0, 1))

@@ -11,6 +11,7 @@ import numpy as np
 from alignkit._check import as_float_array, as_floats, as_labels, check_n_items, check_same_labels, is_tensor, shown
 from alignkit._typing import IntArray
 from alignkit.rsa._align import OnMismatch
+from alignkit.rsa._container import RDM
 from alignkit.rsa._feature_rows import rows_per_block
 from alignkit.rsa._namespace import like
 from alignkit.rsa._repeats import row_names
@@ -87,7 +88,7 @@ def _named(name: str, x: Any) -> dict[Any, Any] | None:
     """Return layers by name, or None for a single array."""
     if isinstance(x, Mapping):
         named = {key if isinstance(key, int) else str(key): one for key, one in x.items()}
-    elif isinstance(x, list | tuple) and x and _is_table(x[0]):
+    elif isinstance(x, list | tuple) and x and (_is_table(x[0]) or isinstance(x[0], RDM)):
         named = dict(enumerate(x))
     else:
         return None
@@ -103,6 +104,9 @@ def _is_table(x: Any) -> bool:
 
 
 def _as_layer(title: str, x: Any) -> tuple[Any, tuple[str, ...] | None]:
+    if isinstance(x, RDM):
+        msg = f"{title} is an RDM, and features (items by channels) are compared here; compare() takes RDMs."
+        raise TypeError(msg)
     labels = row_names(x)
     array = _as_stored(title, x)
     if array.ndim != 2 or 0 in array.shape:

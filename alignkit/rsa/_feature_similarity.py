@@ -83,7 +83,7 @@ class FeatureSimilarity(Result):
         values = self.numpy().values
         if values.size == 1:
             chance = "" if self.baseline is None else f" (chance {self.baseline.item():.4f}, {self._p_text()})"
-            return f"<FeatureSimilarity {self.measure} = {float(self):.4f}{chance}, {self.n_items.item()} items>"
+            return f"<FeatureSimilarity {self.measure} = {float(self):.4f}{chance}, {self._items_text()}>"
         axes = ", ".join(f"{name}: {size}" for name, size in zip(self.dims, values.shape, strict=True))
         finite = values[np.isfinite(values)]
         spread = f"{finite.min():.4f} to {finite.max():.4f}, mean {finite.mean():.4f}" if finite.size else "all NaN"
@@ -94,7 +94,10 @@ class FeatureSimilarity(Result):
         return f"p = {self.p_values.item():.3g}"
 
     def _items_text(self) -> str:
-        low, high = int(self.n_items.min()), int(self.n_items.max())
+        rested = self.n_items[self.n_items > 0] if self.nan_policy == "propagate" else self.n_items
+        if not rested.size:
+            return "items with NaN"
+        low, high = int(rested.min()), int(rested.max())
         return f"{high:,} items" if low == high else f"{low:,} to {high:,} items"
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,6 +121,8 @@ class FeatureSimilarity(Result):
 
     def methods_text(self) -> str:
         """Return the sentence a paper's Methods section needs."""
+        if self.nan_policy == "propagate" and not self.n_items.any():
+            return f"Similarity of features ({self.sentence}) is undefined here: there are items with NaN."
         left_out = ", those with NaN in either left out," if self.nan_policy == "omit" else ""
         text = (
             f"Features of {self._items_text()}{left_out} with {_widths(self.n_channels_x)} and "

@@ -61,7 +61,7 @@ def regress(
     n_folds : int, optional
         Folds of items; by default 2, 3, 4 or 5 from 6, 12, 24 or 40 items.
     dim : str, optional
-        Name of the subjects' axis of ``data``; by default ``"subject"``, else the only one.
+        Name of the subjects' axis of ``data``, for splits by subject; by default ``"subject"``, else the only one.
     nan_policy : {"propagate", "omit", "raise"}
         NaN in a data RDM or in any model: give NaN, leave those pairs out, or raise. With subjects held out, pairs
         missing in any subject are left out for all.
@@ -99,7 +99,7 @@ def regress(
     >>> result.weights.round(3)
     array([2., 1.])
     """
-    _check_options(method, split, nan_policy, n_folds)
+    _check_options(method, split, nan_policy, n_folds, dim)
     stack, rows, names, aligned_by = _aligned(data, models, on_mismatch)
     folds, note = _folds(stack.n_items, split, n_folds, rng)
     cells = _cells(stack, split, dim)
@@ -137,7 +137,7 @@ def regress(
     )
 
 
-def _check_options(method: str, split: str, nan_policy: NanPolicy, n_folds: int | None) -> None:
+def _check_options(method: str, split: str, nan_policy: NanPolicy, n_folds: int | None, dim: str | None) -> None:
     check_choice("method", method, get_args(RegressionMethod))
     check_choice("split", split, (*get_args(Split), "none"))
     check_nan_policy(nan_policy)
@@ -146,6 +146,9 @@ def _check_options(method: str, split: str, nan_policy: NanPolicy, n_folds: int 
         if split not in ("items", "both"):
             msg = f"n_folds is for split='items' and split='both'; got split={split!r}."
             raise ValueError(msg)
+    if dim is not None and split not in ("subjects", "both"):
+        msg = f"dim is for split='subjects' and split='both'; got split={split!r}."
+        raise ValueError(msg)
 
 
 def _aligned(data: object, models: object, on_mismatch: OnMismatch) -> tuple[RDM, FloatArray, list[str], str]:
@@ -201,9 +204,10 @@ def _cells(stack: RDM, split: str, dim: str | None) -> IntArray:
         check_choice("dim", dim, stack.dims)
     name = dim or ("subject" if "subject" in stack.dims else stack.dims[0] if len(stack.dims) == 1 else None)
     if name is None or stack.shape[stack.dims.index(name)] < 2:
+        sizes = ", ".join(f"{size} along {dim!r}" for dim, size in zip(stack.dims, stack.shape, strict=True))
         msg = (
             f"split={split!r} leaves out one subject after the other: the data need an axis of two or more, called "
-            f"'subject' or named with dim=; theirs are {stack.dims} of sizes {stack.shape}."
+            f"'subject' or named with dim=; they hold {sizes or 'a single RDM'}."
         )
         raise ValueError(msg)
     moved = np.moveaxis(positions.reshape(stack.shape), stack.dims.index(name), 0)

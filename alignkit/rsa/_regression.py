@@ -86,11 +86,11 @@ class Regression(Result):
         axes = "".join(f", {name}: {size}" for name, size in zip(self.dims, self.r2_in_sample.shape, strict=True))
         parts = [f"{name} {_spread(self.weights[..., j])}" for j, name in enumerate(self.models[:6])]
         more = f", {len(self.models) - 6} more" if len(self.models) > 6 else ""
-        held = "" if self.split == "none" else f"; {_spread(self.r2_held_out)} on {_SPLITS[self.split]}"
+        held = "" if self.split == "none" else f"; {_spread(_shares(self.r2_held_out))} on {_SPLITS[self.split]}"
         note = f"; {self.note}" if self.note else ""
         return (
             f"<Regression {self.method}{axes}, {self.n_items} items: weights {', '.join(parts)}{more}; "
-            f"R² {_spread(self.r2_in_sample)} in-sample{held}{note}>"
+            f"R² {_spread(_shares(self.r2_in_sample))} in-sample{held}{note}>"
         )
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -152,9 +152,14 @@ class Regression(Result):
         return ax
 
 
+def _shares(values: FloatArray) -> FloatArray:
+    """Return shares of variance with rounding around nothing as 0."""
+    return np.where(np.abs(values) < 1e-12, 0.0, values)
+
+
 def _spread(values: FloatArray) -> str:
     finite = np.asarray(values)[np.isfinite(values)]
     if not finite.size:
         return "NaN"
-    low, high = finite.min(), finite.max()
+    low, high = finite.min() + 0.0, finite.max() + 0.0  # no -0
     return f"{low:.4g}" if finite.size == 1 else f"{low:.4g} to {high:.4g}"

@@ -13,7 +13,6 @@ from alignkit._check import NanPolicy, check_count, check_fraction, check_nan_po
 from alignkit._random import as_rng
 from alignkit._result import Result
 from alignkit._typing import BoolArray, FloatArray, RNGLike
-from alignkit.rsa._align import as_rdm
 from alignkit.rsa._compare import as_list
 from alignkit.rsa._matrix_methods import SENTENCES
 from alignkit.rsa._nan import report_all
@@ -27,7 +26,7 @@ from alignkit.rsa._pooling import (
 )
 from alignkit.rsa._pools import Pool, in_parts
 from alignkit.rsa._similarity_methods import RANK_METHODS
-from alignkit.rsa._subjects import each_pool, subjects_first, undefined_subjects, valid_pairs, why_undefined
+from alignkit.rsa._subjects import each_pool, stack_of, undefined_subjects, valid_pairs, why_undefined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,7 +241,7 @@ def split_half(
     check_count("n_splits", n_splits, 1)
     check_fraction("confidence", confidence)
     generator = as_rng(rng)
-    stack = subjects_first(as_rdm("rdms", rdms), dim, "a split into halves")
+    stack = stack_of(rdms, dim, "a split into halves")
     sigma, sigma_kind = checked_sigma_k(sigma_k, method, stack.n_items)
     n, *others = stack.shape
     rows = stack.values.reshape(n, -1, stack.n_pairs)
@@ -253,7 +252,7 @@ def split_half(
     def compare_halves(cell: int, pool: Pool) -> None:
         values[:, cell] = in_parts(pool.halves, first, pool, bar.update)
 
-    with tqdm(total=values.size, desc="splits", disable=not progress) as bar:
+    with tqdm(total=values.size, desc="splits", disable=not (progress and n > 1)) as bar:
         if n > 1:
             each_pool(rows, valid, method, pooling, sigma, compare_halves)
     # the mean of a half may have ranks although one of its subjects has none

@@ -13,6 +13,13 @@ from alignkit.rsa._align_all import check_one_order
 from alignkit.rsa._container import RDM, condensed_rdm, pair_index
 from alignkit.rsa._namespace import namespace
 
+_AXES = "take the part that all have with isel() or sel()"
+_WAYS_OUT = {
+    "dims": _AXES,
+    "shape": _AXES,
+    "metric": "compute all with one metric, or forget what it was with rdm.replace(rdm.values, metric=None)",
+}
+
 
 def stack(
     rdms: Sequence[Any],
@@ -74,15 +81,22 @@ def stack(
         for other in found[1:]:
             first, _ = align(first, other, on_mismatch=on_mismatch)
         aligned = [align(first, other, on_mismatch=on_mismatch)[1] for other in found]
-    for what in ("dims", "shape", "metric"):
-        kinds = {getattr(one, what) for one in aligned}
-        if len(kinds) > 1:
-            msg = f"RDMs of different {what} cannot be stacked: {', '.join(map(str, kinds))}."
-            raise ValueError(msg)
+    _check_alike(aligned)
     first = aligned[0]
     coords = dict(first.coords) if names is None else {**first.coords, dim: list(names)}
     values = namespace(first.values).stack([one.values for one in aligned])
     return first.replace(values, dims=(dim, *first.dims), coords=coords)
+
+
+def _check_alike(rdms: Sequence[RDM]) -> None:
+    """Raise unless all RDMs have the same leading axes and metric."""
+    for what, way_out in _WAYS_OUT.items():
+        first = getattr(rdms[0], what)
+        i = next((i for i, one in enumerate(rdms) if getattr(one, what) != first), 0)
+        if i:
+            found = f"rdms[0] has {first!r} and rdms[{i}] has {getattr(rdms[i], what)!r}"
+            msg = f"RDMs of different {what} cannot be stacked: {found}; {way_out}."
+            raise ValueError(msg)
 
 
 def _of_one_kind(rdms: list[RDM]) -> list[RDM]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from alignkit._check import NanPolicy, check_choice
 from alignkit._threads import each, one_blas_thread
 from alignkit._typing import BoolArray, FloatArray, IntArray
+from alignkit.rsa._align import as_rdm
 from alignkit.rsa._compare import name_rdms
 from alignkit.rsa._container import RDM, condensed_rdm
 from alignkit.rsa._nan import items_of_pairs, name_items
@@ -22,7 +23,16 @@ Outcome = TypeVar("Outcome")
 _BATCH = 1 << 24
 
 
-def subjects_first(stack: RDM, dim: str | None, what: str) -> RDM:
+def stack_of(rdms: object, dim: str | None, what: str) -> RDM:
+    """Return RDMs of several subjects as one stack with the axis of subjects in front."""
+    many = rdms.values() if isinstance(rdms, Mapping) else rdms if isinstance(rdms, list | tuple) else ()
+    if any(isinstance(one, RDM) for one in many):
+        msg = f"rdms is a {type(rdms).__name__} of RDM objects; put them into one stack with stack([...]) first."
+        raise TypeError(msg)
+    return _subjects_first(as_rdm("rdms", rdms), dim, what)
+
+
+def _subjects_first(stack: RDM, dim: str | None, what: str) -> RDM:
     """Return the stack with the axis that ``dim`` names, or that can be told to hold subjects, in front."""
     axis = _subject_axis(stack, dim, what)
     dims = [stack.dims[axis], *stack.dims[:axis], *stack.dims[axis + 1 :]]
@@ -42,7 +52,7 @@ def _subject_axis(stack: RDM, dim: str | None, what: str) -> int:
     if len(stack.dims) == 1:
         return 0
     if not stack.dims:
-        msg = f"rdms holds a single RDM; {what} needs a leading axis of subjects."
+        msg = f"rdms holds a single RDM; {what} needs a leading axis of subjects (stack() makes one of several RDMs)."
         raise ValueError(msg)
     msg = f"rdms has the leading axes {stack.dims}; name that of the subjects with dim=."
     raise ValueError(msg)

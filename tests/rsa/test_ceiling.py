@@ -571,3 +571,16 @@ def test_the_unit_of_all_does_not_matter_however_small_or_large(method, unit, rn
     people = rng.integers(1, 2**12, (4, 15)).astype(float)
     expected = bounds(people, method=method, pooling="raw")
     assert np.allclose(bounds(unit * people, method=method, pooling="raw"), expected, rtol=0, atol=1e-12)
+
+
+def test_a_list_of_rdm_objects_is_sent_to_stack():
+    one = RDM([1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match=r"rdms is a list of RDM objects; put them into one stack with stack\("):
+        noise_ceiling([one, one])
+    with pytest.raises(TypeError, match="rdms is a dict of RDM objects"):
+        noise_ceiling({"s1": one, "s2": one})
+
+
+def test_no_progress_bar_without_resamples(capsys):
+    noise_ceiling(np.arange(12.0).reshape(2, 6) ** 2 % 7, progress=True)
+    assert capsys.readouterr().err == ""

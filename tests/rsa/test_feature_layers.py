@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from alignkit import _check
-from alignkit.rsa import similarity
+from alignkit.rsa import RDM, similarity
 from alignkit.rsa._feature_layers import align_layers, as_layers, of_one_kind
 
 
@@ -87,3 +87,11 @@ def test_layers_on_different_devices(rng, monkeypatch):
         similarity([x, x.to("meta")], y)
     with pytest.raises(ValueError, match="x and y lie on different devices; move them to one"):
         similarity(x, y.to("meta"))
+
+
+def test_rdms_are_sent_to_compare():
+    one = RDM([1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match=r"x is an RDM, .* compare\(\) takes RDMs"):
+        similarity(one, one)
+    with pytest.raises(TypeError, match=r"x\[0\] is an RDM"):
+        similarity([one], [one])

@@ -110,3 +110,16 @@ def test_pictures(layers):
     ax = similarity(layers["low"], layers["low"]).plot()
     assert len(ax.patches) == 1
     plt.close(ax.figure)
+
+
+def test_nan_is_not_called_0_items():
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    y = x.copy()
+    y[0] = np.nan
+    with pytest.warns(RuntimeWarning, match="holds NaN"):
+        result = similarity(x, y)
+    assert repr(result).endswith("= nan, items with NaN>")
+    assert "is undefined here" in result.methods_text()
+    with pytest.warns(RuntimeWarning, match="holds NaN"):
+        both = similarity(x, [x, y])
+    assert repr(both).endswith(", 6 items>")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -415,3 +416,19 @@ def test_units_and_order_of_items(seed, method, unit):
     order = rng.permutation(8)
     moved = regress(RDM(data).take(order), RDM(models).take(order), method=method, split="none")
     assert np.allclose(moved.weights, expected.weights, rtol=0, atol=1e-11)
+
+
+def test_a_dim_that_is_not_used_is_refused():
+    data = RDM(np.random.default_rng(0).random((3, 15)), dims=["subject"])
+    with pytest.raises(ValueError, match="dim is for split='subjects' and split='both'; got split='items'"):
+        regress(data, data.isel(subject=0), dim="subject")
+    with pytest.raises(ValueError, match="they hold a single RDM"):
+        regress(data.isel(subject=0), data.isel(subject=1), split="subjects")
+    with pytest.raises(ValueError, match="they hold 1 along 'subject'"):
+        regress(data.isel(subject=slice(0, 1)), data.isel(subject=1), split="subjects")
+
+
+def test_rounding_around_no_variance_explained_is_shown_as_0():
+    result = regress(np.arange(15.0), np.arange(15.0)[::-1] ** 2, split="none")
+    shown = dataclasses.replace(result, r2_in_sample=np.array(-2.22e-16), weights=np.array([-0.0]))
+    assert "weights model 0 0; R² 0 in-sample" in repr(shown)

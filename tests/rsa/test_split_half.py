@@ -304,3 +304,9 @@ def test_the_correction_keeps_the_order_and_the_sign(r, size):
     assert low <= high + 1e-12
     assert np.sign(low) == np.sign(r) or abs(r) < 1e-12
     assert r < 0 or r - 1e-12 <= low <= 1 + 1e-12
+
+
+def test_a_list_of_rdm_objects_is_sent_to_stack():
+    one = RDM([1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match=r"put them into one stack with stack\("):
+        split_half([one, one])

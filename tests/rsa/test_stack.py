@@ -95,3 +95,13 @@ def test_kinds_that_all_share_stay(on_mismatch):
     mixed = stack([A.replace(leaf), single[1]], on_mismatch=on_mismatch)
     assert mixed.values.dtype == np.float64
     np.testing.assert_array_equal(mixed.values, expected.values)
+
+
+def test_what_cannot_be_stacked_says_what_to_do():
+    a = RDM([1.0, 2.0, 3.0], metric="euclidean")
+    b = RDM([1.0, 2.0, 3.0], metric="cosine")
+    with pytest.raises(ValueError, match=r"'euclidean' and rdms\[1\] has 'cosine'; compute all with one metric"):
+        stack([a, b])
+    assert stack([one.replace(one.values, metric=None) for one in (a, b)]).shape == (2,)
+    with pytest.raises(ValueError, match=r"different dims .*isel\(\)"):
+        stack([a, RDM([[1.0, 2.0, 3.0]], dims=["time"], metric="euclidean")])
