@@ -9,11 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from alignkit._check import NanPolicy, check_count, check_fraction
-from alignkit._cli._compare import load_rdm, read_sigma_k, stack_files
+from alignkit._cli._compare import in_flags, load_rdm, read_sigma_k, stack_files
 from alignkit._cli._files import check_out, keep_and_show
 from alignkit._config import Positional
 from alignkit.rsa import RDM, NoiseCeiling, SplitHalf, noise_ceiling, split_half
 from alignkit.rsa._pooling import PoolingMethod
+
+#: Resamples or halves where none are asked for.
+_DRAWS = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +50,10 @@ class CeilingConfig:
     """NaN in anybody's RDM: give NaN, leave those pairs of items out for all, or raise."""
     on_mismatch: Literal["raise", "intersect"] = "raise"
     """Files over different items: raise, or take the items they share."""
-    n_bootstrap: int = 1000
-    """Resamples of people for the intervals (leave-one-out); 0 for none."""
-    n_splits: int = 1000
-    """Random halves (split-half); all of them where there are no more."""
+    n_bootstrap: int | None = None
+    """Resamples of people for the intervals (leave-one-out); by default 1000, 0 for none."""
+    n_splits: int | None = None
+    """Random halves (split-half); by default 1000, all of them where there are no more."""
     confidence: float = 0.95
     """Level of the interval."""
     seed: int = 0
@@ -64,8 +67,14 @@ class CeilingConfig:
         if not self.files:
             msg = "at least one file of RDMs is needed."
             raise ValueError(msg)
-        check_count("n_bootstrap", self.n_bootstrap)
-        check_count("n_splits", self.n_splits, 1)
+        for name, kind, minimum in (("n_bootstrap", "leave-one-out", 0), ("n_splits", "split-half", 1)):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            check_count(name, value, minimum)
+            if self.kind != kind:
+                msg = f"--{name.replace('_', '-')} is for --kind {kind}; got --kind {self.kind}."
+                raise ValueError(msg)
         check_fraction("confidence", self.confidence)
 
 
@@ -73,8 +82,13 @@ def run_ceiling(config: CeilingConfig) -> None:
     """Compute a ceiling or a reliability, print it and save it."""
     check_out(config.out, (".json", ".csv"), (*config.files, config.sigma_k))
     given = [load_rdm(path) for path in config.files]
+    if len(given) == 1 and not given[0].dims:
+        msg = f"{config.files[0]} holds a single RDM; give the RDMs of several people, in one file or one each."
+        raise ValueError(msg)
     people = given[0] if len(given) == 1 else stack_files(config.files, given, config.on_mismatch)
-    result = _compute(config, people, read_sigma_k(config.sigma_k, given[0], people))
+    sigma_k = read_sigma_k(config.sigma_k, given[0], people)
+    with in_flags("dim"):
+        result = _compute(config, people, sigma_k)
     keep_and_show(result, config.out, _table(result) if result.dims[1:] else "")
 
 
@@ -84,8 +98,8 @@ def _compute(config: CeilingConfig, people: RDM, sigma_k: object) -> NoiseCeilin
     }
     options |= {"sigma_k": sigma_k, "rng": config.seed}
     if config.kind == "split-half":
-        return split_half(people, n_splits=config.n_splits, **options)
-    return noise_ceiling(people, n_bootstrap=config.n_bootstrap, **options)
+        return split_half(people, n_splits=_DRAWS if config.n_splits is None else config.n_splits, **options)
+    return noise_ceiling(people, n_bootstrap=_DRAWS if config.n_bootstrap is None else config.n_bootstrap, **options)
 
 
 def _table(result: NoiseCeiling | SplitHalf, limit: int = 20) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -103,9 +104,24 @@ def load_rdm(path: Path) -> RDM:
         return RDM.load(path)
     except (ValueError, TypeError) as error:
         text = str(error).removeprefix(f"{path}: ")
-        text = f"the array{text.removeprefix('values')}" if text.startswith("values ") else text
+        if text.startswith("values "):
+            features = "Features (one row per item) become an RDM by `alignkit rdm`."
+            text = f"the array{text.removeprefix('values')} {features}"
         msg = text if str(path) in text else f"{path}: {text}"
         raise type(error)(msg) from error
+
+
+@contextmanager
+def in_flags(*names: str) -> Iterator[None]:
+    """Let refusals of the named options speak of flags."""
+    try:
+        yield
+    except ValueError as error:
+        name = str(error).partition(" ")[0]
+        if name not in names:
+            raise
+        msg = f"--{str(error).replace(name, name.replace('_', '-'), 1)}"
+        raise ValueError(msg) from error
 
 
 def stack_files(paths: Sequence[Path], rdms: Sequence[RDM], on_mismatch: OnMismatch) -> RDM:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from alignkit._check import NanPolicy, check_count
-from alignkit._cli._compare import load_rdm
+from alignkit._cli._compare import in_flags, load_rdm
 from alignkit._cli._files import check_out, keep_and_show
 from alignkit._config import Positional
 from alignkit.rsa import PermutationTest, permutation_test
@@ -67,7 +67,7 @@ def run_permute(config: PermuteConfig) -> None:
     """Test RDM files, print the p-values and save them."""
     check_out(config.out, (".json", ".csv"), (config.first, config.second, *config.controls))
     first, second = load_rdm(config.first), load_rdm(config.second)
-    with _naming(config):
+    with in_flags("average"), _naming(config):
         result = permutation_test(
             first,
             second,

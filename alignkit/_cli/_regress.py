@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from alignkit._check import NanPolicy
-from alignkit._cli._compare import load_rdm, stack_files
+from alignkit._cli._compare import in_flags, load_rdm, stack_files
 from alignkit._cli._files import check_out, keep_and_show
 from alignkit._config import Positional
 from alignkit.rsa import Regression, regress
@@ -43,14 +43,14 @@ class RegressConfig:
     split: Literal["items", "subjects", "both", "none"] = "items"
     """What to hold out to measure what is explained."""
     n_folds: int | None = None
-    """Folds of items."""
+    """Folds of items (--split items, both); by default 2 to 5, by the number of items."""
     dim: str | None = None
-    """Name of the subjects' axis of the data."""
+    """Name of the subjects' axis of the data (--split subjects, both); by default subject, or the only one."""
     nan_policy: NanPolicy = "propagate"
     """NaN in an RDM: give NaN, leave those pairs of items out, or raise."""
     on_mismatch: Literal["raise", "intersect"] = "raise"
     """RDMs over different items: raise, or take the items they share."""
-    seed: int | None = None
+    seed: int = 0
     """Seed of the folds."""
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table)."""
@@ -68,24 +68,27 @@ def run_regress(config: RegressConfig) -> None:
     given = [load_rdm(path) for path in config.models]
     check_one_order([(path.name, rdm) for path, rdm in zip((config.data, *config.models), (data, *given), strict=True)])
     models = stack_files(config.models, given, config.on_mismatch)
-    result = regress(
-        data,
-        models,
-        method=config.method,
-        intercept=config.intercept,
-        standardize=config.standardize,
-        split=config.split,
-        n_folds=config.n_folds,
-        dim=config.dim,
-        nan_policy=config.nan_policy,
-        on_mismatch=config.on_mismatch,
-        rng=config.seed,
-    )
+    with in_flags("dim", "n_folds"):
+        result = regress(
+            data,
+            models,
+            method=config.method,
+            intercept=config.intercept,
+            standardize=config.standardize,
+            split=config.split,
+            n_folds=config.n_folds,
+            dim=config.dim,
+            nan_policy=config.nan_policy,
+            on_mismatch=config.on_mismatch,
+            rng=config.seed,
+        )
     keep_and_show(result, config.out, _table(result))
 
 
 def _table(result: Regression) -> str:
     table = result.to_dataframe().drop(columns=["method", "split", "n_pairs"])
-    text: str = table.head(_LIMIT).to_string(index=False, float_format="{:.4f}".format)
+    # four digits are shown: no -0.0000 for what rounding leaves of 0
+    shown = table.select_dtypes("float").round(4) + 0.0
+    text: str = table.assign(**shown).head(_LIMIT).to_string(index=False, float_format="{:.4f}".format)
     more = len(table) - _LIMIT
     return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ import numpy as np
 from alignkit._check import NanPolicy, check_count, check_n_items, check_same_labels, join_names
 from alignkit._cli._files import check_out, keep_and_show
 from alignkit._config import Positional
+from alignkit._io import _META, load_npz
 from alignkit._typing import AnyArray
 from alignkit.rsa import FeatureSimilarity
 from alignkit.rsa import similarity as compare_features
@@ -134,8 +136,22 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _open(path: Path, name: str, config: SimilarityConfig) -> _Source:
     from alignkit.models import open_features
 
+    if _holds_rdms(path):
+        msg = f"{path} holds RDMs, and features are compared here; `alignkit compare` takes RDMs."
+        raise ValueError(msg)
     features = open_features(path, labels=None if path.is_dir() else config.labels)
     return _Source(name, {layer: features.array(layer) for layer in _chosen(features, config.layers)}, features.labels)
+
+
+def _holds_rdms(path: Path) -> bool:
+    """Return whether a file is an .npz that `alignkit rdm` wrote."""
+    if path.suffix != ".npz" or not zipfile.is_zipfile(path):
+        return False
+    # archives of bare arrays, which may be large, are not read twice
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        if f"{_META}.npy" in archive.namelist():
+            return str(load_npz(path)[1].get("schema")).startswith("alignkit.RDM/")
+    return False
 
 
 def _chosen(features: Features, layers: tuple[str, ...]) -> tuple[str, ...]:
@@ -202,7 +218,7 @@ def _sides(sources: Sequence[_Source]) -> tuple[Any, Any, Callable[[str], str]]:
     return layers, layers, lambda text: re.sub(r"\b[xy]\['([^']*)'\]", r"\1", text)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _speaking_of(called: Callable[[str], str]) -> Iterator[None]:
     """Name files in place of arguments in errors and warnings."""
     with warnings.catch_warnings(record=True) as caught:

@@ -74,12 +74,27 @@ def test_whitened_with_the_errors_of_the_items(run, people):
 
 def test_refusals(fails, people, here, save_labelled):
     save_labelled(here / "one.npz", "abcde")
-    assert "a single RDM" in fails("ceiling", "one.npz")
+    assert fails("ceiling", "one.npz").startswith("one.npz holds a single RDM; give the RDMs of several people")
     assert "nowhere.npz" in fails("ceiling", "nowhere.npz")
     assert "at least one file" in fails("ceiling")
     assert "'bures'" in fails("ceiling", "early.npz", "--method", "bures")
-    assert "dim must be one of 'subject'" in fails("ceiling", "early.npz", "--dim", "session")
+    assert "--dim must be one of 'subject'" in fails("ceiling", "early.npz", "--dim", "session")
     assert "n_splits must be at least 1; got 0" in fails(
         "ceiling", "early.npz", "--kind", "split-half", "--n-splits", "0"
     )
     assert "would be overwritten" in fails("ceiling", "early.npz", "--out", "early.npz")
+
+
+def test_options_of_the_other_kind_are_refused(fails, people):
+    assert fails("ceiling", "early.npz", "--n-splits", "5") == (
+        "--n-splits is for --kind split-half; got --kind leave-one-out."
+    )
+    assert fails("ceiling", "early.npz", "--kind", "split-half", "--n-bootstrap", "5") == (
+        "--n-bootstrap is for --kind leave-one-out; got --kind split-half."
+    )
+
+
+def test_two_people_give_no_empty_progress_bar(run, people):
+    people.isel(time=0).take([0, 1, 2, 3]).isel(subject=slice(0, 2)).save("two.npz")
+    code, _, err = run("ceiling", "two.npz")
+    assert (code, err) == (0, "")

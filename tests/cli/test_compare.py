@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from alignkit._cli._compare import CompareConfig
-from alignkit.rsa import RDM, compare
+from alignkit.rsa import RDM, Comparison, compare
 from alignkit.rsa._matrix_methods import COMPARISON_METHODS
 
 
@@ -63,7 +63,9 @@ def test_arrays_that_are_no_rdms(fails, here, patterns):
     sentence = fails("compare", "asymmetric.npy", "asymmetric.npy")
     assert sentence.startswith("asymmetric.npy: the array is not symmetric: entries (0, 1) and (1, 0) differ")
     np.save("oblong.npy", patterns(7))
-    assert fails("compare", "oblong.npy", "oblong.npy").startswith("oblong.npy: ")
+    sentence = fails("compare", "oblong.npy", "oblong.npy")
+    assert sentence.startswith("oblong.npy: ")
+    assert sentence.endswith("Features (one row per item) become an RDM by `alignkit rdm`.")
     np.save("similar.npy", np.eye(4))
     assert "zero diagonal" in fails("compare", "similar.npy", "similar.npy")
 
@@ -118,3 +120,15 @@ def test_compare_prints_distances_as_such(run, here, save_labelled):
 
 def test_the_methods_are_those_of_the_function():
     assert get_args(get_type_hints(CompareConfig)["method"]) == COMPARISON_METHODS
+
+
+def test_a_partial_table_says_so(run, here, save_labelled):
+    for seed, name in enumerate("abc"):
+        save_labelled(here / f"{name}.npz", "abcdef", seed)
+    words = ("compare", "a.npz", "b.npz", "--controls", "c.npz")
+    run(*words, "--out", "r.csv")
+    assert Path("r.csv").read_text().splitlines()[1].endswith(",partial spearman")
+    run(*words, "--partial", "first", "--out", "r.csv")
+    assert Path("r.csv").read_text().splitlines()[1].endswith(",semi-partial spearman")
+    run(*words, "--out", "r.json")
+    assert Comparison.load("r.json").method == "spearman"

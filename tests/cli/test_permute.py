@@ -65,8 +65,16 @@ def test_refusals(fails, rdms, here, save_labelled):
     save_labelled(here / "other.npz", "abcdez")
     sentence = fails("permute", "model.npz", "other.npz")
     assert sentence.startswith("model.npz and other.npz do not hold the same items")
-    assert "average must be one of 'subject'" in fails("permute", "model.npz", "people.npz", "--average", "person")
+    assert "--average must be one of 'subject'" in fails("permute", "model.npz", "people.npz", "--average", "person")
     assert "n_permutations must be at least 1; got 0" in fails(
         "permute", "model.npz", "people.npz", "--n-permutations", "0"
     )
     assert "would be overwritten" in fails("permute", "model.npz", "people.npz", "--out", "people.npz")
+
+
+def test_a_partial_test_says_so(run, rdms):
+    words = ("permute", "model.npz", "people.npz", "--controls", "layers.npz", "--n-permutations", "20")
+    assert "<PermutationTest partial spearman" in run(*words)[1]
+    _, out, _ = run(*words, "--partial", "second", "--out", "r.csv")
+    assert "<PermutationTest semi-partial spearman" in out
+    assert "semi-partial spearman" in Path("r.csv").read_text()

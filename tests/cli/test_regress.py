@@ -69,3 +69,25 @@ def test_wrong_input_is_one_sentence(fails, files, here, save_labelled):
     save_labelled(here / "d.npz", "abcdefghijkz")
     assert "only in the models: 'z'" in fails("regress", "a.npz", "d.npz")
     assert "is also an input" in fails("regress", "a.npz", "b.npz", "--out", "b.npz")
+
+
+def test_the_folds_are_the_same_each_time(run, files):
+    first, again = (run("regress", "a.npz", "b.npz") for _ in range(2))
+    assert first == again
+    assert first == run("regress", "a.npz", "b.npz", "--seed", "0")
+
+
+def test_a_dim_that_is_not_used_is_refused(fails, here):
+    RDM(np.random.default_rng(0).random((3, 66)), dims=["subject"]).save("people.npz")
+    words = ("regress", "people.npz", "people.npz", "--dim", "time")
+    assert fails(*words) == "--dim is for --split subjects and --split both; got --split items."
+    assert fails(*words, "--split", "both") == "--dim must be one of 'subject'; got 'time'."
+
+
+def test_nothing_explained_is_printed_as_0(run, here):
+    x = np.linspace(-1, 1, 66)
+    RDM(x**2).save("data.npz")
+    RDM(1 + x).save("odd.npz")
+    _, out, _ = run("regress", "data.npz", "odd.npz", "--split", "none")
+    assert "-0.0000" not in out
+    assert "R² 0 in-sample" in out

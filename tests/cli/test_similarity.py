@@ -164,3 +164,13 @@ def test_refusals(fails, saved, words, sentence):
 def test_a_layer_that_no_file_holds(fails, saved):
     error = fails("similarity", "a.npy", "b.npy", "--layers", "blocks.3", "features")
     assert "--layers names 'blocks.3', which no file holds; there are 'features'" in error
+
+
+def test_rdms_are_sent_to_compare(fails, here, save_labelled):
+    save_labelled(here / "rdm.npz", "abcde")
+    np.save("features.npy", np.random.default_rng(0).random((5, 3)))
+    assert fails("similarity", "features.npy", "rdm.npz") == (
+        "rdm.npz holds RDMs, and features are compared here; `alignkit compare` takes RDMs."
+    )
+    np.savez("plain.npz", np.eye(3))
+    assert "hold 5 and 3 items" in fails("similarity", "features.npy", "plain.npz")
