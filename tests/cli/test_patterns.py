@@ -207,3 +207,24 @@ def test_sentences_on_betas_speak_of_runs(run, here: Path) -> None:
     words = ["--betas", "bold.nii.gz", "--labels", "labels.txt", "--runs", "runs.txt", "--mask", "mask.nii.gz"]
     code, _, err = run("patterns", *words)
     assert (code, err) == (2, "error: runs must hold one label per item: expected 180, got 2.\n")
+
+
+@pytest.mark.usefixtures("images")
+def test_runs_that_are_not_what_they_seem(run, fails, here: Path, rng: np.random.Generator) -> None:
+    write_nifti(here / "run-1.nii.gz", rng.normal(size=(*SHAPE, N)) + 100, tr=2.0)
+    rows = [(10, "face", 1), (40, "house", 1), (12, "face", 2), (42, "house", 2)]
+    for name, kept in (("ev_run.tsv", rows), ("run-1.tsv", rows[:2])):
+        lines = "".join(f"{onset}\t8\t{kind}\t{number}\n" for onset, kind, number in kept)
+        (here / name).write_text("onset\tduration\ttrial_type\trun\n" + lines)
+    start = ["patterns", "--bold", "run-1.nii.gz", "--mask", "mask.nii.gz", "--events"]
+    assert fails(*start, "ev_run.tsv").startswith(
+        "ev_run.tsv: the table of events is of several runs (its column run says '1', '2'); give one table per run"
+    )
+    twice = ["--bold", "run-1.nii.gz", "./run-1.nii.gz", "--events", "run-1.tsv", "run-1.tsv", "--mask", "mask.nii.gz"]
+    assert fails("patterns", *twice).startswith("run-1.nii.gz is given twice (bold[0] and bold[1] are the same image)")
+    assert fails(*start, "run-1.tsv", "--high-pass", "5").startswith(
+        "--high-pass must be below the Nyquist frequency, 0.25 Hz"
+    )
+    code, out, err = run(*start, "run-1.tsv")
+    assert (code, err) == (0, "")
+    assert "2 conditions (face, house) in 1 run;" in out
