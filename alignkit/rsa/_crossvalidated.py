@@ -12,6 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
+from alignkit._check import is_tensor
 from alignkit._typing import AnyArray, IntArray
 from alignkit.rsa._arrays import Array, Precision, cast, diagonal, floats_like, precision_of, root, transposed
 from alignkit.rsa._condensed import as_host, upper_triangle
@@ -19,7 +20,7 @@ from alignkit.rsa._dissimilarities import constant_rows, whiten
 from alignkit.rsa._namespace import like, namespace
 from alignkit.rsa._patterns import Folds, Noise, Patterns, Undefined
 from alignkit.rsa._poisson import rates_and_logs
-from alignkit.rsa._rescale import centre, rescale, scale
+from alignkit.rsa._rescale import centre, rescale, rescale_if_needed, scale
 from alignkit.rsa._ties import restore_ties
 
 APART = {
@@ -55,7 +56,7 @@ def sqeuclidean_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the cross-validated squared length of the difference, whitened where there is noise."""
     folds, noise = _folds_of(patterns), patterns.noise
     x = whiten(patterns.x - folds.origin, noise)
-    x, exponent = rescale(x, (-3, -2, -1))
+    x, exponent = (rescale if is_tensor(x) else rescale_if_needed)(x, (-3, -2, -1))
     values, undefined = _distances(x, x, patterns)
     return scale(values, 2 * exponent[..., 0, 0]), undefined
 
@@ -84,7 +85,10 @@ def cosine_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
 def _distances(a: Array, b: Array, patterns: Patterns) -> tuple[Array, list[Undefined]]:
     products = _products(a, b, patterns, differences=True)
     own, cross = products.own, products.cross
-    values = upper_triangle(own + transposed(own) - cross - transposed(cross))
+    squares = own + transposed(own)
+    squares -= cross  # in place: new memory costs as much as the sums
+    squares -= transposed(cross)
+    values = upper_triangle(squares)
     return _with_ties(values, _rounding_of_distances(a, b, patterns)), _apart(products, patterns)
 
 
@@ -119,7 +123,8 @@ def _angles(x: Array, patterns: Patterns) -> tuple[Array, list[Undefined]]:
 def _plain_products(a: Array, b: Array, patterns: Patterns) -> Array:
     """Return the mean over folds of each item's products within them, shape (..., items): not cross-validated."""
     present = _weights(_folds_of(patterns).counts > 0, a)[..., 0]
-    return ((a * b).sum(axis=-1) * present).sum(axis=-2) / present.sum(axis=-2)
+    own = namespace(a).einsum("...k,...k->...", a, b)
+    return (own * present).sum(axis=-2) / present.sum(axis=-2)
 
 
 def _weights(numbers: AnyArray, x: Array) -> Array:
@@ -197,19 +202,28 @@ def _observation_pairs(x: Array, counts: IntArray, noise: Noise | None, dtype: P
 
     The sum over them is that over all pairs of rows, less that within folds: two products of sums of rows.
     """
-    sums = cast(x * _weights(counts, x), dtype)
     if noise is None:
-        total, each = sums.sum(axis=-3), _side_by_side(sums)
-        kernel = total @ transposed(total) - each @ transposed(each)
+        sums = cast(_by_item(x, _weights(counts, x)), dtype)
+        total, each = sums.sum(axis=-2), sums.reshape(*sums.shape[:-2], -1)
+        kernel = total @ transposed(total)
+        kernel -= each @ transposed(each)
     else:
+        sums = cast(x * _weights(counts, x), dtype)
         kernel = sum(_both_ways(sums, sums, f, g, noise) for f, g in combinations(range(len(counts)), 2))
     rows = counts.astype(np.float64)  # whole numbers: exact, and a product of integers takes a slow path
-    n_pairs = np.multiply.outer(rows.sum(axis=0), rows.sum(axis=0)) - rows.T @ rows
-    kernel = kernel / floats_like(np.maximum(n_pairs, 1), kernel)
+    n_pairs = np.multiply.outer(rows.sum(axis=0), rows.sum(axis=0))
+    n_pairs -= rows.T @ rows
     # two items that are in one fold only are no pair, and neither of them makes one with itself
     alone = np.diag(n_pairs) == 0
+    kernel = kernel / floats_like(np.maximum(n_pairs, 1, out=n_pairs), kernel)
     missing = like(alone | alone[:, None], kernel) if alone.any() else None
     return dataclasses.replace(_of_kernel(kernel), missing=missing)
+
+
+def _by_item(x: Array, weights: Array) -> Array:
+    """Return the weighted rows with folds and items swapped, shape (..., items, folds, channels), side by side."""
+    x, weights = x.swapaxes(-3, -2), weights.swapaxes(-3, -2)
+    return (x * weights).contiguous() if is_tensor(x) else np.multiply(x, weights, order="C")
 
 
 def _fold_pairs(a: Array, b: Array, present: Array, noise: Noise | None, dtype: Precision) -> _Products:

@@ -138,7 +138,9 @@ def _group_means(x: Array, codes: IntArray, n_groups: int, omit: bool = False) -
         x, number = np.where(valid, x, 0.0), _added_up(members, valid)
     # opposite infinities add up to NaN, and so does a channel that no row has: the caller names the items
     with np.errstate(invalid="ignore", over="ignore"):
-        return _added_up(members, x) / number
+        sums = _added_up(members, x)
+        sums /= number
+    return sums
 
 
 def _added_up(members: csr_array, x: AnyArray) -> FloatArray:
