@@ -23,6 +23,8 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 #: Seconds before each call: the threads of a BLAS go on looking for work after theirs is done, on somebody's processor.
 _PAUSE = 0.1
+#: Seconds that one measurement lasts at least: shorter calls are repeated in a row, and the mean is taken.
+_SHORTEST = 0.05
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,17 +66,21 @@ class Line:
 
 def in_turn(functions: Mapping[str, Callable[[], Any]], *, repeats: int = 7) -> dict[str, Timing]:
     """Return timings of several functions called in turn, so that a drift of the machine meets them all."""
-    peaks = {}
+    peaks, in_a_row = {}, {}
     for name, function in functions.items():
         function()  # caches, compilation
         peaks[name] = _peak_of(function)
+        start = time.perf_counter()
+        function()
+        in_a_row[name] = max(1, round(_SHORTEST / (time.perf_counter() - start)))
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
             time.sleep(_PAUSE)
             start = time.perf_counter()
-            function()
-            seconds[name].append(time.perf_counter() - start)
+            for _ in range(in_a_row[name]):
+                function()
+            seconds[name].append((time.perf_counter() - start) / in_a_row[name])
     return {name: Timing(min(s), float(np.median(s)), repeats, peaks[name]) for name, s in seconds.items()}
 
 
