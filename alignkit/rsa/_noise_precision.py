@@ -102,8 +102,8 @@ def noise_precision(
         full           S with the divisor dof; must have full rank                   rsatoolbox, ``numpy.cov``
         ============== ============================================================= ==================================
     dof : int or sequence of int, optional
-        Degrees of freedom, one for each fold where there are folds. By default the rows less one, with ``labels`` the
-        rows less the conditions. Residuals of a regression have lost one for each regressor.
+        Degrees of freedom, one for each fold where there are folds; at most the rows. By default the rows less one,
+        with ``labels`` the rows less the conditions. Residuals of a regression have lost one for each regressor.
     labels : sequence of str, shape (rows,), optional
         The condition of each row; its mean (within the fold) is taken out.
     folds : sequence, shape (rows,), optional
@@ -117,7 +117,7 @@ def noise_precision(
     Raises
     ------
     ValueError
-        Channels without variance, too few rows or degrees of freedom, or a covariance that has no inverse.
+        Channels without variance, too few rows, more degrees of freedom than rows, or a covariance without inverse.
     TypeError
         Values that are not real numbers.
 
@@ -214,6 +214,9 @@ def _estimate(
         msg = f"residuals has channels that never vary{where}: {names}; leave them out of the patterns as well."
         raise ValueError(msg)
     dof = len(rows) - n_means if dof is None else dof
+    if dof > len(rows):
+        msg = f"dof must be at most the number of rows of residuals{where}; got {dof:,} for {len(rows):,} rows."
+        raise ValueError(msg)
     covariance, weight = METHODS[method](rows, dof)
     try:
         precision = inverse(f"the covariance{where}", covariance)

@@ -118,6 +118,8 @@ BAD = {
     "channels": ([np.eye(4), np.eye(3)], {}, "all residuals must hold the same channels"),
     "method": (np.eye(4), {"method": "oas"}, "method must be one of 'shrinkage_eye'"),
     "dof": (np.eye(4), {"dof": 0}, "dof must be at least 1; got 0"),
+    "dof above the rows": (np.eye(4), {"dof": 100_000}, r"dof must be at most the .* residuals; got 100,000 for 4 row"),
+    "dof of a fold": ([np.eye(4)] * 2, {"dof": [3, 5]}, r"rows of residuals in fold '1'; got 5 for 4 row"),
     "dofs": (np.eye(4), {"dof": [3, 3]}, "dof must be one number, or one for each of 1 folds; got 2"),
     "labels": (np.eye(4), {"labels": list("abc")}, "expected 4, got 3"),
     "each alone": (np.eye(4), {"labels": list("abcd")}, r"4 mean\(s\) to take out"),
