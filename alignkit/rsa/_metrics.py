@@ -13,6 +13,7 @@ from alignkit.rsa import _crossvalidated, _dissimilarities, _missing_channels, _
 from alignkit.rsa._arrays import Array, cast, has_double
 from alignkit.rsa._condensed import as_host
 from alignkit.rsa._container import pair_index
+from alignkit.rsa._namespace import namespace
 from alignkit.rsa._patterns import Folds, Patterns, Undefined
 from alignkit.rsa._scipy_metrics import NUMBERS, SETS, scipy_metric
 
@@ -96,8 +97,22 @@ METRICS = _kinds()
 
 @one_blas_thread()
 def compute(metric: str, patterns: Patterns, *, omit: bool) -> tuple[Array, list[Undefined], dict[str, Any]]:
-    """Return the dissimilarities in the precision asked for, what is undefined, and what to keep in the provenance."""
+    """Return the dissimilarities in the precision asked for, what is undefined, and what to keep in the provenance.
+
+    Raises
+    ------
+    ValueError
+        Patterns whose products are beyond the precision.
+    """
     kind = METRICS[metric]
+    # what overflows is said below, in one sentence
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _in_precision(kind, patterns, omit)
+        _check_overflow(found[0], kind, patterns, omit)
+    return found
+
+
+def _in_precision(kind: Kind, patterns: Patterns, omit: bool) -> tuple[Array, list[Undefined], dict[str, Any]]:
     if kind.always_double:
         exact, undefined = kind.compute(patterns)
         values = cast(exact, patterns.dtype)
@@ -125,6 +140,27 @@ def _compute(kind: Kind, patterns: Patterns, omit: bool) -> tuple[Array, list[Un
         return values, undefined, {"n_channels_used": list(used)}
     values, undefined = kind.compute(patterns)
     return values, undefined, {}
+
+
+def _check_overflow(values: Array, kind: Kind, patterns: Patterns, omit: bool) -> None:
+    xp, x = namespace(patterns.x), patterns.x
+    if xp.isfinite(values.sum()):  # needs no mask as long as the values
+        return
+    lost = xp.isinf(values).any()
+    if not lost and (omit or kind.always_double or not xp.isnan(values).any()):
+        return
+    largest = float(xp.where(xp.isfinite(x), abs(x), 0.0).max())
+    limit = float(np.finfo(patterns.dtype).max)
+    beyond = largest * largest > limit / patterns.n_channels
+    if not lost and not beyond:
+        return
+    weighed = "" if patterns.noise is None else " (weighed by the noise)"
+    instead = "pass dtype='float64' or divide x" if patterns.dtype == "float32" else "divide x"
+    msg = (
+        f"x holds values up to {largest:.3g}, whose products{weighed} are beyond {patterns.dtype}, which ends at "
+        f"{limit:.1e}; {instead} by a constant."
+    )
+    raise ValueError(msg)
 
 
 def _stated(error: float, n_pairs: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from alignkit._check import as_float_array, check_choice, check_dense, check_n_i
 from alignkit._typing import IntArray
 from alignkit.rsa._arrays import Array, Precision, cast, floats_like, has_double, precision_of
 from alignkit.rsa._axes import RESERVED, plain
+from alignkit.rsa._container import RDM
 from alignkit.rsa._namespace import namespace
 from alignkit.rsa._patterns import Folds, MetricOptions, Patterns
 from alignkit.rsa._repeats import average_repeats, average_within_folds, row_names
@@ -18,6 +19,12 @@ from alignkit.rsa._repeats import average_repeats, average_within_folds, row_nam
 
 def unwrap(x: Any, labels: Iterable[Any] | None) -> tuple[Any, Iterable[Any] | None]:
     """Return the array in ``x`` and the names of its rows: those given, else those that ``x`` comes with."""
+    if isinstance(x, RDM) or (isinstance(x, list | tuple) and any(isinstance(one, RDM) for one in x)):
+        msg = (
+            "x must hold patterns, one row per item, and not RDMs; compare(a, b) takes two RDMs as they are, and "
+            "stack([a, b]) makes one of several."
+        )
+        raise TypeError(msg)
     if callable(getattr(x, "array", None)) and hasattr(x, "layers"):  # features, which this package does not know
         if len(x.layers) != 1:
             msg = f"x holds the layers {join_names(x.layers)}; pass one of them: rdm(x.array(layer), labels=x.labels)."

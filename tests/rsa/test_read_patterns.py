@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alignkit.models import Features
-from alignkit.rsa import rdm
+from alignkit.rsa import RDM, rdm
 
 
 def test_features_bring_their_labels(rng):
@@ -120,3 +120,10 @@ def test_options_are_numbers_of_any_kind(kind, rng):
     assert np.array_equal(rdm(counts, metric="poisson", prior_lambda=kind(2)).values, expected)
     with pytest.raises(TypeError, match="prior_lambda must be a number; got '2'"):
         rdm(counts, metric="poisson", prior_lambda="2")
+
+
+def test_rdms_are_no_patterns():
+    one = RDM(np.arange(6.0))
+    for given in (one, [one, one]):
+        with pytest.raises(TypeError, match=r"x must hold patterns.*compare\(a, b\) takes two RDMs.*stack\(\[a, b\]\)"):
+            rdm(given)
