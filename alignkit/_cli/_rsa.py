@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,8 @@ from alignkit._typing import AnyArray
 from alignkit.data._patterns_file import is_patterns_file
 from alignkit.rsa import RDM, NoisePrecision, noise_precision
 from alignkit.rsa import rdm as compute_rdm
-from alignkit.rsa._metrics import Metric
+from alignkit.rsa._metrics import METRICS, Metric
+from alignkit.rsa._noise import RESIDUALS
 from alignkit.rsa._patterns import CrossValidation
 from alignkit.rsa._shrinkage import Shrinkage
 
@@ -34,6 +36,8 @@ _PASSED_ON = (
     "dtype",
     "nan_policy",
 )
+#: What noise_precision calls its method is --shrinkage here.
+_METHOD = ("method='shrinkage_eye'", "shrinkage='shrinkage_eye'")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +105,31 @@ def run_rdm(config: RdmConfig) -> None:
         result.save(config.out)  # before anything is printed that looks like success
     print(_summary(result))
     if n_rows > result.n_items:
-        print(f"{n_rows} rows were averaged into {result.n_items} items, by label")
+        print(_averaged(result, n_rows))
+    if "noise" in METRICS[config.metric].takes:
+        print(_noise_line(result.provenance.get("noise")))
     if config.out is not None:
         print(f"saved to {config.out}")
+
+
+def _averaged(result: RDM, n_rows: int) -> str:
+    n_folds = result.provenance.get("n_folds")
+    within = "" if n_folds is None else f", within {n_folds} folds"
+    return f"{n_rows} rows were averaged into {result.n_items} items, by label{within}"
+
+
+def _noise_line(noise: str | Sequence[str | None] | None) -> str:
+    """Return what the provenance says of the noise (of each region), in a line."""
+    each = [noise] if noise is None or isinstance(noise, str) else list(noise)
+    parts = [one.split(", shrinkage ") for one in each if one is not None]
+    if not parts:
+        return "noise: none (channels weigh the same; see --noise)"
+    kind = parts[0][0]
+    weights = [float(weight) for _, text in parts for weight in text.split(", ")] if "shrinkage" in kind else []
+    if not weights:
+        return f"noise: {kind}"
+    low, high = f"{min(weights):.3f}", f"{max(weights):.3f}"
+    return f"noise: {kind} (shrinkage {low if low == high else f'{low} to {high}'})"
 
 
 def _run(config: RdmConfig) -> tuple[RDM, int]:
@@ -111,25 +137,32 @@ def _run(config: RdmConfig) -> tuple[RDM, int]:
     if is_patterns_file(config.source):
         from alignkit._cli._patterns import patterns_rdm
 
-        return patterns_rdm(config)
+        with _speaking_of(config):
+            return patterns_rdm(config)
     patterns, labels = _read_patterns(config.source, config.layer)
     return _compute(config, patterns, labels), patterns.shape[-2]
 
 
 def _compute(config: RdmConfig, patterns: AnyArray, labels: Sequence[str] | None) -> RDM:
+    names = labels if config.labels is None else read_lines(config.labels)
+    folds = None if config.folds is None else read_lines(config.folds)
+    noise = read_noise(config)
+    with _speaking_of(config):
+        return compute_rdm(patterns, labels=names, folds=folds, **noise, **metric_options(config))
+
+
+@contextlib.contextmanager
+def _speaking_of(config: RdmConfig) -> Iterator[None]:
+    """Let errors name files and flags where they name arguments."""
     try:
-        return compute_rdm(
-            patterns,
-            labels=labels if config.labels is None else read_lines(config.labels),
-            folds=None if config.folds is None else read_lines(config.folds),
-            **read_noise(config),
-            **metric_options(config),
-        )
+        yield
     except (ValueError, TypeError) as error:
         # the arrays have no other name here than their files'
-        files = {"x": str(config.source), "noise": f"{config.noise}: noise"}
-        flags = {name: f"--{name.replace('_', '-')}" for name in ("labels", "folds", *_PASSED_ON)}
-        raise type(error)(_renamed(str(error), {**flags, **files})) from error
+        noise = "--noise" if config.noise is None else f"{config.noise}: noise"
+        names = {name: f"--{name.replace('_', '-')}" for name in ("labels", "folds", *_PASSED_ON)}
+        text = _renamed(str(error), {**names, "x": str(config.source), "noise": noise})
+        text = text.replace(RESIDUALS, "If it holds residuals, say --noise-kind residuals.").replace(*_METHOD)
+        raise type(error)(text.replace("divide x by", "divide the patterns by")) from error
 
 
 def _renamed(sentence: str, names: Mapping[str, str]) -> str:
@@ -166,7 +199,7 @@ def read_noise(config: RdmConfig) -> dict[str, Any]:
             folds=None if config.noise_folds is None else read_lines(config.noise_folds),
         )
     except (ValueError, TypeError) as error:
-        text = str(error).replace("method='", "shrinkage='")
+        text = str(error).replace(*_METHOD)
         names = {"residuals": f"{config.noise}: residuals", "folds": "--noise-folds", "dof": "--dof"}
         if text.startswith("the covariance"):
             text = f"{config.noise}: {text}"
@@ -176,7 +209,11 @@ def read_noise(config: RdmConfig) -> dict[str, Any]:
 
 def _read_patterns(source: Path, layer: str | None) -> tuple[AnyArray, tuple[str, ...] | None]:
     """Return patterns and, where features hold them, labels; arrays keep their leading axes."""
-    if source.is_dir() or _is_features_file(source):
+    arrays, meta = load_npz(source) if source.suffix.lower() == ".npz" and not source.is_dir() else ({}, {})
+    if str(meta.get("schema")).startswith("alignkit.RDM/") or (source.suffix == ".zarr" and source.is_dir()):
+        msg = f"{source} is an RDM already; `alignkit compare` takes it as it is."
+        raise ValueError(msg)
+    if source.is_dir() or "features" in arrays:
         from alignkit.models import open_features
 
         features = open_features(source)
@@ -185,10 +222,6 @@ def _read_patterns(source: Path, layer: str | None) -> tuple[AnyArray, tuple[str
         msg = f"--layer is for features that `alignkit extract` wrote; {source} is an array."
         raise ValueError(msg)
     return load_array(source), None
-
-
-def _is_features_file(source: Path) -> bool:
-    return source.suffix.lower() == ".npz" and "features" in load_npz(source)[0]
 
 
 def _summary(rdms: RDM) -> str:

@@ -16,6 +16,8 @@ from alignkit.rsa._patterns import Noise
 NoiseKind = Literal["precision", "covariance"]
 #: Asymmetry and negative eigenvalues up to this part of the largest entry are rounding: files hold float32.
 _RTOL = 1e-6
+#: What to do with an array that is no matrix of channels.
+RESIDUALS = "If it holds residuals, pass noise_precision(residuals)."
 
 
 @one_blas_thread()
@@ -97,8 +99,11 @@ def _by_name(noise: Mapping[Any, Any], folds: Sequence[str] | None) -> list[Any]
 
 
 def _check(name: str, matrix: FloatArray, kind: str, n_channels: int) -> FloatArray:
-    if matrix.shape != (n_channels, n_channels):
-        msg = f"{name} must be a ({n_channels}, {n_channels}) {kind} matrix; got shape {matrix.shape}."
+    if matrix.ndim != 2 or len(set(matrix.shape)) != 1:
+        msg = f"{name} must be a ({n_channels}, {n_channels}) {kind} matrix; got shape {matrix.shape}. {RESIDUALS}"
+        raise ValueError(msg)
+    if len(matrix) != n_channels:
+        msg = f"{name} is of {len(matrix)} channels and the patterns have {n_channels}; both must be of the same ones."
         raise ValueError(msg)
     check_finite(name, matrix)
     if np.abs(matrix - matrix.T).max() > _RTOL * np.abs(matrix).max():

@@ -326,3 +326,60 @@ def test_residuals_speak_of_their_options_as_flags(words, sentence, fails, here,
     Path("runs.txt").write_text("a\nb\n")
     said = fails("rdm", "x.npy", "--metric", "mahalanobis", "--noise", "x.npy", "--noise-kind", "residuals", *words)
     assert said.startswith(sentence) or said.endswith(sentence)
+
+
+def test_rdm_says_how_noise_was_treated(run, trials):
+    residuals = np.random.default_rng(5).normal(size=(60, 8))
+    np.save("residuals.npy", residuals)
+    np.save("p.npy", np.eye(8))
+    Path("runs.txt").write_text("\n".join(["run0"] * 20 + ["run1"] * 20 + ["run2"] * 20))
+    words = ("rdm", "x.npy", "--metric", "crossnobis", "--cv", "fold-pairs", *FOLDED)
+    estimated = ("--noise", "residuals.npy", "--noise-kind", "residuals")
+    weight = noise_precision(residuals).shrinkage
+    weights = noise_precision(residuals, folds=np.repeat([0, 1, 2], 20)).shrinkage
+    cases = {
+        (): "noise: none (channels weigh the same; see --noise)",
+        ("--noise", "p.npy"): "noise: precision",
+        estimated: f"noise: shrinkage_eye (shrinkage {weight:.3f})",
+        (*estimated, "--noise-folds", "runs.txt"): (
+            f"noise: shrinkage_eye per fold (shrinkage {weights.min():.3f} to {weights.max():.3f})"
+        ),
+    }
+    for more, line in cases.items():
+        assert line in run(*words, *more)[1].splitlines()
+    assert "noise" not in run("rdm", "x.npy", "--metric", "euclidean")[1]
+
+
+def test_rdm_says_that_rows_were_averaged_within_folds(run, here, patterns):
+    np.save("x.npy", np.concatenate([patterns(4, seed) for seed in range(4)]))
+    Path("labels.txt").write_text("\n".join(list("abcd") * 4))
+    Path("folds.txt").write_text("\n".join(["run0"] * 8 + ["run1"] * 8))
+    for metric in ("crossnobis", "sqeuclidean_cv"):
+        lines = run("rdm", "x.npy", "--metric", metric, *FOLDED)[1].splitlines()
+        assert "16 rows were averaged into 4 items, by label, within 2 folds" in lines
+
+
+def test_noise_that_does_not_fit_is_told_in_flags(fails, here, patterns):
+    np.save("x.npy", patterns())
+    np.save("residuals.npy", patterns(6))
+    np.save("less.npy", np.eye(7))
+    words = ("rdm", "x.npy", "--metric", "mahalanobis", "--noise")
+    assert fails(*words, "residuals.npy").endswith("(6, 8). If it holds residuals, say --noise-kind residuals.")
+    assert fails(*words, "less.npy").startswith("less.npy: noise is of 7 channels and the patterns have 8;")
+    said = fails(*words, "residuals.npy", "--noise-kind", "residuals", "--dof", "100000")
+    assert said == "--dof must be at most the number of rows of residuals; got 100,000 for 6 rows."
+
+
+@pytest.mark.parametrize("name", ["r.npz", "r.zarr"])
+def test_an_rdm_is_no_patterns(run, fails, here, patterns, name):
+    np.save("x.npy", patterns())
+    assert run("rdm", "x.npy", "--out", name)[0] == 0
+    assert fails("rdm", name) == f"{name} is an RDM already; `alignkit compare` takes it as it is."
+
+
+def test_patterns_too_large_for_float32(fails, here, patterns):
+    np.save("x.npy", patterns().astype(np.float32) * np.float32(1e20))
+    said = fails("rdm", "x.npy", "--metric", "sqeuclidean", "--dtype", "float32")
+    assert said.startswith("x.npy holds values up to ")
+    assert "--dtype float64" in said
+    assert "divide the patterns by a constant" in said

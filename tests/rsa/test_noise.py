@@ -56,10 +56,10 @@ BAD = {
     "negative": (-np.eye(4), "covariance", ValueError, "must be positive definite to be inverted"),
     "of low rank": (np.ones((4, 4)) + 1e-17, "covariance", ValueError, "must be positive definite"),
     "asymmetric": (np.triu(np.ones((4, 4))), "covariance", ValueError, "noise must be symmetric: it is a covariance"),
-    "shape": (np.eye(3), "covariance", ValueError, r"noise must be a \(4, 4\) covariance matrix; got shape \(3, 3\)"),
+    "shape": (np.eye(3), "covariance", ValueError, "^noise is of 3 channels and the patterns have 4"),
     "axes": (np.ones((1, 1, 4, 4)), "precision", ValueError, r"noise must have shape \(channels, channels\), or"),
     "one of several": ([np.eye(4), -np.eye(4)], "covariance", ValueError, r"noise\[1\] must be positive definite"),
-    "a wrong one": ([np.eye(4), np.eye(3)], "precision", ValueError, r"noise\[1\] must be a \(4, 4\) precision"),
+    "a wrong one": ([np.eye(4), np.eye(3)], "precision", ValueError, r"noise\[1\] is of 3 channels"),
     "number": ([np.eye(4)] * 3, "precision", ValueError, r"expected 2 \('r1', 'r2'\), got 3"),
     "names": ({"r1": np.eye(4)}, "precision", ValueError, r"no matrix for the fold\(s\) 'r2'; it has 'r1'"),
     "nothing in it": ({}, "precision", ValueError, "no matrix for the fold"),
@@ -105,3 +105,8 @@ def test_rounding_on_either_side_of_the_diagonal_does_not_matter(covariance):
     for kind in ("precision", "covariance"):
         one, other = (as_noise(matrix, kind, 4, None).root for matrix in (rounded, rounded.T))
         assert np.array_equal(one, other)
+
+
+def test_an_array_of_residuals_is_no_matrix():
+    with pytest.raises(ValueError, match=r"got shape \(60, 4\)\. If it holds residuals, pass noise_precision"):
+        as_noise(np.ones((60, 4)), "precision", 4, None)

@@ -247,7 +247,7 @@ def test_crossnobis_with_an_offset_of_every_fold(rng):
 
 
 BAD_NOISE = {
-    "shape": (np.eye(5), ValueError, r"noise must be a \(6, 6\) precision matrix; got shape \(5, 5\)"),
+    "shape": (np.eye(5), ValueError, "noise is of 5 channels and the patterns have 6"),
     "axes": (np.ones(6), ValueError, "noise must have shape"),
     "asymmetric": (np.triu(np.ones((6, 6))), ValueError, "noise must be symmetric"),
     "asymmetric and tiny": (np.triu(np.ones((6, 6))) * 1e-12, ValueError, "noise must be symmetric"),
@@ -451,3 +451,16 @@ def test_row_numbers_of_a_table_are_no_names(rng):
     result = rdm(pd.concat([half, half + 1]))
     assert result.labels is None
     assert result.n_items == 6
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "crossnobis", "poisson"])
+def test_products_that_float32_cannot_hold(metric, rng):
+    x = rng.uniform(1, 2, size=(6, 5)).astype(np.float32)
+    options = {"labels": list("abcabc"), "folds": [0, 0, 0, 1, 1, 1]} if metric == "crossnobis" else {}
+    large = x * np.float32(1.5e38)
+    with pytest.raises(ValueError, match=r"^x holds values up to .*e\+38, whose products .*dtype='float64' or"):
+        rdm(large, metric=metric, dtype="float32", **options)
+    if metric != "poisson":
+        assert np.isfinite(rdm(large, metric=metric, **options).values).all()
+        with pytest.raises(ValueError, match=r"are beyond float64, which ends at 1\.8e\+308; divide x by"):
+            rdm(x.astype(np.float64) * 1e200, metric=metric, **options)
