@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +229,22 @@ def test_runs_that_are_not_what_they_seem(run, fails, here: Path, rng: np.random
     code, out, err = run(*start, "run-1.tsv")
     assert (code, err) == (0, "")
     assert "2 conditions (face, house) in 1 run;" in out
+
+
+@pytest.mark.usefixtures("images")
+def test_the_rdm_of_patterns_speaks_in_flags(run, fails, here: Path) -> None:
+    words = ["--bold", "bold.nii.gz", "--mask", "mask.nii.gz", "--events", "attributes.txt", "--out", "brain.npz"]
+    assert run("patterns", *words)[0] == 0
+    assert fails("rdm", "brain.npz", "--cv", "fold-pairs").startswith("--cv is only for the metrics crossnobis, sqeu")
+    np.save("less.npy", np.eye(21))
+    said = fails("rdm", "brain.npz", "--metric", "crossnobis", "--noise", "less.npy")
+    assert said.startswith("less.npy: noise is of 21 channels and the patterns have 22;")
+    np.save("few.npy", np.load("brain.npz")["residuals"][:9])
+    words = ("--metric", "crossnobis", "--noise", "few.npy", "--noise-kind", "residuals", "--shrinkage", "full")
+    assert fails("rdm", "brain.npz", *words).endswith("use --shrinkage shrinkage_eye.")
+    saved = Patterns.load("brain.npz")
+    assert saved.residuals is not None
+    nine = {"residuals": saved.residuals[:9], "residual_folds": saved.residual_folds[:9]}
+    few = dataclasses.replace(saved, **nine, dof={saved.residual_folds[0]: 8})
+    few.save("few.npz")
+    assert fails("rdm", "few.npz", *words[:2], *words[-2:]).endswith("use --shrinkage shrinkage_eye.")
