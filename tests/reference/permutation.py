@@ -45,3 +45,10 @@ def corrected(observed: np.ndarray, values: np.ndarray) -> list[float]:
         (sum(top >= abs(own) / s - 1e-9 for top in largest) + 1) / (len(values) + 1)
         for own, s in zip(observed, spread, strict=True)
     ]
+
+
+def distances(rng, n: int = 7, rows: int = 1) -> np.ndarray:
+    """Return squared Euclidean RDMs, shape (rows, pairs), which every method takes."""
+    points = rng.normal(size=(rows, n, 4))
+    square = np.square(points[:, :, None] - points[:, None]).sum(axis=-1)
+    return square[:, *np.triu_indices(n, k=1)]
