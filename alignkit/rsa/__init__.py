@@ -8,6 +8,7 @@ from alignkit.rsa._compare import compare
 from alignkit.rsa._comparison import Comparison
 from alignkit.rsa._condensed import condense, squareform
 from alignkit.rsa._container import RDM
+from alignkit.rsa._dual_variance import dual_variance
 from alignkit.rsa._entropy_agreement import EntropyAgreement, entropy_agreement
 from alignkit.rsa._feature_similarity import FeatureSimilarity
 from alignkit.rsa._human_distribution import HumanDistribution, human_distribution
@@ -24,6 +25,7 @@ from alignkit.rsa._similarity import similarity
 from alignkit.rsa._similarity_matrix import similarity_matrix, triplet_similarities
 from alignkit.rsa._split_half import SplitHalf, split_half
 from alignkit.rsa._stack import stack
+from alignkit.rsa._t_test import TTest, t_test
 from alignkit.rsa._temperature import TemperatureFit, fit_temperature
 from alignkit.rsa._triplet_accuracy import TripletAccuracy, triplet_accuracy
 from alignkit.rsa._triplet_ceiling import TripletCeiling, percent_of_ceiling, triplet_ceiling
@@ -42,6 +44,7 @@ __all__ = [
     "PermutationTest",
     "Regression",
     "SplitHalf",
+    "TTest",
     "TemperatureFit",
     "TripletAccuracy",
     "TripletCeiling",
@@ -54,6 +57,7 @@ __all__ = [
     "compare",
     "condense",
     "cross_entropy",
+    "dual_variance",
     "entropy_agreement",
     "expected_calibration_error",
     "fit_temperature",
@@ -73,6 +77,7 @@ __all__ = [
     "split_half",
     "squareform",
     "stack",
+    "t_test",
     "triplet_accuracy",
     "triplet_ceiling",
     "triplet_similarities",

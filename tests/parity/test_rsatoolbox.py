@@ -169,3 +169,25 @@ def test_bootstrap_interval_is_made_of_such_samples(method, theirs, rng):
     expected = np.quantile(draws, [0.1, 0.9], axis=0) + shift
     assert np.allclose(ours.lower_interval, expected[:, 0], rtol=0, atol=1e-12)
     assert np.allclose(ours.upper_interval, expected[:, 1], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["pearson", "spearman", "cosine", "rho-a"])
+@pytest.mark.parametrize("levels", [None, 4])
+def test_ceilings_and_comparisons_of_resampled_items(method, levels, theirs, rng):
+    people, model = vectors(rng, 5, 66, levels), vectors(rng, 1, 66, levels)
+    drawn = np.sort(rng.integers(12, size=12))
+    # a pair of copies of one item is no pair
+    apart = drawn[:, None] != drawn
+    upper = np.triu_indices(12, k=1)
+
+    def resampled(rows: np.ndarray) -> np.ndarray:
+        return np.where(apart, RDM(rows, dims=["subject"]).squareform()[:, drawn][..., drawn], np.nan)[:, *upper]
+
+    sample = theirs.RDMs(people).subsample_pattern("index", drawn)
+    assert np.allclose(sample.get_vectors(), resampled(people), equal_nan=True)
+    expected = theirs.ceiling(sample, method=NAMES[method])
+    ours = noise_ceiling(RDM(resampled(people), dims=["subject"]), method=method, nan_policy="omit", n_bootstrap=0)
+    assert np.allclose([ours.lower, ours.upper], expected, rtol=0, atol=1e-12)
+    expected = theirs.compare(theirs.RDMs(model).subsample_pattern("index", drawn), sample, NAMES[method])
+    ours = compare(resampled(model), RDM(resampled(people), dims=["subject"]), method=method, nan_policy="omit")
+    assert np.allclose(ours.values, expected, rtol=0, atol=1e-12)
