@@ -25,7 +25,7 @@ from alignkit.rsa._similarity import similarity
 from alignkit.rsa._similarity_matrix import similarity_matrix, triplet_similarities
 from alignkit.rsa._split_half import SplitHalf, split_half
 from alignkit.rsa._stack import stack
-from alignkit.rsa._t_test import TTest, t_test
+from alignkit.rsa._t_test import SubjectTest, t_test
 from alignkit.rsa._temperature import TemperatureFit, fit_temperature
 from alignkit.rsa._triplet_accuracy import TripletAccuracy, triplet_accuracy
 from alignkit.rsa._triplet_ceiling import TripletCeiling, percent_of_ceiling, triplet_ceiling
@@ -44,7 +44,7 @@ __all__ = [
     "PermutationTest",
     "Regression",
     "SplitHalf",
-    "TTest",
+    "SubjectTest",
     "TemperatureFit",
     "TripletAccuracy",
     "TripletCeiling",

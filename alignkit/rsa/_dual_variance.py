@@ -43,7 +43,7 @@ def dual_variance(
     Raises
     ------
     ValueError
-        Variances of different shapes or below zero, or one of the numbers without the other.
+        No variances, variances of different shapes or below zero, or one of the numbers without the other.
     TypeError
         Variances that are not real numbers, or numbers that are not whole.
 
@@ -73,6 +73,9 @@ def dual_variance(
 
 def _as_variance(name: str, value: object) -> FloatArray:
     variance = as_float_array(name, value)
+    if variance.size == 0:
+        msg = f"{name} is empty; give the variance of at least one score."
+        raise ValueError(msg)
     if (variance < 0).any():
         msg = f"{name} must hold variances, which are not negative; got {float(variance.min()):.3g}."
         raise ValueError(msg)

@@ -21,7 +21,7 @@ Alternative = Literal["two-sided", "greater", "less"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TTest(Result):
+class SubjectTest(Result):
     """Student's t tests of scores over subjects.
 
     Attributes
@@ -54,7 +54,7 @@ class TTest(Result):
             found = f"mean {self.mean[0]:.4f} ± {self.sem[0]:.4f}, t = {self.t[0]:.3f}, p = {self.p[0]:.3g}"
         else:
             found = f"{len(self.names)} scores, {int((self.p < 0.05).sum())} with p < .05 (uncorrected)"
-        return f"<TTest {found}; {self.alternative}, {self.n_subjects} subjects>"
+        return f"<SubjectTest {found}; {self.alternative}, {self.n_subjects} subjects>"
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per score: mean, standard error, t and p against zero."""
@@ -72,7 +72,7 @@ class TTest(Result):
         )
 
 
-def t_test(scores: object, /, *, dim: str = "subject", alternative: Alternative = "greater") -> TTest:
+def t_test(scores: object, /, *, dim: str = "subject", alternative: Alternative = "greater") -> SubjectTest:
     r"""Test scores over subjects: each against zero, and every two against each other.
 
     :math:`t = \bar x / (s / \sqrt S)` with S - 1 degrees of freedom, as scipy's ``ttest_1samp`` and ``ttest_rel`` and
@@ -90,7 +90,7 @@ def t_test(scores: object, /, *, dim: str = "subject", alternative: Alternative 
 
     Returns
     -------
-    TTest
+    SubjectTest
 
     Raises
     ------
@@ -106,7 +106,7 @@ def t_test(scores: object, /, *, dim: str = "subject", alternative: Alternative 
     Examples
     --------
     >>> t_test([0.1, 0.3, 0.2, 0.25])
-    <TTest mean 0.2125 ± 0.0427, t = 4.977, p = 0.00778; greater, 4 subjects>
+    <SubjectTest mean 0.2125 ± 0.0427, t = 4.977, p = 0.00779; greater, 4 subjects>
     """
     check_choice("alternative", alternative, get_args(Alternative))
     rows, names = _read(scores, dim)
@@ -123,7 +123,7 @@ def t_test(scores: object, /, *, dim: str = "subject", alternative: Alternative 
     missing = np.flatnonzero(np.isnan(mean))
     report_undefined("scores are NaN for", [names[i] for i in missing], "propagate")
     t_pair[same] = p_pair[same] = np.nan
-    return TTest(mean, sem, t, p, difference, t_pair, p_pair, names, n, alternative)
+    return SubjectTest(mean, sem, t, p, difference, t_pair, p_pair, names, n, alternative)
 
 
 def _read(scores: object, dim: str) -> tuple[FloatArray, tuple[str, ...]]:

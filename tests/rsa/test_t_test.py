@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from alignkit.rsa import RDM, TTest, compare, t_test
+from alignkit.rsa import RDM, SubjectTest, compare, t_test
 
 
 @pytest.mark.parametrize("alternative", ["greater", "less", "two-sided"])
@@ -62,7 +62,7 @@ def test_scores_without_variance_or_value_have_no_test():
 def test_result(tmp_path, rng):
     result = t_test(rng.normal(size=(2, 8)))
     result.save(tmp_path / "a.json")
-    back = TTest.load(tmp_path / "a.json")
+    back = SubjectTest.load(tmp_path / "a.json")
     assert repr(back) == repr(result)
     assert np.array_equal(back.t_difference, result.t_difference, equal_nan=True)
     assert result.to_dataframe().columns.tolist()[:5] == ["score", "mean", "sem", "t", "p"]
