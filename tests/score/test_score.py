@@ -240,7 +240,7 @@ def test_features_that_cannot_be_scored_are_refused(lab, make, tmp_path):
 
 def test_one_channel_needs_another_metric(lab, quick):
     single = Features.from_array(np.arange(24.0)[:, None], lab.labels)
-    with pytest.raises(ValueError, match="undefined for a single channel; use 'euclidean'"):
+    with pytest.raises(ValueError, match="undefined for a single channel; use metric='euclidean'"):
         score(single, lab, kernel="euclidean")
     table = quick(single, lab, kernel="euclidean", metric="euclidean")
     assert np.isfinite(table.value("features", "fMRI", "spearman").value)
