@@ -76,7 +76,8 @@ def scores(run, root):
     """Return a function that scores on the 92 images with few resamples."""
 
     def scores(*words: object) -> tuple[int, str, str]:
-        return run("score", *words, "--dataset", "rsa92", "--root", root, "--n-bootstrap", 20)
+        # a slow machine would show a bar
+        return run("score", *words, "--dataset", "rsa92", "--root", root, "--n-bootstrap", 20, "--no-progress")
 
     return scores
 
