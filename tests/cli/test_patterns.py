@@ -226,7 +226,7 @@ def test_runs_that_are_not_what_they_seem(run, fails, here: Path, rng: np.random
     assert fails(*start, "run-1.tsv", "--high-pass", "5").startswith(
         "--high-pass must be below the Nyquist frequency, 0.25 Hz"
     )
-    code, out, err = run(*start, "run-1.tsv")
+    code, out, err = run(*start, "run-1.tsv", "--no-progress")
     assert (code, err) == (0, "")
     assert "2 conditions (face, house) in 1 run;" in out
 
