@@ -43,6 +43,13 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+def as_float_or_array(result: Any, *names: str) -> None:
+    """Make the named fields of a frozen result a float or a float64 array; JSON brings arrays back as lists."""
+    for name in names:
+        value = np.asarray(getattr(result, name), dtype=np.float64)
+        object.__setattr__(result, name, value if value.ndim else float(value))
+
+
 class Result(ABC):
     """Base of the frozen result dataclasses."""
 

@@ -107,7 +107,7 @@ def run_rdm(config: RdmConfig) -> None:
     if n_rows > result.n_items:
         print(_averaged(result, n_rows))
     if "noise" in METRICS[config.metric].takes:
-        print(_noise_line(result.provenance.get("noise")))
+        print(_noise_line(result))
     if config.out is not None:
         print(f"saved to {config.out}")
 
@@ -118,14 +118,13 @@ def _averaged(result: RDM, n_rows: int) -> str:
     return f"{n_rows} rows were averaged into {result.n_items} items, by label{within}"
 
 
-def _noise_line(noise: str | Sequence[str | None] | None) -> str:
+def _noise_line(result: RDM) -> str:
     """Return what the provenance says of the noise (of each region), in a line."""
-    each = [noise] if noise is None or isinstance(noise, str) else list(noise)
-    parts = [one.split(", shrinkage ") for one in each if one is not None]
-    if not parts:
+    noise = result.provenance.get("noise")
+    kind = noise[0] if isinstance(noise, list) else noise
+    if kind is None:
         return "noise: none (channels weigh the same; see --noise)"
-    kind = parts[0][0]
-    weights = [float(weight) for _, text in parts for weight in text.split(", ")] if "shrinkage" in kind else []
+    weights = result.provenance.get("shrinkage")
     if not weights:
         return f"noise: {kind}"
     low, high = f"{min(weights):.3f}", f"{max(weights):.3f}"

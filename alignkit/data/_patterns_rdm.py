@@ -26,13 +26,15 @@ def patterns_rdm(patterns: Patterns, metric: Metric, noise: object, options: dic
         msg = "noise is of one region's voxels; choose a region first: patterns.region(name).rdm(noise=...)."
         raise ValueError(msg)
     each = [_rdm(patterns.region(name), metric, noise, options) for name in patterns.regions]
+    provenance = {**each[0].provenance, "noise": [one.provenance.get("noise") for one in each]}
+    weights = [weight for one in each for weight in one.provenance.get("shrinkage", [])]
     return RDM(
         np.stack([one.values for one in each]),
         each[0].labels,
         dims=("roi",),
         coords={"roi": list(patterns.regions)},
         metric=each[0].metric,
-        provenance={**each[0].provenance, "noise": [one.provenance.get("noise") for one in each]},
+        provenance=provenance | ({"shrinkage": weights} if weights else {}),
     )
 
 

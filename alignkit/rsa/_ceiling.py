@@ -9,7 +9,7 @@ import numpy as np
 
 from alignkit._check import NanPolicy, check_count, check_fraction, check_nan_policy
 from alignkit._random import spawn
-from alignkit._result import Result
+from alignkit._result import Result, as_float_or_array
 from alignkit._typing import FloatArray, RNGLike
 from alignkit.rsa._ceiling_bootstrap import bootstrap_bounds, shifted_intervals
 from alignkit.rsa._compare import as_list
@@ -88,10 +88,7 @@ class NoiseCeiling(Result):
     sigma_k: str = ""
 
     def __post_init__(self) -> None:
-        # JSON brings arrays back as lists
-        for name in ("lower", "upper"):
-            value = np.asarray(getattr(self, name), dtype=np.float64)
-            object.__setattr__(self, name, value if value.ndim else float(value))
+        as_float_or_array(self, "lower", "upper")
 
     def __repr__(self) -> str:
         bounds = ", ".join(

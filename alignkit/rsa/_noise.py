@@ -42,6 +42,7 @@ def as_noise(noise: Any, kind: str, n_channels: int, folds: Sequence[str] | None
         kind, matrices = "covariance", noise.covariance
         if noise.folds is not None:
             matrices = dict(zip(noise.folds, matrices, strict=True))
+    method, shrinkage = _estimate(noise, kind)
     found = _matrices(matrices, folds)
     if isinstance(found, list):
         covariances = [_check(f"noise[{i}]", one, kind, n_channels) for i, one in enumerate(found)]
@@ -50,19 +51,17 @@ def as_noise(noise: Any, kind: str, n_channels: int, folds: Sequence[str] | None
         else:
             for i, one in enumerate(covariances):
                 inverse(f"noise[{i}]", one)
-        return Noise(_said(noise, kind, " per fold"), covariances=np.stack(covariances))
+        return Noise(f"{method} per fold", covariances=np.stack(covariances), shrinkage=shrinkage)
     matrix = _check("noise", found, kind, n_channels)
     root = _root_of_precision(matrix) if kind == "precision" else _root_of_inverse("noise", matrix)
-    return Noise(_said(noise, kind, ""), root=root)
+    return Noise(method, root=root, shrinkage=shrinkage)
 
 
-def _said(noise: Any, kind: str, each: str) -> str:
-    """Return what the provenance says of the noise."""
-    method = getattr(noise, "method", None)
-    if method is None:
-        return f"{kind}{each}"
-    weights = ", ".join(f"{value:.6g}" for value in np.atleast_1d(noise.shrinkage))
-    return f"{method}{each}, shrinkage {weights}"
+def _estimate(noise: Any, kind: str) -> tuple[str, tuple[float, ...]]:
+    """Return how the noise was estimated, else what it is, and the weights that shrank it."""
+    method: str = getattr(noise, "method", kind)
+    weights = np.atleast_1d(noise.shrinkage).tolist() if method.startswith("shrinkage") else []
+    return method, tuple(weights)
 
 
 def _matrices(noise: Any, folds: Sequence[str] | None) -> Any:

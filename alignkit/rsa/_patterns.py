@@ -33,11 +33,15 @@ class Folds:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Noise:
-    """The noise of the channels: one precision matrix P = root root', or one covariance per fold."""
+    """The noise of the channels: one precision matrix P = root root', or one covariance per fold.
+
+    ``kind`` says what it is or how it was estimated, ``shrinkage`` with which weights (one, or one per fold).
+    """
 
     kind: str
     root: FloatArray | None = None
     covariances: FloatArray | None = None
+    shrinkage: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._result import Result
+from alignkit._result import Result, as_float_or_array
 from alignkit.rsa._comparison import name_of
 from alignkit.rsa._matrix_methods import SENTENCES
 
@@ -93,10 +93,7 @@ class PermutationTest(Result):
     note: str
 
     def __post_init__(self) -> None:
-        # JSON brings arrays back as lists
-        for name in ("statistic", "p", "p_corrected", "z", "null_mean", "null_sd"):
-            value = np.asarray(getattr(self, name), dtype=np.float64)
-            object.__setattr__(self, name, value if value.ndim else float(value))
+        as_float_or_array(self, "statistic", "p", "p_corrected", "z", "null_mean", "null_sd")
 
     def __repr__(self) -> str:
         count = f"{'all ' if self.exact else ''}{self.n_permutations:,}" if self.n_permutations else "no"

@@ -253,6 +253,8 @@ def _provenance(metric: str, patterns: Patterns) -> dict[str, Any]:
         "normalize": options.normalize,
         "noise": None if patterns.noise is None else patterns.noise.kind,
     }
+    if patterns.noise is not None and patterns.noise.shrinkage:
+        found["shrinkage"] = list(patterns.noise.shrinkage)
     if patterns.folds is not None:
         found |= {"cv": options.cv, "n_folds": len(patterns.folds.names)}
     names = ("p", "prior_lambda", "prior_weight", "variance_floor")

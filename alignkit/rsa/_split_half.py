@@ -11,7 +11,7 @@ import numpy as np
 
 from alignkit._check import NanPolicy, check_count, check_fraction, check_nan_policy
 from alignkit._random import as_rng
-from alignkit._result import Result
+from alignkit._result import Result, as_float_or_array
 from alignkit._typing import BoolArray, FloatArray, RNGLike
 from alignkit.rsa._compare import as_list
 from alignkit.rsa._matrix_methods import SENTENCES
@@ -96,10 +96,7 @@ class SplitHalf(Result):
     sigma_k: str = ""
 
     def __post_init__(self) -> None:
-        # JSON brings arrays back as lists
-        for name in ("reliability", "similarity"):
-            value = np.asarray(getattr(self, name), dtype=np.float64)
-            object.__setattr__(self, name, value if value.ndim else float(value))
+        as_float_or_array(self, "reliability", "similarity")
 
     def __repr__(self) -> str:
         note = f"; {self.note}" if self.note else ""

@@ -91,7 +91,7 @@ def test_rdm_estimates_the_noise_from_residuals(run, fails, trials):
     noise = noise_precision(residuals, method="shrinkage_diag", dof=40)
     saved = RDM.load("r.npz")
     np.testing.assert_array_equal(saved.values, rdm(x, noise=noise, **options).values)
-    assert saved.provenance["noise"].startswith("shrinkage_diag, shrinkage ")
+    assert (saved.provenance["noise"], saved.provenance["shrinkage"]) == ("shrinkage_diag", [noise.shrinkage])
     assert run(*words, "--noise-kind", "residuals", "--noise-folds", "runs.txt")[0] == 0
     noise = noise_precision(residuals, folds=np.repeat(["run0", "run1", "run2"], 20))
     np.testing.assert_array_equal(RDM.load("r.npz").values, rdm(x, noise=noise, **options).values)

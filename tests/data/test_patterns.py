@@ -137,7 +137,7 @@ def test_regions_make_a_stack(patterns: Patterns) -> None:
     stack = patterns.rdm()
     assert (stack.dims, stack.shape, stack.labels) == (("roi",), (2,), tuple(LABELS))
     np.testing.assert_array_equal(stack.sel(roi="FFA").values, patterns.region("FFA").rdm().values)
-    assert len(stack.provenance["noise"]) == 2
+    assert len(stack.provenance["noise"]) == len(stack.provenance["shrinkage"]) == 2
     with pytest.raises(ValueError, match="choose a region first"):
         patterns.rdm(noise=np.eye(12))
     with pytest.raises(ValueError, match="choose one first"):

@@ -102,7 +102,8 @@ def test_rdm_takes_it_with_its_folds_by_name(rng):
     named = dict(zip(estimated.folds, estimated.covariance, strict=True))
     assert estimated.folds == ["r3", "r2", "r1"]
     assert np.array_equal(result.values, rdm(x, noise=named, noise_kind="covariance", **options).values)
-    assert result.provenance["noise"].startswith("shrinkage_eye per fold, shrinkage 0.")
+    assert result.provenance["noise"] == "shrinkage_eye per fold"
+    assert result.provenance["shrinkage"] == estimated.shrinkage.tolist()
     unnamed = noise_precision([x[folds == name] for name in ("r1", "r2", "r3")])
     assert np.isfinite(rdm(x, noise=unnamed, **options).values).all()
     whole = noise_precision(x, labels=labels)
