@@ -10,9 +10,10 @@ import numpy as np
 
 from alignkit._check import NanPolicy, check_count, check_fraction
 from alignkit._cli._compare import in_flags, load_rdm, read_sigma_k, stack_files
-from alignkit._cli._files import check_out, keep_and_show
+from alignkit._cli._files import check_out, first_rows, keep_and_show
 from alignkit._config import Positional
 from alignkit.rsa import RDM, NoiseCeiling, SplitHalf, noise_ceiling, split_half
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._pooling import PoolingMethod
 
 #: Resamples or halves where none are asked for.
@@ -102,19 +103,11 @@ def _compute(config: CeilingConfig, people: RDM, sigma_k: object) -> NoiseCeilin
     return noise_ceiling(people, n_bootstrap=_DRAWS if config.n_bootstrap is None else config.n_bootstrap, **options)
 
 
-def _table(result: NoiseCeiling | SplitHalf, limit: int = 20) -> str:
+def _table(result: NoiseCeiling | SplitHalf) -> str:
     """Return what further axes hold as text: one row per index, the first ones where there are many."""
     import pandas as pd
 
     names = ("lower", "upper") if isinstance(result, NoiseCeiling) else ("similarity", "reliability")
     values = {name: np.asarray(getattr(result, name)) for name in names}
-    shape = values[names[0]].shape
-    index = np.indices(shape).reshape(len(shape), -1)
-    axes = {
-        name: [result.coords[name][i] if name in result.coords else int(i) for i in positions]
-        for name, positions in zip(result.dims[1:], index, strict=True)
-    }
-    table = pd.DataFrame({**axes, **{name: x.ravel() for name, x in values.items()}})
-    text = str(table.head(limit).to_string(index=False, float_format="{:.4f}".format))
-    more = len(table) - limit
-    return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text
+    axes = axis_columns(result.dims[1:], result.coords, values[names[0]].shape)
+    return first_rows(pd.DataFrame({**axes, **{name: x.ravel() for name, x in values.items()}}))

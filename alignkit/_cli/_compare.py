@@ -11,14 +11,14 @@ from typing import Literal
 import numpy as np
 
 from alignkit._check import NanPolicy
-from alignkit._cli._files import check_out, keep_and_show
+from alignkit._cli._files import check_out, file_names, first_rows, keep_and_show
 from alignkit._config import Positional
 from alignkit._io import load_array
 from alignkit._typing import FloatArray
 from alignkit.rsa import RDM, Comparison
 from alignkit.rsa import compare as compare_rdms
-from alignkit.rsa._align import OnMismatch, align
-from alignkit.rsa._align_all import align_all
+from alignkit.rsa._align import OnMismatch
+from alignkit.rsa._align_all import align_all, align_named
 from alignkit.rsa._matrix_methods import ComparisonMethod
 from alignkit.rsa._sigma_k import check_sigma_k, of_items
 
@@ -67,8 +67,8 @@ def run_compare(config: CompareConfig) -> None:
     check_out(config.out, (".json", ".csv"), (*config.files, *config.controls, config.sigma_k))
     rdms = [load_rdm(path) for path in config.files]
     if len(rdms) == 2:
-        names = _names(config.files)
-        first, second = _align(names[0], rdms[0], names[1], rdms[1], config.on_mismatch)
+        names = file_names(config.files)
+        first, second = align_named(names[0], rdms[0], names[1], rdms[1], config.on_mismatch)
     else:
         first = second = stack_files(config.files, rdms, config.on_mismatch)
     result = compare_rdms(
@@ -126,7 +126,7 @@ def in_flags(*names: str) -> Iterator[None]:
 
 def stack_files(paths: Sequence[Path], rdms: Sequence[RDM], on_mismatch: OnMismatch) -> RDM:
     """Return all RDMs of several files as one stack over the same items, named by file."""
-    names = _names(paths)
+    names = file_names(paths)
     aligned = align_all(list(zip(names, rdms, strict=True)), on_mismatch)
     rows, coords = [], []
     for name, rdm in zip(names, aligned, strict=True):
@@ -137,24 +137,7 @@ def stack_files(paths: Sequence[Path], rdms: Sequence[RDM], on_mismatch: OnMisma
     return RDM(np.concatenate(rows), labels, dims=["rdm"], coords={"rdm": coords})
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Return the files' names, as long as it takes to tell them apart."""
-    names = [path.name for path in paths]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in paths]
-    return [f"{name} ({names[:i].count(name) + 1})" if name in names[:i] else name for i, name in enumerate(names)]
-
-
-def _align(name_a: str, a: RDM, name_b: str, b: RDM, on_mismatch: OnMismatch) -> tuple[RDM, RDM]:
-    try:
-        return align(a, b, on_mismatch=on_mismatch)
-    except ValueError as error:
-        text = str(error).replace("the first RDM", name_a).replace("the second RDM", name_b)
-        msg = text.replace("the RDMs", f"the RDMs of {name_a} and {name_b}")
-        raise ValueError(msg) from error
-
-
-def _table(result: Comparison, limit: int = 20) -> str:
+def _table(result: Comparison) -> str:
     """Return the similarities as text: a matrix when both axes are named and short, else the first rows."""
     table = result.to_dataframe()
     if len(result.dims) == 2 and max(result.values.shape) <= 10:
@@ -163,6 +146,4 @@ def _table(result: Comparison, limit: int = 20) -> str:
         order = {name: list(dict.fromkeys(table[name])) for name in result.dims}
         table = table.pivot(index=rows, columns=columns, values=result.quantity).loc[order[rows], order[columns]]
         return str(table.to_string(float_format="{:.4f}".format))
-    more = len(table) - limit
-    text = str(table.head(limit).to_string(index=False, float_format="{:.4f}".format))
-    return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text
+    return first_rows(table)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alignkit._check import check_choice
 from alignkit._io import check_file
 from alignkit._result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def check_out(out: Path | None, suffixes: Collection[str], inputs: Sequence[Path | None] = ()) -> None:
@@ -62,3 +66,18 @@ def keep_and_show(result: Result, out: Path | None, table: str = "") -> None:
         print(table)
     if out is not None:
         print(f"saved to {out}")
+
+
+def first_rows(table: pd.DataFrame, limit: int = 20, digits: str = ".4f") -> str:
+    """Return the first rows of a table as text, and how many more there are."""
+    text = str(table.head(limit).to_string(index=False, float_format=f"{{:{digits}}}".format))
+    more = len(table) - limit
+    return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text
+
+
+def file_names(paths: Sequence[Path]) -> list[str]:
+    """Return the files' names, as long as it takes to tell them apart."""
+    names = [path.name or str(path.resolve()) for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
+    return [f"{name} ({names[:i].count(name) + 1})" if name in names[:i] else name for i, name in enumerate(names)]

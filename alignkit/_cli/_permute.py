@@ -10,7 +10,7 @@ from typing import Literal
 
 from alignkit._check import NanPolicy, check_count
 from alignkit._cli._compare import in_flags, load_rdm
-from alignkit._cli._files import check_out, keep_and_show
+from alignkit._cli._files import check_out, first_rows, keep_and_show
 from alignkit._config import Positional
 from alignkit.rsa import PermutationTest, permutation_test
 from alignkit.rsa._matrix_methods import ComparisonMethod
@@ -97,8 +97,6 @@ def _naming(config: PermuteConfig) -> Iterator[None]:
         raise ValueError(text) from error
 
 
-def _table(result: PermutationTest, limit: int = 20) -> str:
+def _table(result: PermutationTest) -> str:
     table = result.to_dataframe()[[*result.dims, "statistic", "p", "p_corrected", "z"]]
-    text = str(table.head(limit).to_string(index=False, float_format="{:.4g}".format))
-    more = len(table) - limit
-    return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text
+    return first_rows(table, digits=".4g")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from alignkit._check import NanPolicy
 from alignkit._cli._compare import in_flags, load_rdm, stack_files
-from alignkit._cli._files import check_out, keep_and_show
+from alignkit._cli._files import check_out, first_rows, keep_and_show
 from alignkit._config import Positional
 from alignkit.rsa import Regression, regress
 from alignkit.rsa._align_all import check_one_order
@@ -89,6 +89,4 @@ def _table(result: Regression) -> str:
     table = result.to_dataframe().drop(columns=["method", "split", "n_pairs"])
     # four digits are shown: no -0.0000 for what rounding leaves of 0
     shown = table.select_dtypes("float").round(4) + 0.0
-    text: str = table.assign(**shown).head(_LIMIT).to_string(index=False, float_format="{:.4f}".format)
-    more = len(table) - _LIMIT
-    return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text
+    return first_rows(table.assign(**shown), _LIMIT)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from alignkit._check import NanPolicy, check_count, check_n_items, check_same_labels, join_names
-from alignkit._cli._files import check_out, keep_and_show
+from alignkit._cli._files import check_out, file_names, first_rows, keep_and_show
 from alignkit._config import Positional
 from alignkit._io import _META, load_npz
 from alignkit._typing import AnyArray
@@ -99,7 +99,7 @@ class _Source:
 def run_similarity(config: SimilarityConfig) -> None:
     """Compare feature files, print the similarities and save them."""
     check_out(config.out, (".json", ".csv"), (*config.files, config.labels))
-    names = _names(config.files)
+    names = file_names(config.files)
     sources = _align([_open(path, name, config) for path, name in zip(config.files, names, strict=True)], config)
     _check_layers(config.layers, sources)
     first, second, called = _sides(sources)
@@ -123,14 +123,6 @@ def run_similarity(config: SimilarityConfig) -> None:
         )
     result = dataclasses.replace(result, aligned_by="position" if sources[0].labels is None else "label")
     keep_and_show(result, config.out, _table(result) if result.values.size > 1 else "")
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Return the files' names, as long as it takes to tell them apart."""
-    names = [path.name or str(path.resolve()) for path in paths]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in paths]
-    return [f"{name} ({names[:i].count(name) + 1})" if name in names[:i] else name for i, name in enumerate(names)]
 
 
 def _open(path: Path, name: str, config: SimilarityConfig) -> _Source:
@@ -231,7 +223,7 @@ def _speaking_of(called: Callable[[str], str]) -> Iterator[None]:
         warnings.warn(called(str(warning.message)), warning.category, stacklevel=2)
 
 
-def _table(result: FeatureSimilarity, limit: int = 20) -> str:
+def _table(result: FeatureSimilarity) -> str:
     """Return the values as text: a matrix when it is small and all there is, else the first rows of the table."""
     import pandas as pd
 
@@ -240,6 +232,4 @@ def _table(result: FeatureSimilarity, limit: int = 20) -> str:
         rows, columns = (result.coords[name] for name in result.dims)
         return str(pd.DataFrame(values, rows, columns).to_string(float_format="{:.4f}".format))
     table = result.to_dataframe().drop(columns="measure")
-    more = len(table) - limit
-    text = str(table.head(limit).to_string(index=False, float_format="{:.4f}".format))
-    return f"{text}\n... and {more} more rows (all of them with --out FILE.csv)" if more > 0 else text
+    return first_rows(table)

@@ -31,8 +31,8 @@ def align_all(named: Sequence[tuple[str, RDM]], on_mismatch: OnMismatch) -> list
     check_one_order(named)
     (base, common), *others = named
     for name, other in others:
-        common, _ = _align(base, common, name, other, on_mismatch)
-    return [_align(base, common, name, other, on_mismatch)[1] for name, other in named]
+        common, _ = align_named(base, common, name, other, on_mismatch)
+    return [align_named(base, common, name, other, on_mismatch)[1] for name, other in named]
 
 
 def check_one_order(named: Sequence[tuple[str, RDM]]) -> None:
@@ -48,7 +48,8 @@ def check_one_order(named: Sequence[tuple[str, RDM]]) -> None:
             raise ValueError(msg)
 
 
-def _align(name_a: str, a: RDM, name_b: str, b: RDM, on_mismatch: OnMismatch) -> tuple[RDM, RDM]:
+def align_named(name_a: str, a: RDM, name_b: str, b: RDM, on_mismatch: OnMismatch) -> tuple[RDM, RDM]:
+    """Return two RDMs over the same items in the order of the first; errors call them by their names."""
     try:
         return align(a, b, on_mismatch=on_mismatch)
     except ValueError as error:

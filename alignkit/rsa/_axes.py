@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,6 +77,18 @@ def find(name: str, coordinate: AnyArray, wanted: object) -> int:
         msg = f"{name}: {shown(str(wanted))} {what}."
         raise ValueError(msg)
     return texts.index(str(wanted))
+
+
+def axis_columns(dims: Sequence[str], coords: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the columns of a table with one row per entry of an array: where each lies along every axis.
+
+    An axis without coordinates counts from 0.
+    """
+    index = np.indices(shape).reshape(len(shape), math.prod(shape))
+    return {
+        name: [coords[name][i] if name in coords else int(i) for i in positions]
+        for name, positions in zip(dims, index, strict=True)
+    }
 
 
 def plain(values: Any) -> AnyArray:

@@ -11,6 +11,7 @@ from alignkit._check import NanPolicy, check_count, check_fraction, check_nan_po
 from alignkit._random import spawn
 from alignkit._result import Result, as_float_or_array
 from alignkit._typing import FloatArray, RNGLike
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._ceiling_bootstrap import bootstrap_bounds, shifted_intervals
 from alignkit.rsa._compare import as_list
 from alignkit.rsa._matrix_methods import SENTENCES
@@ -101,11 +102,7 @@ class NoiseCeiling(Result):
         """Return one row per subject (and further index): the axes, lower, upper, method, pooling."""
         import pandas as pd
 
-        index = np.indices(self.lower_per_subject.shape).reshape(self.lower_per_subject.ndim, -1)
-        columns: dict[str, Any] = {
-            name: [self.coords[name][i] if name in self.coords else int(i) for i in positions]
-            for name, positions in zip(self.dims, index, strict=True)
-        }
+        columns = axis_columns(self.dims, self.coords, self.lower_per_subject.shape)
         return pd.DataFrame(
             {**columns, "lower": self.lower_per_subject.ravel(), "upper": self.upper_per_subject.ravel()}
         ).assign(method=self.method, pooling=self.pooling)

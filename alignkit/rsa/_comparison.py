@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._result import Result
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._condensed import as_host
 from alignkit.rsa._matrix_methods import DISTANCES, SENTENCES
 
@@ -112,11 +113,7 @@ class Comparison(Result):
         import pandas as pd
 
         values = as_host(self.values)
-        index = np.indices(values.shape).reshape(len(self.dims), values.size)
-        columns = {
-            name: [self.coords[name][i] if name in self.coords else int(i) for i in positions]
-            for name, positions in zip(self.dims, index, strict=True)
-        }
+        columns = axis_columns(self.dims, self.coords, values.shape)
         table = pd.DataFrame(columns, index=range(values.size))
         numbers = {self.quantity: values.ravel(), "n_pairs": self.n_pairs.ravel()}
         return table.assign(**numbers, method=self._name())

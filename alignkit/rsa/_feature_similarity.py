@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._result import Result
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._condensed import as_host
 
 if TYPE_CHECKING:
@@ -109,11 +110,7 @@ class FeatureSimilarity(Result):
         """Return one row per pair of layers: their names, ``value``, ``n_items``, ``measure`` and what chance gives."""
         import pandas as pd
 
-        shape = self.n_items.shape
-        index = np.indices(shape).reshape(len(shape), self.n_items.size)
-        columns = {
-            name: [self.coords[name][i] for i in positions] for name, positions in zip(self.dims, index, strict=True)
-        }
+        columns = axis_columns(self.dims, self.coords, self.n_items.shape)
         table = pd.DataFrame(columns, index=range(self.n_items.size)).assign(value=self.numpy().values.ravel())
         if self.baseline is not None and self.p_values is not None:
             table = table.assign(baseline=self.baseline.ravel(), p_value=self.p_values.ravel())

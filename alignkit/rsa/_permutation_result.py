@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._result import Result, as_float_or_array
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._comparison import name_of
 from alignkit.rsa._matrix_methods import SENTENCES
 
@@ -121,11 +122,7 @@ class PermutationTest(Result):
         import pandas as pd
 
         statistic = np.asarray(self.statistic)
-        index = np.indices(statistic.shape).reshape(statistic.ndim, statistic.size)
-        columns = {
-            name: [self.coords[name][i] if name in self.coords else int(i) for i in positions]
-            for name, positions in zip(self.dims, index, strict=True)
-        }
+        columns = axis_columns(self.dims, self.coords, statistic.shape)
         table = pd.DataFrame(columns, index=range(statistic.size))
         names = ("statistic", "p", "p_corrected", "z", "null_mean", "null_sd")
         values = {name: np.ravel(getattr(self, name)) for name in names}

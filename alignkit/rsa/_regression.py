@@ -9,6 +9,7 @@ import numpy as np
 
 from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.rsa._axes import axis_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,12 +99,7 @@ class Regression(Result):
         import pandas as pd
 
         n_models = len(self.models)
-        index = np.indices(self.weights.shape).reshape(self.weights.ndim, -1)
-        columns: dict[str, Any] = {
-            name: [self.coords[name][i] if name in self.coords else int(i) for i in positions]
-            for name, positions in zip(self.dims, index[:-1], strict=True)
-        }
-        columns["model"] = [self.models[j] for j in index[-1]]
+        columns = axis_columns((*self.dims, "model"), {**self.coords, "model": self.models}, self.weights.shape)
         columns["weight"] = self.weights.ravel()
         for name in ("unique_in_sample", "unique_held_out"):
             columns[name] = getattr(self, name).ravel()

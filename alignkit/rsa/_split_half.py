@@ -13,6 +13,7 @@ from alignkit._check import NanPolicy, check_count, check_fraction, check_nan_po
 from alignkit._random import as_rng
 from alignkit._result import Result, as_float_or_array
 from alignkit._typing import BoolArray, FloatArray, RNGLike
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._compare import as_list
 from alignkit.rsa._matrix_methods import SENTENCES
 from alignkit.rsa._nan import report_all
@@ -110,11 +111,7 @@ class SplitHalf(Result):
         """Return one row per split (and further index): the axes, similarity, corrected, method, pooling."""
         import pandas as pd
 
-        index = np.indices(self.similarities.shape).reshape(self.similarities.ndim, -1)
-        columns: dict[str, Any] = {
-            name: [self.coords[name][i] if name in self.coords else int(i) for i in positions]
-            for name, positions in zip(self.dims, index, strict=True)
-        }
+        columns = axis_columns(self.dims, self.coords, self.similarities.shape)
         values = self.similarities.ravel()
         return pd.DataFrame({**columns, "similarity": values, "corrected": _corrected(values, self.sizes)}).assign(
             method=self.method, pooling=self.pooling
