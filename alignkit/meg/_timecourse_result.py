@@ -1,0 +1,290 @@
+"""What a comparison of models with RDMs over time gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alignkit._check import check_choice, counted, join_names, require, shown
+from alignkit._result import Result
+from alignkit._typing import FloatArray
+from alignkit.rsa._comparison import name_of
+from alignkit.rsa._matrix_methods import DISTANCES, SENTENCES
+from alignkit.rsa._pooling import describe_pooling
+
+if TYPE_CHECKING:
+    import mne
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+_SIDES = {"both": "models and data", "models": "the models alone", "data": "the data alone"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TimeCourse(Result):
+    """Similarity of models to every participant's RDMs over time, the group's mean and its noise ceiling.
+
+    Attributes
+    ----------
+    similarity : ndarray, shape (model, subject, [model_time,] time)
+        One curve per model and participant; a matrix of model time by time where the models have a time axis.
+    mean : ndarray, shape (model, [model_time,] time)
+        Mean over participants of their curves.
+    interval : ndarray, shape (2, model, [model_time,] time)
+        Percentile interval of that mean, by bootstrap over participants; NaN where it was not computed.
+    lower, upper : ndarray, shape (time,)
+        Noise ceiling: mean similarity of a participant to the mean RDM of all others (lower) and of all (upper).
+    lower_per_subject, upper_per_subject : ndarray, shape (subject, time)
+        The same of each participant.
+    times : ndarray, shape (time,)
+        Seconds (sample numbers where the data has no times: ``note`` says so).
+    models, subjects : tuple of str
+        Names.
+    model_times : ndarray, shape (model_time,), or None
+        Seconds of the models' own time axis, where they have one.
+    method : str
+        How RDMs are compared.
+    pooling : str
+        How participants were averaged for the ceiling; empty where none was computed.
+    n_items, n_pairs : int
+        Items, and the smallest number of item pairs that a value rests on.
+    controls : tuple of str
+        RDMs that were controlled for.
+    partial : {"", "both", "models", "data"}
+        Which side the controls were taken out of.
+    nan_policy : str
+        As asked for.
+    aligned_by : {"label", "position"}
+        How items were matched.
+    metric : str or None
+        What the dissimilarities of the data are.
+    confidence : float
+        Level of the intervals.
+    n_bootstrap : int
+        Resamples drawn.
+    note : str
+        What to know about the numbers; otherwise empty.
+    """
+
+    similarity: np.ndarray[Any, np.dtype[np.float64]]
+    mean: np.ndarray[Any, np.dtype[np.float64]]
+    interval: np.ndarray[Any, np.dtype[np.float64]]
+    lower: np.ndarray[Any, np.dtype[np.float64]]
+    upper: np.ndarray[Any, np.dtype[np.float64]]
+    lower_per_subject: np.ndarray[Any, np.dtype[np.float64]]
+    upper_per_subject: np.ndarray[Any, np.dtype[np.float64]]
+    times: np.ndarray[Any, np.dtype[np.float64]]
+    models: tuple[str, ...]
+    subjects: tuple[str, ...]
+    model_times: np.ndarray[Any, np.dtype[np.float64]] | None
+    method: str
+    pooling: str
+    n_items: int
+    n_pairs: int
+    controls: tuple[str, ...]
+    partial: str
+    nan_policy: str
+    aligned_by: str
+    metric: str | None
+    confidence: float
+    n_bootstrap: int
+    note: str
+
+    @property
+    def n_subjects(self) -> int:
+        """Number of participants."""
+        return len(self.subjects)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the axes of ``similarity``."""
+        return ("model", "subject", *(() if self.model_times is None else ("model_time",)), "time")
+
+    @property
+    def quantity(self) -> str:
+        """What the values are: ``"similarity"`` or, where smaller is more alike, ``"distance"``."""
+        return "distance" if self.method in DISTANCES else "similarity"
+
+    def curves(self, model: str | int | None = None) -> FloatArray:
+        """Return the curves of one model, shape (subject, [model_time,] time); of the only one by default.
+
+        Raises
+        ------
+        ValueError
+            No such model, or several models and none named.
+        """
+        return self.similarity[self.position(model)]
+
+    def position(self, model: str | int | None = None) -> int:
+        """Return where a model stands in ``models``, by name or position; the only one by default.
+
+        Raises
+        ------
+        ValueError
+            No such model, or several models and none named.
+        """
+        if model is None:
+            if len(self.models) == 1:
+                return 0
+            msg = f"this time course holds {len(self.models)} models; name one of {join_names(self.models)}."
+            raise ValueError(msg)
+        if isinstance(model, str):
+            check_choice("model", model, self.models)
+            return self.models.index(model)
+        if isinstance(model, bool | np.bool_) or not isinstance(model, int | np.integer):
+            msg = f"model must be a name or a position; got {shown(model)}."
+            raise TypeError(msg)
+        if not -len(self.models) <= model < len(self.models):
+            msg = f"model must be a name or a position below {len(self.models)}; got {shown(model)}."
+            raise ValueError(msg)
+        return range(len(self.models))[model]
+
+    def __repr__(self) -> str:
+        ceiling = f"; ceiling {_spread(self.lower)} (lower), {_spread(self.upper)} (upper), {self.pooling} pooling"
+        note = f"; {self.note}" if self.note else ""
+        head = (
+            f"<TimeCourse {self._name()}, {counted(self.n_subjects, 'participant')}, {self.n_items} items, "
+            f"{counted(len(self.times), 'sample')} from {self.times[0]:g} to {self.times[-1]:g} s"
+        )
+        lines = [f"\n  {name}: {self._best(k)}" for k, name in enumerate(self.models[:6])]
+        more = f"\n  and {len(self.models) - 6} more models" if len(self.models) > 6 else ""
+        return f"{head}{ceiling if self.pooling else ''}{note}{''.join(lines)}{more}>"
+
+    def _name(self) -> str:
+        return name_of(self.method, self.partial)
+
+    def _best(self, k: int) -> str:
+        mean = self.mean[k]
+        if not np.isfinite(mean).any():
+            return "NaN"
+        distance = self.quantity == "distance"
+        where = np.unravel_index(np.nanargmin(mean) if distance else np.nanargmax(mean), mean.shape)
+        when = f"{self.times[where[-1]]:g} s"
+        if self.model_times is not None:
+            when += f" (model: {self.model_times[where[0]]:g} s)"
+        low, high = (bound[where] for bound in self.interval[:, k])
+        spread = f" [{low:.4f}, {high:.4f}]" if np.isfinite(low) else ""
+        return f"{'lowest' if distance else 'highest'} mean {mean[where]:.4f}{spread} at {when}"
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per value: ``model``, ``participant``, (``model_time``,) ``time``, ``similarity``, ceiling.
+
+        ``lower`` and ``upper`` are the group's; ``distance`` is the column's name for methods that give one.
+        """
+        import pandas as pd
+
+        index = np.indices(self.similarity.shape).reshape(self.similarity.ndim, -1)
+        columns: dict[str, Any] = {
+            "model": np.array(self.models, dtype=object)[index[0]],
+            "participant": np.array(self.subjects, dtype=object)[index[1]],
+        }
+        if self.model_times is not None:
+            columns["model_time"] = self.model_times[index[2]]
+        columns |= {"time": self.times[index[-1]], self.quantity: self.similarity.ravel()}
+        columns |= {"lower": self.lower[index[-1]], "upper": self.upper[index[-1]]}
+        return pd.DataFrame(columns).assign(method=self._name(), pooling=self.pooling)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return a Dataset of all curves, means, intervals and ceilings with their names and times."""
+        import xarray as xr
+
+        over = self.dims[2:]
+        coords: dict[str, Any] = {"model": list(self.models), "subject": list(self.subjects), "time": self.times}
+        if self.model_times is not None:
+            coords["model_time"] = self.model_times
+        variables = {
+            self.quantity: (self.dims, self.similarity),
+            "mean": (("model", *over), self.mean),
+            "interval": (("bound", "model", *over), self.interval),
+            "lower": (("time",), self.lower),
+            "upper": (("time",), self.upper),
+            "lower_per_subject": (("subject", "time"), self.lower_per_subject),
+            "upper_per_subject": (("subject", "time"), self.upper_per_subject),
+        }
+        attributes = {name: getattr(self, name) for name in ("method", "pooling", "n_items", "n_pairs", "note")}
+        return xr.Dataset(variables, {**coords, "bound": ["low", "high"]}, attributes)
+
+    def to_evoked(self, subject: str | None = None) -> mne.EvokedArray:
+        """Return the mean over participants (or the curves of one) as an Evoked, a ``misc`` channel for each model.
+
+        A list of those of all participants goes to ``mne.viz.plot_compare_evokeds(..., picks=[model])``.
+
+        Raises
+        ------
+        ValueError
+            Models with a time axis of their own, samples that are not evenly spaced, or no such participant.
+        """
+        mne = require("mne", "meg")
+        if self.model_times is not None:
+            msg = "an Evoked has one time axis, and these models have one of their own; use to_xarray()."
+            raise ValueError(msg)
+        if subject is not None:
+            check_choice("subject", subject, self.subjects)
+        values = self.mean if subject is None else self.similarity[:, self.subjects.index(subject)]
+        info = mne.create_info(list(self.models), _sampling_rate(self.times), "misc")
+        comment = self._name() if subject is None else f"{subject}: {self._name()}"
+        n = self.n_subjects if subject is None else 1
+        return mne.EvokedArray(values, info, tmin=float(self.times[0]), nave=n, comment=comment)
+
+    def methods_text(self) -> str:
+        """Return the sentences a paper's Methods section needs."""
+        n = self.n_subjects
+        what = f" of {self.metric} dissimilarities" if self.metric else ""
+        kind, count = ("partial" if self.partial == "both" else "semi-partial"), len(self.controls)
+        controlled = (
+            f" ({kind}: {counted(count, 'control RDM')} regressed out of {_SIDES[self.partial]})" if count else ""
+        )
+        left_out = ", those without a value on either side left out" if self.nan_policy == "omit" else ""
+        at_most = "at least " if left_out else ""
+        each = "each time of the model with each time of the data" if self.model_times is not None else "each time"
+        text = (
+            f"RDMs{what} of {counted(n, 'participant')} ({self.n_items} items, {at_most}{self.n_pairs:,} item "
+            f"pairs{left_out}; {counted(len(self.times), 'sample')} from {self.times[0]:g} to {self.times[-1]:g} s) "
+            f"were compared with {counted(len(self.models), 'model RDM')} at {each} by {SENTENCES[self.method]}"
+            f"{controlled}, items matched by {self.aligned_by}, within each participant"
+        )
+        text += ", and averaged over participants" if n > 1 else ""
+        if self.n_bootstrap:
+            text += f" ({self.confidence:.0%} intervals by bootstrap over participants, {self.n_bootstrap:,} resamples)"
+        if self.pooling and n > 1:
+            text += (
+                ". Noise ceilings at each time: participants' RDMs were "
+                f"{describe_pooling(self.method, self.pooling)}; the upper bound is the mean similarity of each "
+                "participant to the average of all, the lower bound to that of all others (Nili et al., 2014)"
+            )
+        return f"{text}."
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the mean curves with their intervals and the ceiling."""
+        from alignkit.meg._draw_timecourse import plot_timecourse
+
+        return plot_timecourse(self, ax, **options)
+
+    def add_to_report(self, report: mne.Report, *, title: str = "Model time courses", **options: Any) -> None:
+        """Add the figure to an ``mne.Report``, with the Methods sentences as its caption.
+
+        ``options`` go to ``report.add_figure`` (``section``, ``tags``, ``replace``).
+        """
+        from matplotlib import pyplot as plt
+
+        figure = self.plot().figure.canvas.figure
+        try:
+            report.add_figure(figure, title=title, caption=self.methods_text(), **options)
+        finally:
+            plt.close(figure)
+
+
+def _spread(values: FloatArray) -> str:
+    finite = values[np.isfinite(values)]
+    return f"{finite.min():.4f} to {finite.max():.4f}" if finite.size else "undefined"
+
+
+def _sampling_rate(times: FloatArray) -> float:
+    steps = np.diff(times)
+    if not steps.size or not np.allclose(steps, steps.mean(), rtol=1e-3, atol=0.0):
+        msg = "an Evoked needs two or more evenly spaced samples; these are not; use to_xarray()."
+        raise ValueError(msg)
+    return float(1.0 / steps.mean())
