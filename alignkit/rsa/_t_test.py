@@ -136,7 +136,7 @@ def _read(scores: object, dim: str) -> tuple[FloatArray, tuple[str, ...]]:
     axis = scores.dims.index(dim)
     values = np.moveaxis(as_host(scores.values), axis, -1)
     others = [name for name in scores.dims if name != dim]
-    shown = [scores.coords.get(name, list(range(size))) for name, size in zip(others, values.shape, strict=False)]
+    shown = [scores.coords.get(name, list(range(size))) for name, size in zip(others, values.shape[:-1], strict=True)]
     names = [
         ", ".join(f"{name} {where[i]}" for name, where, i in zip(others, shown, index, strict=True)) or scores.method
         for index in np.ndindex(*values.shape[:-1])

@@ -92,7 +92,9 @@ def _sums(a: AnyArray, b: AnyArray, offsets: FloatArray, n: int, backend: Backen
     def part(stretch: list[tuple[int, int, int, int]]) -> _Sums:
         sums = _Sums(np.zeros((n_rows, n)), np.zeros(n_rows), np.zeros((len(a), len(b))))
         # one for each thread: new memory comes without its pages
-        buffer = vars(own_memory).setdefault("buffer", np.empty((n_rows, longest)))
+        if not hasattr(own_memory, "buffer"):
+            own_memory.buffer = np.empty((n_rows, longest))
+        buffer = own_memory.buffer
         for first, last, start, stop in stretch:
             for rows, own in ((a, left), (b, right)):
                 load(rows, start, offsets[own], first, last, buffer[own], sums.items[own], sums.squares[own])
