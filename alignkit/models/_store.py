@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from alignkit._io import read_json, write_json
+from alignkit._lock import FolderLock
 from alignkit._typing import AnyArray
 from alignkit.models._features import Features
-from alignkit.models._lock import FolderLock
 from alignkit.models._manifest import NAME, differences, read_manifest
 from alignkit.models._open_features import open_features
 from alignkit.models._shards import GROUP, PARTIAL, SafetensorsWriter, Writer, ZarrWriter

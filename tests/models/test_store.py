@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from alignkit._io import sha256
+from alignkit._lock import FolderLock
 from alignkit.models import Model, Preprocess, extract, load, open_features
-from alignkit.models._lock import FolderLock
 
 from .conftest import picture
 
