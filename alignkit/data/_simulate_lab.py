@@ -13,7 +13,7 @@ import numpy.typing as npt
 from alignkit._check import as_labels, check_choice, check_count
 from alignkit._io import atomic_write
 from alignkit._typing import FloatArray, IntArray, PathLike, RNGLike
-from alignkit.data import _simulate_brain as brain
+from alignkit.data import _simulate_meg as recording
 from alignkit.data import _simulate_objects as objects
 from alignkit.data import _simulate_people as behaviour
 from alignkit.data._simulate_streams import Stream, as_seed, stream
@@ -21,7 +21,7 @@ from alignkit.rsa import RDM, Triplets, TwoAFC, pair_probabilities
 
 if TYPE_CHECKING:
     from alignkit.data._render import Image
-    from alignkit.data._simulate_brain import SimulatedMEG
+    from alignkit.data._simulate_meg import SimulatedMEG
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -362,7 +362,7 @@ class SimulatedLab:
         ValueError
             More people than the lab has, too few channels, or an epoch that does not hold onset and peak.
         """
-        design = brain.MEGDesign(
+        design = recording.MEGDesign(
             n_subjects=n_subjects,
             n_trials=n_trials,
             n_channels=n_channels,
@@ -377,7 +377,7 @@ class SimulatedLab:
         check_at_most("n_subjects", n_subjects, len(self.participants), "people in the lab")
         check_count("n_channels", n_channels, len(self.dimension_names))
         low_level = objects.is_low_level(len(self.dimension_names))
-        return brain.record(self.judges, low_level, design, self.seed)
+        return recording.record(self.judges, low_level, design, self.seed)
 
 
 def check_at_most(name: str, value: int, maximum: int, what: str) -> None:
