@@ -32,5 +32,5 @@ def test_what_is_no_size_is_refused(text):
 
 @pytest.mark.parametrize("value", [None, True, [1], b"1 GB"])
 def test_what_is_neither_number_nor_text_is_refused(value):
-    with pytest.raises(TypeError, match="^memory must be a number of bytes or a text"):
+    with pytest.raises(TypeError, match=r"^memory must be a number of bytes or a text"):
         as_bytes(value)
