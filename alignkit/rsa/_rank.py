@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -18,7 +18,8 @@ def rank(values: object, /, *, backend: Backend = "auto") -> Any:
     Parameters
     ----------
     values : array_like or tensor, shape (..., n)
-        Numbers without NaN. float32 is ranked as it is, in less time.
+        Numbers without NaN. float32 is ranked as it is, in less time; uint8 and uint16 (counts) by counting, in a
+        tenth of it.
     backend : {"auto", "numpy", "numba"}
         Which kernel ranks; the ranks are the same. Tensors on a device are ranked there, by torch.
 
@@ -44,7 +45,7 @@ def rank(values: object, /, *, backend: Backend = "auto") -> Any:
     >>> rank([30.0, 10.0, 30.0])
     array([2.5, 1. , 2.5])
     """
-    array = as_floats("values", values)
+    array = values if _is_small(values) else as_floats("values", values)
     if array.ndim == 0 or 0 in array.shape:
         msg = f"values must hold at least one number along its last axis; got shape {tuple(array.shape)}."
         raise ValueError(msg)
@@ -52,6 +53,10 @@ def rank(values: object, /, *, backend: Backend = "auto") -> Any:
         msg = "values holds NaN, which has no rank; drop it first."
         raise ValueError(msg)
     return midranks(array.reshape(-1, array.shape[-1]), backend).reshape(array.shape)
+
+
+def _is_small(values: object) -> TypeGuard[AnyArray]:
+    return type(values) is np.ndarray and values.dtype in (np.uint8, np.uint16)
 
 
 @on_host

@@ -115,6 +115,18 @@ def test_ranks_of_long_rows_equal_scipy(module, kind, dtype, rng):
     assert np.array_equal(module.dense_ranks(x), rankdata(x, "dense", axis=1) - 1)
 
 
+@pytest.mark.parametrize("module", MODULES[:2])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("n", [1, 9, 100_001])
+def test_ranks_of_counts_equal_scipy(module, dtype, n, rng):
+    x = frozen(rng.binomial(24, 0.55, (2, n)).astype(dtype) * (np.iinfo(dtype).max // 24))
+    expected = rankdata(x, axis=1)
+    assert np.array_equal(module.midranks(x), expected)
+    assert np.array_equal(module.whole_ranks(x), 2 * expected - n - 1)
+    assert module.whole_ranks(x).dtype == np.float32
+    assert np.array_equal(module.dense_ranks(x), rankdata(x, "dense", axis=1) - 1)
+
+
 @pytest.mark.parametrize("n", [31, 32, 33, 34, 40])
 def test_the_longest_run_that_is_put_in_order_one_by_one(n, rng):
     x = np.r_[rng.permutation(n) // 2 * 2.0**-52 + 1, -1e300, 1e300][None]

@@ -45,7 +45,7 @@ def test_hundred_thousand_ties_need_64_bits():
     assert np.all(rank(np.zeros(100_001)) == 50_001)
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int8, np.float16, np.float32])
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.uint16, np.float16, np.float32])
 def test_dtypes(dtype):
     assert rank(np.array([1, 0, 1], dtype=dtype)).tolist() == [2.5, 1.0, 2.5]
 
