@@ -1,3 +1,5 @@
 """M/EEG: from epochs to RDMs over time, to a time course beside its noise ceiling, to honest statistics."""
 
-__all__: list[str] = []
+from alignkit.meg._rdm_store import RDMStore
+
+__all__ = ["RDMStore"]

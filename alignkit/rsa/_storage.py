@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import as_floats
+from alignkit._check import as_floats, check_count
 from alignkit._io import MAX_BYTES, check_file, exchange, load_array, load_npz, save_npz
 from alignkit._typing import AnyArray, PathLike
 from alignkit.rsa._container import RDM, condensed_rdm
+from alignkit.rsa._counts import dtype_of_counts, from_counts
 
 if TYPE_CHECKING:
     import zarr
 
-_SCHEMA = "alignkit.RDM/1"
+SCHEMA = "alignkit.RDM/1"
+#: A zarr folder that is written slice by slice has an array of that name: which slices are done.
+DONE = "done"
 
 
 def save(rdm: RDM, path: PathLike) -> None:
@@ -58,7 +61,7 @@ def _to_parts(rdm: RDM) -> tuple[dict[str, AnyArray], dict[str, Any]]:
         arrays["labels"] = np.array(rdm.labels)
     arrays |= {f"coord_{name}": values for name, values in rdm.coords.items()}
     meta = {
-        "schema": _SCHEMA,
+        "schema": SCHEMA,
         "dims": list(rdm.dims),
         "metric": rdm.metric,
         "provenance": dict(rdm.provenance),
@@ -67,15 +70,22 @@ def _to_parts(rdm: RDM) -> tuple[dict[str, AnyArray], dict[str, Any]]:
 
 
 def _from_parts(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) -> RDM:
-    if meta.get("schema") != _SCHEMA:
-        msg = f"{path} is not an RDM saved by alignkit (schema {_SCHEMA!r} expected, got {meta.get('schema')!r})."
+    if meta.get("schema") != SCHEMA:
+        msg = f"{path} is not an RDM saved by alignkit (schema {SCHEMA!r} expected, got {meta.get('schema')!r})."
+        raise ValueError(msg)
+    done = arrays.get(DONE, np.ones(1))
+    if not done.all():
+        msg = (
+            f"{path} holds {np.count_nonzero(done):,} of {done.size:,} slices: what writes it has not finished; run "
+            "that again with the same options to continue."
+        )
         raise ValueError(msg)
     if "values" not in arrays:
         msg = f"{path} is damaged: its values are missing."
         raise ValueError(msg)
     try:
         return condensed_rdm(
-            as_floats("values", arrays["values"]),
+            as_floats("values", _decoded(arrays["values"], meta.get("n_decisions"))),
             arrays["labels"].tolist() if "labels" in arrays else None,
             dims=meta["dims"],
             coords={name.removeprefix("coord_"): v for name, v in arrays.items() if name.startswith("coord_")},
@@ -85,6 +95,17 @@ def _from_parts(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) -
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{path} is damaged: its parts do not make an RDM ({error})."
         raise ValueError(msg) from error
+
+
+def _decoded(values: AnyArray, n_decisions: object) -> AnyArray:
+    """Return the values, or the accuracies where counts of decisions were stored."""
+    if n_decisions is None:
+        return values
+    number = check_count("n_decisions", n_decisions, 1)
+    if values.dtype != dtype_of_counts(number):
+        msg = f"counts of {number} decisions are not stored as {values.dtype}"
+        raise ValueError(msg)
+    return from_counts(values, number)
 
 
 def _save_zarr(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) -> None:
@@ -108,12 +129,12 @@ def _save_zarr(path: Path, arrays: dict[str, AnyArray], meta: dict[str, Any]) ->
                 # every chunk is written, so that a missing one means damage
                 group.create_array(name, data=np.asarray(array), config={"write_empty_chunks": True})
         group.attrs["alignkit"] = meta
-        _swap(workshop, path)
+        swap(workshop, path)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
-def _swap(workshop: Path, path: Path) -> None:
+def swap(workshop: Path, path: Path) -> None:
     # a folder cannot be replaced in one step, only exchanged, and not everywhere: else the old one steps aside
     # first and comes back on failure
     if path.exists() and exchange(workshop / "new", path):
@@ -141,6 +162,9 @@ def _load_zarr(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
         with warnings.catch_warnings():  # about members that have no metadata any more: they are missed below
             warnings.simplefilter("ignore")
             arrays = _read_arrays(group)
+        if (path / DONE).exists() and DONE not in arrays:
+            msg = "its list of slices that are done is lost"
+            raise ValueError(msg)
         attributes = dict(group.attrs)
     except Exception as error:  # zarr raises many kinds on damaged folders
         msg = f"{path} is not a readable zarr folder ({error}); it is incomplete or damaged."
@@ -153,12 +177,18 @@ def _load_zarr(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
 def _read_arrays(group: zarr.Group) -> dict[str, AnyArray]:
     members = dict(group.arrays())
     # a few bytes of metadata can claim any shape
-    total = sum(math.prod(array.shape) * array.dtype.itemsize for array in members.values())
+    total = sum(math.prod(array.shape) * _item_bytes(array.dtype) for array in members.values())
     if total > MAX_BYTES:
         msg = f"it expands to {total / 2**30:.1f} GiB, more than the {MAX_BYTES // 2**30} GiB allowed"
         raise ValueError(msg)
+    if DONE in members and not np.asarray(members[DONE][...]).all():
+        members = {DONE: members[DONE]}
     for name, array in members.items():
         if array.nchunks_initialized != array.nchunks:
             msg = f"{array.nchunks - array.nchunks_initialized} of {array.nchunks} chunks of {name!r} are missing"
             raise ValueError(msg)
     return {name: np.asarray(array[...]) for name, array in members.items()}
+
+
+def _item_bytes(dtype: np.dtype[Any]) -> int:
+    return 8 if dtype.kind == "u" else dtype.itemsize  # counts become accuracies

@@ -1,0 +1,299 @@
+"""The folder of a store of RDMs: an array (time, pair) in pieces, what it is about, and which times are done."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from alignkit._check import shown
+from alignkit._io import check_file
+from alignkit._lock import FolderLock
+from alignkit._typing import AnyArray, BoolArray, FloatArray
+from alignkit.rsa._condensed import n_items_of
+from alignkit.rsa._counts import dtype_of_counts, missing_count
+from alignkit.rsa._storage import DONE, SCHEMA, swap
+
+#: Values of a piece on disk, at most: one time of 2,900 items.
+_MOST = 1 << 22
+#: Values of a piece where one time is smaller: a folder of a thousand tiny files is slow.
+_FEWEST = 1 << 18
+#: Bytes of a piece that a folder made by others may ask for.
+_LARGEST_PIECE = 1 << 30
+_VALUES = "values"
+_TIMES = "coord_time"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class StoreFiles:
+    """An open folder.
+
+    ``values`` is a Zarr array (time, pair) of floats or of counts; ``meta`` holds ``metric``, ``provenance`` and
+    ``n_decisions``; ``group`` the Zarr group.
+    """
+
+    path: Path
+    labels: tuple[str, ...] | None
+    times: FloatArray
+    values: Any
+    meta: dict[str, Any]
+    group: Any
+
+    def read_done(self) -> BoolArray:
+        """Return which times are on disk: all, where no such list is kept."""
+        if not (self.path / DONE).exists():
+            return np.ones(len(self.times), dtype=np.bool_)
+        try:
+            done = self.group[DONE]
+            if done.shape == self.times.shape and done.dtype == np.bool_:
+                return np.asarray(done[...])
+        except Exception as error:  # zarr raises many kinds on damaged folders
+            msg = f"{self.path} is damaged: its list of times that are done cannot be read ({error})."
+            raise ValueError(msg) from error
+        msg = f"{self.path} is damaged: its list of times that are done does not fit its times."
+        raise ValueError(msg)
+
+    def write(self, start: int, values: AnyArray) -> None:
+        """Write slices; they are on disk when this returns."""
+        self.values[start : start + len(values)] = values
+        for piece in self._pieces(start, start + len(values)):
+            _flush(piece)
+
+    def write_done(self, done: BoolArray) -> None:
+        """Keep which times are on disk; the old list stays until the new one is whole."""
+        self.group[DONE][...] = done
+
+    def read(self, start: int, stop: int) -> AnyArray:
+        """Return slices, or raise when some are lost or damaged."""
+        lost = [piece for piece in self._pieces(start, stop) if not piece.is_file()]
+        if lost:
+            msg = f"{self.path} is damaged: {lost[0].relative_to(self.path)} is missing."
+            raise ValueError(msg)
+        try:
+            return np.asarray(self.values[start:stop])
+        except Exception as error:  # zarr raises many kinds on damaged folders
+            msg = f"{self.path} is damaged: its times from {start} up to {stop} cannot be read ({error})."
+            raise ValueError(msg) from error
+
+    def _pieces(self, start: int, stop: int) -> list[Path]:
+        times, pairs = self.values.chunks
+        rows = range(start // times, -(-stop // times))
+        columns = range(-(-self.values.shape[1] // pairs))
+        encode = self.values.metadata.encode_chunk_key
+        return [self.path / _VALUES / encode(at) for at in itertools.product(rows, columns)]
+
+
+def _flush(file: Path) -> None:
+    handle = os.open(file, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def create_files(
+    path: Path,
+    labels: tuple[str, ...],
+    times: FloatArray,
+    dtype: np.dtype[Any],
+    meta: Mapping[str, Any],
+    *,
+    overwrite: bool,
+) -> tuple[StoreFiles, FolderLock]:
+    """Make a folder, or open the one that the same computation left; either way locked by this process.
+
+    Raises
+    ------
+    FileExistsError
+        The folder holds another computation, or something else.
+    FileNotFoundError
+        The folder that it shall lie in is not there.
+    BlockingIOError
+        Another process writes to it.
+    ValueError
+        Another suffix.
+    """
+    if path.suffix != ".zarr":
+        msg = f"a store of RDMs is a folder whose name ends in .zarr; got {str(path)!r}."
+        raise ValueError(msg)
+    if not path.parent.is_dir():
+        msg = f"the folder {path.parent} does not exist; create it first."
+        raise FileNotFoundError(msg)
+    if path.exists() and not (path / "zarr.json").is_file():
+        msg = f"{path} exists and is no store of RDMs; choose another name."
+        raise FileExistsError(msg)
+    lock = FolderLock(path) if path.exists() else None
+    try:
+        if lock is None or overwrite:
+            _make(path, labels, times, dtype, meta)
+            if lock is not None:
+                lock.release()  # of the folder that was there
+            lock = FolderLock(path)
+        files = open_files(path, "r+")
+        _check_same(files, labels, times, dtype, meta)
+        for leftover in path.rglob("*.partial"):  # what a killed process was about to write
+            leftover.unlink()
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    return files, lock
+
+
+def _make(
+    path: Path, labels: tuple[str, ...], times: FloatArray, dtype: np.dtype[Any], meta: Mapping[str, Any]
+) -> None:
+    import zarr
+
+    # written beside the target, then renamed: a kill leaves a whole store or none
+    workshop = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        group = zarr.open_group(workshop / "new", mode="w", zarr_format=3)
+        shape = (len(times), len(labels) * (len(labels) - 1) // 2)
+        # counts halve when they are compressed; floats hardly shrink and take ten times as long
+        packing: dict[str, Any] = {} if dtype.kind == "u" else {"compressors": None}
+        # no value is ever what a lost piece reads as: zarr leaves out pieces of that value alone, and none else
+        fill = missing_count(dtype) - 1 if dtype.kind == "u" else -np.inf
+        whole: Any = {"write_empty_chunks": True}
+        group.create_array(_VALUES, shape=shape, chunks=_piece(*shape), dtype=dtype, fill_value=fill, **packing)
+        group.create_array(_TIMES, data=times, config=whole)
+        group.create_array(DONE, data=np.zeros(len(times), dtype=np.bool_), config=whole)
+        group.attrs["labels"] = list(labels)
+        group.attrs["alignkit"] = {"schema": SCHEMA, "dims": ["time"], **meta}
+        if path.exists():
+            swap(workshop, path)
+        else:
+            _settle(workshop / "new", path)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _settle(new: Path, path: Path) -> None:
+    try:
+        new.rename(path)
+    except OSError:
+        if not (path / "zarr.json").is_file():  # else another process was faster, and its folder counts
+            raise
+
+
+def _piece(n_times: int, n_pairs: int) -> tuple[int, int]:
+    n_pieces = -(-n_pairs // _MOST)
+    return min(n_times, max(1, _FEWEST // n_pairs)), -(-n_pairs // n_pieces)
+
+
+def open_files(path: Path, mode: Literal["r", "r+"] = "r") -> StoreFiles:
+    """Open a folder, checking that its parts fit together.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such folder.
+    ValueError
+        A damaged folder, or one that holds something else.
+    """
+    import zarr
+
+    if not path.is_dir():
+        check_file(path)
+        msg = f"{path} is a file; a .zarr folder is expected."
+        raise ValueError(msg)
+    try:
+        with warnings.catch_warnings():  # about members that have no metadata any more: they are missed below
+            warnings.simplefilter("ignore")
+            # version 3 only: version 2 has a filter that unpickles
+            group: Any = zarr.open_group(path, mode=mode, zarr_format=3)
+            attributes = dict(group.attrs)
+            values = group[_VALUES]
+            times = _read_times(group) if (path / _TIMES).exists() else None
+    except Exception as error:  # zarr raises many kinds on damaged folders
+        msg = f"{path} is not a readable store of RDMs ({error}); it is incomplete, damaged or something else."
+        raise ValueError(msg) from error
+    meta = _checked_meta(path, attributes.get("alignkit"))
+    _check_values(path, values, meta)
+    labels = _checked_labels(path, attributes.get("labels"), values.shape[1])
+    if times is None:
+        times = np.arange(values.shape[0], dtype=np.float64)
+    if times.shape != values.shape[:1]:
+        msg = f"{path} is damaged: it holds {values.shape[0]} slices and {times.size} times."
+        raise ValueError(msg)
+    return StoreFiles(path, labels, times, values, meta, group)
+
+
+def _read_times(group: Any) -> FloatArray:
+    times = group[_TIMES]
+    if times.ndim != 1 or times.size > 10_000_000 or times.dtype.kind not in "fiu":
+        msg = f"its times have shape {times.shape} and dtype {times.dtype}"
+        raise ValueError(msg)
+    return np.asarray(times[...], dtype=np.float64)
+
+
+def _checked_meta(path: Path, meta: object) -> dict[str, Any]:
+    if not isinstance(meta, dict) or meta.get("schema") != SCHEMA or not isinstance(meta.get("provenance"), dict):
+        msg = f"{path} is a zarr folder, but no RDMs that alignkit saved."
+        raise ValueError(msg)
+    if meta.get("dims") != ["time"]:
+        msg = f"{path} holds RDMs with the axes {shown(meta.get('dims'))}, not over time alone; read it with RDM.load."
+        raise ValueError(msg)
+    if not isinstance(meta.get("metric"), str | None):
+        msg = f"{path} is damaged: its metric is {shown(meta['metric'])}."
+        raise ValueError(msg)
+    return {name: meta.get(name) for name in ("metric", "provenance", "n_decisions")}
+
+
+def _check_values(path: Path, values: Any, meta: Mapping[str, Any]) -> None:
+    n_decisions = meta.get("n_decisions")
+    try:
+        expected = values.dtype if n_decisions is None else dtype_of_counts(n_decisions)
+        fits = values.dtype == expected and (values.dtype.kind == "f" or n_decisions is not None)
+        if not fits or values.ndim != 2 or np.prod(values.chunks) * 8 > _LARGEST_PIECE:
+            msg = f"values of dtype {values.dtype}, shape {values.shape}, in pieces of {values.chunks}"
+            raise ValueError(msg)
+        n_items_of(values.shape[1], "it")
+    except (ValueError, TypeError, AttributeError) as error:
+        msg = f"{path} is damaged: its values are no RDMs over time ({error})."
+        raise ValueError(msg) from error
+
+
+def _checked_labels(path: Path, labels: object, n_pairs: int) -> tuple[str, ...] | None:
+    if labels is None:
+        return None
+    n_items = n_items_of(n_pairs)
+    if isinstance(labels, list) and len(set(map(str, labels))) == n_items and all(isinstance(x, str) for x in labels):
+        return tuple(labels)
+    msg = f"{path} is damaged: its labels are not {n_items} different names."
+    raise ValueError(msg)
+
+
+def _check_same(
+    files: StoreFiles, labels: tuple[str, ...], times: FloatArray, dtype: np.dtype[Any], meta: Mapping[str, Any]
+) -> None:
+    different = []
+    if files.labels != labels:
+        different.append(f"{len(files.labels or ())} labels there, {len(labels)} others here")
+    if files.times.shape != times.shape or not np.allclose(files.times, times, rtol=0, atol=1e-9):
+        different.append(f"{_span(files.times)} there, {_span(times)} here")
+    there = {**files.meta, "dtype": str(files.values.dtype), **files.meta["provenance"]}
+    here = {**meta, "dtype": str(dtype), **meta["provenance"]}
+    different += [
+        f"{name} {shown(there.get(name), 40)} there, {shown(here.get(name), 40)} here"
+        for name in {**there, **here}
+        if name != "provenance" and there.get(name) != here.get(name)
+    ]
+    if different:
+        msg = (
+            f"{files.path} holds another computation ({'; '.join(different[:3])}); choose another name, or replace it "
+            "with overwrite=True."
+        )
+        raise FileExistsError(msg)
+
+
+def _span(times: FloatArray) -> str:
+    return f"{len(times)} times from {times[0]:g} to {times[-1]:g} s" if times.size else "no times"
