@@ -20,15 +20,17 @@ class Whitening:
     """Noise covariances for a stretch of times, and the roots that make their noise white.
 
     ``matrices``, shape (sets, times or 1, channels, channels), are covariances: one set outside each fold and, last,
-    one of all trials, or that one alone. ``kept``, shape (sets,), are the directions that are not cut off: at most
-    ``rank``. ``types`` are the positions of the channels of each type of sensor, whose units may differ.
+    one of all trials, or that one alone; or precisions, if ``inverted``. ``kept``, shape (sets,), are the directions
+    that are not cut off: at most ``rank``. ``types`` are the positions of the channels of each type of sensor, whose
+    units may differ.
     """
 
     matrices: FloatArray
     rank: int
     kept: IntArray
     types: tuple[IntArray, ...]
-    dtype: np.dtype[Any] = dataclasses.field(default_factory=lambda: np.dtype(np.float64))
+    dtype: np.dtype[Any]
+    inverted: bool = False
     _known: dict[tuple[int, bool], AnyArray] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
@@ -65,7 +67,10 @@ class Whitening:
         kept = int(self.kept[number])
 
         def root(matrix: FloatArray) -> AnyArray:
-            found = root_of(matrix, self.types, self.rank, kept, symmetric=symmetric)
+            if self.inverted:
+                found = _root_of_precision(matrix, symmetric=symmetric)
+            else:
+                found = root_of(matrix, self.types, self.rank, kept, symmetric=symmetric)
             return found.astype(self.dtype, copy=False)
 
         roots = np.stack(each(root, list(self.matrices[number])))
@@ -122,6 +127,13 @@ def root_of(
     if symmetric:
         return root @ vectors.T / scale[:, None]
     return np.pad(root / scale[:, None], ((0, 0), (0, rank - kept)))
+
+
+@one_blas_thread()
+def _root_of_precision(precision: FloatArray, *, symmetric: bool) -> FloatArray:
+    values, vectors = np.linalg.eigh(precision)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root @ vectors.T if symmetric else root
 
 
 def _triangular_root(covariance: FloatArray) -> FloatArray:

@@ -45,15 +45,15 @@ def as_noise(noise: Any, kind: str, n_channels: int, folds: Sequence[str] | None
     method, shrinkage = _estimate(noise, kind)
     found = _matrices(matrices, folds)
     if isinstance(found, list):
-        covariances = [_check(f"noise[{i}]", one, kind, n_channels) for i, one in enumerate(found)]
+        covariances = [check_matrix(f"noise[{i}]", one, kind, n_channels) for i, one in enumerate(found)]
         if kind == "precision":
             covariances = [inverse(f"noise[{i}]", one) for i, one in enumerate(covariances)]
         else:
             for i, one in enumerate(covariances):
                 inverse(f"noise[{i}]", one)
         return Noise(f"{method} per fold", covariances=np.stack(covariances), shrinkage=shrinkage)
-    matrix = _check("noise", found, kind, n_channels)
-    root = _root_of_precision(matrix) if kind == "precision" else _root_of_inverse("noise", matrix)
+    matrix = check_matrix("noise", found, kind, n_channels)
+    root = root_of_precision(matrix) if kind == "precision" else _root_of_inverse("noise", matrix)
     return Noise(method, root=root, shrinkage=shrinkage)
 
 
@@ -97,7 +97,8 @@ def _by_name(noise: Mapping[Any, Any], folds: Sequence[str] | None) -> list[Any]
     return [named[name] for name in wanted] if wanted else list(named.values())
 
 
-def _check(name: str, matrix: FloatArray, kind: str, n_channels: int) -> FloatArray:
+def check_matrix(name: str, matrix: FloatArray, kind: str, n_channels: int) -> FloatArray:
+    """Return a matrix of the channels, exactly symmetric, or raise where it is none."""
     if matrix.ndim != 2 or len(set(matrix.shape)) != 1:
         msg = f"{name} must be a ({n_channels}, {n_channels}) {kind} matrix; got shape {matrix.shape}. {RESIDUALS}"
         raise ValueError(msg)
@@ -112,7 +113,7 @@ def _check(name: str, matrix: FloatArray, kind: str, n_channels: int) -> FloatAr
     return (matrix + matrix.T) / 2
 
 
-def _root_of_precision(precision: FloatArray) -> FloatArray:
+def root_of_precision(precision: FloatArray) -> FloatArray:
     """Return R with R R' = P, or raise unless P is positive semi-definite."""
     try:
         return np.asarray(np.linalg.cholesky(precision), dtype=np.float64)
