@@ -88,16 +88,24 @@ class _Measure:
 
 
 def pools(
-    rows: FloatArray, method: str, pooling: str, valid: BoolArray, sigma_k: FloatArray | None = None
+    rows: AnyArray,
+    method: str,
+    pooling: str,
+    valid: BoolArray,
+    sigma_k: FloatArray | None = None,
+    *,
+    prepared: AnyArray | None = None,
 ) -> list[Pool]:
     """Return the pool of every cell of ``rows``, shape (subject, cell, pairs), which holds the ``valid`` pairs alone.
 
-    Every row is ranked, or brought to its scale, once.
+    Every row is ranked, or brought to its scale, once; or not at all where it is ``prepared``, shape (subject * cell,
+    ...), already.
     """
     n_subjects, n_cells, n_pairs = rows.shape
     flat = rows.reshape(-1, n_pairs)
     measure = _measure(method, valid, sigma_k)
-    prepared = measure.kind.prepare(flat, "auto")
+    if prepared is None:
+        prepared = measure.kind.prepare(flat, "auto")
     scaled = flat if pooling == "raw" else _scaled(flat, prepared, measure, pooling)
     undefined = undefined_rows(flat, plain_of(method)).reshape(n_subjects, n_cells)
     scaled, prepared = (x.reshape(n_subjects, n_cells, -1) for x in (scaled, prepared))
@@ -121,7 +129,7 @@ def _unchanged(rows: FloatArray) -> FloatArray:
     return rows
 
 
-def _scaled(rows: FloatArray, prepared: AnyArray, measure: _Measure, pooling: str) -> AnyArray:
+def _scaled(rows: AnyArray, prepared: AnyArray, measure: _Measure, pooling: str) -> AnyArray:
     """Return rows on the scale on which they are averaged."""
     if measure.vectors is None:
         return np.asarray(whole_ranks(prepared)) if measure.method in _KENDALL else prepared

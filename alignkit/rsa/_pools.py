@@ -92,13 +92,18 @@ class RowPool:
     """Subjects whose RDMs are added up pair by pair: methods of ranks must rank every sum anew.
 
     ``scaled`` is what is added up and ``prepared`` what is compared; ``directed`` says that only a mean of zeros, not
-    any constant one, has no similarity to anything.
+    any constant one, has no similarity to anything. ``largest`` is the largest magnitude of every subject.
     """
 
     scaled: AnyArray
     prepared: AnyArray
     kind: Similarity
     directed: bool
+    largest: FloatArray = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        largest = np.maximum(self.scaled.max(axis=-1), -self.scaled.min(axis=-1))
+        object.__setattr__(self, "largest", largest.astype(np.float64))
 
     @property
     def n_together(self) -> int:
@@ -156,7 +161,7 @@ class RowPool:
 
         They leave nothing but rounding, which has ranks and a direction, but no meaning.
         """
-        limit = 4 * np.finfo(np.float64).eps * (weights @ np.abs(self.scaled).max(axis=-1).astype(np.float64))
+        limit = 4 * np.finfo(np.float64).eps * (weights @ self.largest)
         high, low = total.max(axis=-1), total.min(axis=-1)
         extent = np.maximum(high, -low) if self.directed else high - low
         total[extent <= limit] = 0.0
