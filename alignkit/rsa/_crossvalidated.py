@@ -29,7 +29,7 @@ APART = {
 }
 NO_VARIANCE = "items whose cross-validated variance is not positive"
 #: A cross-validated variance up to this part of the plain one is zero but for rounding.
-_ROUNDING = {"float64": 1e-13, "float32": 1e-5}
+ROUNDING = {"float64": 1e-13, "float32": 1e-5}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _angles(x: Array, patterns: Patterns) -> tuple[Array, list[Undefined]]:
     plain = cast(_plain_products(x, x, patterns), patterns.dtype)[..., :, None]
     if floor:
         own = xp.maximum(own, floor * plain)
-    empty = own <= _ROUNDING[patterns.dtype] * plain
+    empty = own <= ROUNDING[patterns.dtype] * plain
     lengths = root(xp.where(empty, 1.0, own))
     values = _with_ties(upper_triangle(1.0 - cross / (lengths * transposed(lengths))), 1e-13)
     empty = upper_triangle(empty | transposed(empty))
