@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from alignkit._typing import FloatArray, IntArray, PathLike, RNGLike
 from alignkit.data import _simulate_meg as recording
 from alignkit.data import _simulate_objects as objects
 from alignkit.data import _simulate_people as behaviour
+from alignkit.data._simulate_meg_design import MEGDesign
 from alignkit.data._simulate_streams import Stream, as_seed, stream
 from alignkit.rsa import RDM, Triplets, TwoAFC, pair_probabilities
 
@@ -318,7 +319,8 @@ class SimulatedLab:
         self,
         *,
         n_subjects: int = 4,
-        n_trials: int = 6,
+        n_trials: int | None = None,
+        n_sessions: int | None = None,
         n_channels: int = 32,
         n_times: int = 60,
         sfreq: float = 100.0,
@@ -326,21 +328,27 @@ class SimulatedLab:
         onset_s: float = 0.08,
         peak_s: float = 0.15,
         latency_sd_s: float = 0.0,
+        session_sd: float = 0.1,
         snr: float = 0.03,
+        noise: Literal["realistic", "white"] = "realistic",
+        rank: int | None = None,
     ) -> SimulatedMEG:
         r"""Simulate M/EEG epochs with a planted onset, peak and RDM.
 
         The signal's energy e(t) is zero up to the onset, rises in a straight line to 1 at the peak and decays
         exponentially. It moves from low-level latents (colour, texture, gloss) to high-level ones (shape) by a
         logistic share m(t), one half at the peak, so that squared distances are
-        :math:`e [(1-m) D_{low} + m D_{high}]`. White noise of variance 1 is added to each trial.
+        :math:`e [(1-m) D_{low} + m D_{high}]`. Each latent has a smooth field over a helmet of sensors, low-level ones
+        occipital and high-level ones temporal. The fields are orthonormal, so that distances are exact.
 
         Parameters
         ----------
         n_subjects : int
-            People, the first of the lab's, each with their own weights on the latents and own topographies.
-        n_trials : int
-            Times each object is shown.
+            People, the first of the lab's, each with their own weights on the latents and own fields.
+        n_trials : int, optional
+            Times each object is shown in all; by default once per session, or 6 times.
+        n_sessions : int, optional
+            Sessions, by default one per showing (THINGS-MEG: 12 of each). They divide ``n_trials``.
         n_channels : int
             Sensors, at least as many as there are dimensions.
         n_times, sfreq, start_s : int, float, float
@@ -349,22 +357,38 @@ class SimulatedLab:
             Seconds after picture onset.
         latency_sd_s : float
             Standard deviation over people of a shift of onset and peak, in seconds.
+        session_sd : float
+            How sessions differ: standard deviation of the logarithm of the signal's gain (products of two sessions'
+            gains average 1), and of a constant field added to a session, relative to the noise.
         snr : float
-            Variance of the signal over objects at the peak divided by the noise variance of one trial; 0 for none.
+            Variance of the signal over objects at the peak divided by the noise variance of one trial, both mean over
+            channels; 0 for none.
+        noise : {"realistic", "white"}
+            Added to each trial, with variance 1 (mean over channels). Realistic noise has 1/f power (flat below 1 Hz)
+            and correlates by ``exp(-distance / 6 cm)`` between sensors; no latent has more of it than another, so that
+            whitened distances are the planted ones times a constant.
+        rank : int, optional
+            Independent channels, at least as many as there are dimensions; by default all. Lower ranks are those of
+            data after signal-space separation or projections: noise and signal span exactly so many.
 
         Returns
         -------
         SimulatedMEG
-            The epochs, float32, and their truth. Person s's data do not depend on ``n_subjects``.
+            The epochs, float32, and their truth. Person s's data do not depend on ``n_subjects``. Large recordings
+            need not fit into memory: see ``SimulatedMEG.sessions``.
 
         Raises
         ------
         ValueError
-            More people than the lab has, too few channels, or an epoch that does not hold onset and peak.
+            More people than the lab has, too few channels or too low a rank, sessions that do not divide the trials,
+            or an epoch that does not hold onset and peak.
         """
-        design = recording.MEGDesign(
+        n_dimensions = len(self.dimension_names)
+        n_trials = (6 if n_sessions is None else n_sessions) if n_trials is None else n_trials
+        design = MEGDesign(
             n_subjects=n_subjects,
             n_trials=n_trials,
+            n_sessions=n_trials if n_sessions is None else n_sessions,
             n_channels=n_channels,
             n_times=n_times,
             sfreq=sfreq,
@@ -372,11 +396,15 @@ class SimulatedLab:
             onset_s=onset_s,
             peak_s=peak_s,
             latency_sd_s=latency_sd_s,
+            session_sd=session_sd,
             snr=snr,
+            noise=noise,
+            rank=n_channels if rank is None else check_count("rank", rank, n_dimensions),
         )
         check_at_most("n_subjects", n_subjects, len(self.participants), "people in the lab")
-        check_count("n_channels", n_channels, len(self.dimension_names))
-        low_level = objects.is_low_level(len(self.dimension_names))
+        check_count("n_channels", n_channels, n_dimensions)
+        check_at_most("rank", design.rank, n_channels, "channels")
+        low_level = objects.is_low_level(n_dimensions)
         return recording.record(self.judges, low_level, design, self.seed)
 
 

@@ -3,176 +3,314 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from alignkit._check import check_count, check_not_negative, check_positive
-from alignkit._typing import BoolArray, FloatArray, IntArray
-from alignkit.data._simulate_brain import scaled, topography
+from alignkit._check import check_count
+from alignkit._typing import BoolArray, FloatArray, IntArray, PathLike
+from alignkit.data._simulate_brain import scaled
+from alignkit.data._simulate_meg_design import MEGDesign
+from alignkit.data._simulate_meg_recorder import Patterns, Recorder
 from alignkit.data._simulate_people import Judges
+from alignkit.data._simulate_sensors import helmet
 from alignkit.data._simulate_streams import Stream, stream
 from alignkit.rsa import RDM, rdm
 
-_DECAY = 0.8  # per rise time, the span from onset to peak
+if TYPE_CHECKING:
+    import mne
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SimulatedMEG:
-    """Simulated M/EEG epochs with their planted truth.
+    """Simulated M/EEG epochs with their planted truth; made by ``SimulatedLab.meg``.
+
+    Nothing is recorded before it is asked for: :attr:`patterns` holds everybody's trials at once, :meth:`sessions`
+    one session's at a time, :meth:`epochs` one person's as MNE's; :meth:`write_things` writes files.
 
     Attributes
     ----------
-    patterns : ndarray of float32, shape (subject, trial, channel, time)
-        Epochs: signal of the trial's object plus white noise of variance 1.
     condition : ndarray of int, shape (trial,)
         Which object each trial shows: a position in ``labels``.
     repetition : ndarray of int, shape (trial,)
         Which showing of that object it is: independent folds for cross-validation.
+    session : ndarray of int, shape (trial,)
+        In which session: folds for leave-one-session-out. One showing per session unless asked otherwise.
     times : ndarray, shape (time,)
         Seconds from picture onset.
     subjects, labels : tuple of str
         Names of the people (those of the lab) and of the objects.
+    channels : tuple of str
+        Names of the sensors; the third letter is the region (O, T, P, F or C), as in CTF's.
+    positions : ndarray, shape (channel, 3)
+        Metres in head coordinates (x right, y forward, z up).
     onset_s, peak_s : ndarray, shape (subject,)
         When each person's signal starts and is largest, in seconds.
     snr : float
         Variance of the signal over objects at the peak, mean over channels, divided by the noise variance of one trial.
+    rank : int
+        Independent channels: rank of the data.
     low, high : RDM
         Early (colour, texture, gloss) and late (shape) vision's squared distances of latents, mean 1.
-    planted : RDM, dims ("time",)
-        Noise-free squared distances per channel of a person with even weights and the lab's onset and peak:
-        e(t) [(1 - m(t)) low + m(t) high] times the signal's scale.
     """
 
-    patterns: npt.NDArray[np.float32]
     condition: IntArray
     repetition: IntArray
+    session: IntArray
     times: FloatArray
     subjects: tuple[str, ...]
     labels: tuple[str, ...]
+    channels: tuple[str, ...]
+    positions: FloatArray
     onset_s: FloatArray
     peak_s: FloatArray
     snr: float
+    rank: int
     low: RDM
     high: RDM
-    planted: RDM
+    _recorder: Recorder
+    _kept: dict[str, Patterns] = dataclasses.field(default_factory=dict)
 
     @property
     def sfreq(self) -> float:
         """Samples per second."""
         return float(1 / (self.times[1] - self.times[0]))
 
+    @property
+    def n_sessions(self) -> int:
+        """Number of sessions."""
+        return int(self.session[-1]) + 1
+
+    @property
+    def patterns(self) -> Patterns:
+        """Everybody's epochs, float32, shape (subject, trial, channel, time): the object's signal plus noise.
+
+        Recorded at first use and kept; read-only.
+        """
+        if "patterns" not in self._kept:
+            shape = (len(self.subjects), len(self.condition), len(self.channels), len(self.times))
+            patterns = np.empty(shape, dtype=np.float32)
+            for s in range(len(self.subjects)):
+                self._record(s, patterns[s])
+            patterns.setflags(write=False)
+            self._kept["patterns"] = patterns
+        return self._kept["patterns"]
+
+    @property
+    def planted(self) -> RDM:
+        """Noise-free squared distances per channel of a person with even weights and the lab's onset and peak.
+
+        e(t) [(1 - m(t)) low + m(t) high] times the signal's scale, dims ("time",): what crossnobis over sessions
+        estimates without bias. For many objects and samples, see :meth:`planted_at`.
+        """
+        early, late = self._recorder.scale * self._recorder.design.shares()[..., None]
+        values = early * self.low.values + late * self.high.values
+        return RDM(values, self.labels, dims=("time",), coords={"time": self.times}, metric="sqeuclidean")
+
+    def planted_at(self, seconds: float) -> RDM:
+        """Return :attr:`planted` at the sample nearest to ``seconds``."""
+        nearest = int(np.abs(self.times - seconds).argmin())
+        early, late = self._recorder.scale * self._recorder.design.shares()[:, nearest]
+        return RDM(early * self.low.values + late * self.high.values, self.labels, metric="sqeuclidean")
+
+    def sessions(self, subject: int | str = 0) -> Iterator[Patterns]:
+        """Yield one person's epochs session by session, float32, shape (trial, channel, time).
+
+        Only one session is held in memory; together they equal :attr:`patterns` of that person.
+
+        Parameters
+        ----------
+        subject : int or str
+            A position in ``subjects`` or a name.
+
+        Raises
+        ------
+        ValueError
+            A person who was not recorded.
+        """
+        number = self._number(subject)
+        return (self._session(number, session) for session in range(self.n_sessions))
+
+    def _session(self, subject: int, session: int) -> Patterns:
+        shown = self.condition[self.session == session]
+        patterns = np.empty((len(shown), len(self.channels), len(self.times)), dtype=np.float32)
+        start = 0
+        for block in self._recorder.blocks(subject, session, shown):
+            patterns[start : start + len(block)] = block
+            start += len(block)
+        return patterns
+
+    def _record(self, subject: int, into: Patterns) -> None:
+        for session in range(self.n_sessions):
+            into[self.session == session] = self._session(subject, session)
+
+    def _number(self, subject: int | str) -> int:
+        if isinstance(subject, str):
+            if subject not in self.subjects:
+                msg = f"subject must be one of {', '.join(map(repr, self.subjects))}; got {subject!r}."
+                raise ValueError(msg)
+            return self.subjects.index(subject)
+        number = check_count("subject", subject)
+        if number >= len(self.subjects):
+            msg = f"subject must be below {len(self.subjects)}, the number of people recorded; got {number}."
+            raise ValueError(msg)
+        return number
+
+    def epochs(self, subject: int | str = 0) -> mne.EpochsArray:
+        """Return one person's epochs as MNE's, with sensor positions and metadata; needs ``alignkit[meg]``.
+
+        Parameters
+        ----------
+        subject : int or str
+            A position in ``subjects`` or a name.
+
+        Returns
+        -------
+        mne.EpochsArray
+            Channels of type ``mag``. The metadata has the columns of THINGS-MEG (see :meth:`write_things`), where
+            ``things_category_nr`` is one more than the position in ``labels``, and ``object``, its label. Event codes
+            are image numbers.
+
+        Raises
+        ------
+        ValueError
+            A person who was not recorded.
+        """
+        from alignkit.data._things_meg_files import as_epochs
+
+        number = self._number(subject)
+        data = np.empty((len(self.condition), len(self.channels), len(self.times)), dtype=np.float32)
+        self._record(number, data)
+        return as_epochs(self, data)
+
+    def write_things(
+        self,
+        folder: PathLike,
+        /,
+        *,
+        subject: int | str = 0,
+        participant: int = 1,
+        n_test: int | None = None,
+        n_catch: int | None = None,
+        split_size: int = 2**31 - 1,
+        progress: bool = False,
+    ) -> Path:
+        """Write one person's recording in the shape of THINGS-MEG's files, for tests and benchmarks.
+
+        ``preprocessed_P1-epo.fif`` with its parts ``preprocessed_P1-epo-1.fif`` ... as MNE splits them, and
+        ``sample_attributes_P1.csv``. The objects are the categories: every trial of one shows another exemplar, and
+        carries the same signal. With a lab of 1854 objects, 12 sessions, 271 channels and 281 samples at 200 Hz the
+        files have the size and layout of one participant of THINGS-MEG (27,048 trials, 8.2 GB, four parts); they are
+        recorded and written a few trials at a time. Values are in units of the noise, as after z-scoring; the
+        channels carry calibrations other than 1.
+
+        Parameters
+        ----------
+        folder : path
+            Made when missing. Files of the same names are replaced.
+        subject : int or str
+            Whose recording: a position in ``subjects`` or a name.
+        participant : int
+            Number in the names of the files.
+        n_test : int, optional
+            Test images, each shown once per session: one further exemplar of each of ``n_test`` categories. By
+            default the share that THINGS-MEG has, 200 per 1854 objects.
+        n_catch : int, optional
+            Catch trials per session, whose signal is none of the objects'. By default as many as in THINGS-MEG.
+        split_size : int
+            Largest size of a file in bytes; by default 2 GB, the limit of FIF.
+        progress : bool
+            Show a progress bar on stderr.
+
+        Returns
+        -------
+        Path
+            The first part; ``mne.read_epochs`` of it finds the others.
+
+        Raises
+        ------
+        ValueError
+            A person who was not recorded, more test images than objects, or too small a ``split_size``.
+        NotADirectoryError
+            ``folder`` is a file.
+
+        Notes
+        -----
+        Metadata columns: ``trial_type`` (exp, test, catch), ``session_nr``, ``run_nr`` (10 a session),
+        ``things_category_nr``, ``things_exemplar_nr``, ``things_image_nr``, ``test_image_nr`` (all from 1; NaN where
+        there is none), ``image_nr``, ``image_path``, ``image_on``, ``image_off`` (seconds in the run). Event codes
+        are image numbers; 999999 is a catch trial. Trials come in random order within their session. Without test
+        and catch trials the data are those of :attr:`patterns`.
+
+        References
+        ----------
+        Hebart et al. (2023), THINGS-data. https://doi.org/10.7554/eLife.82580
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import mne
+        >>> from alignkit.data import simulate
+        >>> meg = simulate(20, n_participants=2).meg(n_subjects=1, n_sessions=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     first = meg.write_things(folder)
+        ...     epochs = mne.read_epochs(first, preload=False, verbose=False)
+        ...     print(len(epochs), sorted(set(epochs.metadata["trial_type"])))
+        96 ['catch', 'exp', 'test']
+        """
+        from alignkit.data._things_meg_files import write_things_meg
+
+        number, n = self._number(subject), len(self.labels)
+        per_session = max(1, round(n * 200 / 1854))
+        return write_things_meg(
+            self,
+            Path(folder),
+            subject=number,
+            participant=check_count("participant", participant, 1),
+            n_test=check_count("n_test", per_session if n_test is None else n_test),
+            n_catch=check_count("n_catch", per_session if n_catch is None else n_catch),
+            split_size=split_size,
+            progress=progress,
+        )
+
     def __repr__(self) -> str:
-        people, trials, channels, _ = self.patterns.shape
+        design = self._recorder.design
         return (
-            f"<SimulatedMEG {people} people, {trials} trials of {len(self.labels)} objects, {channels} channels, "
-            f"{self.times[0]:.3f} to {self.times[-1]:.3f} s at {self.sfreq:g} Hz, SNR {self.snr:g}; simulated>"
+            f"<SimulatedMEG {len(self.subjects)} people, {len(self.condition)} trials of {len(self.labels)} objects in "
+            f"{self.n_sessions} sessions, {len(self.channels)} channels, {self.times[0]:.3f} to {self.times[-1]:.3f} s "
+            f"at {self.sfreq:g} Hz, {design.noise} noise, SNR {self.snr:g}; simulated>"
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MEGDesign:
-    """What :meth:`SimulatedLab.meg` can vary; see there."""
-
-    n_subjects: int
-    n_trials: int
-    n_channels: int
-    n_times: int
-    sfreq: float
-    start_s: float
-    onset_s: float
-    peak_s: float
-    latency_sd_s: float
-    snr: float
-
-    def __post_init__(self) -> None:
-        for name, minimum in (("n_subjects", 1), ("n_trials", 1), ("n_channels", 1), ("n_times", 2)):
-            check_count(name, getattr(self, name), minimum)
-        check_positive("sfreq", self.sfreq)
-        check_not_negative("latency_sd_s", self.latency_sd_s)
-        check_not_negative("snr", self.snr)
-        last = self.times[-1]
-        if not self.start_s <= self.onset_s < self.peak_s <= last:
-            msg = (
-                f"the epoch must hold start_s <= onset_s < peak_s <= its end; got {self.start_s:g}, {self.onset_s:g}, "
-                f"{self.peak_s:g} and an end at {last:g} s (n_times / sfreq sets it)."
-            )
-            raise ValueError(msg)
-
-    @property
-    def times(self) -> FloatArray:
-        """Seconds from picture onset."""
-        return np.round(self.start_s + np.arange(self.n_times) / self.sfreq, 9)
-
-
-def energy(times: FloatArray, onset_s: float, peak_s: float) -> FloatArray:
-    """Return the signal's energy: 0 up to the onset, a straight rise to 1 at the peak, then an exponential decay.
-
-    The peak is a corner, so that its time is well defined.
-    """
-    x = (times - onset_s) / (peak_s - onset_s)
-    return np.where(x < 1, np.clip(x, 0, None), np.exp(-_DECAY * np.clip(x - 1, 0, None)))
-
-
-def high_share(times: FloatArray, onset_s: float, peak_s: float) -> FloatArray:
-    """Return how much of the signal's energy is late vision's: logistic, one half at the peak."""
-    with np.errstate(over="ignore"):  # far before the peak the exponential overflows to the right answer, 0
-        return 1 / (1 + np.exp(-4 * (times - peak_s) / (peak_s - onset_s)))
-
-
 def record(judges: Judges, low_level: BoolArray, design: MEGDesign, seed: int) -> SimulatedMEG:
-    """Return epochs of the first ``design.n_subjects`` people; each depends on the seed and that person alone."""
-    labels, n_subjects = judges.labels, design.n_subjects
-    n = len(labels)
+    """Return a recording of the first ``design.n_subjects`` people; each depends on the seed and that person alone."""
+    n = len(judges.labels)
     order = stream(seed, Stream.MEG_ORDER)
-    condition = np.concatenate([order.permutation(n) for _ in range(design.n_trials)])
-    shape = (n_subjects, n * design.n_trials, design.n_channels, design.n_times)
-    patterns = np.empty(shape, dtype=np.float32)
-    shifts = np.empty(n_subjects)
-    # noise has variance 1; unit mean squared distance means a variance over objects of (n - 1) / 2n
-    scale = np.sqrt(design.snr * 2 * n / (n - 1))
-    for s in range(n_subjects):
-        rng = stream(seed, Stream.MEG, s)
-        shifts[s] = design.latency_sd_s * rng.standard_normal()
-        signal = scale * _signal(judges.embedding * np.sqrt(judges.weights[s]), low_level, design, shifts[s], rng)
-        patterns[s] = signal[condition]
-        patterns[s] += rng.standard_normal(shape[1:], dtype=np.float32)
-    low, high = (_latent_rdm(judges.embedding[:, mask], labels) for mask in (low_level, ~low_level))
+    repetition = np.repeat(np.arange(design.n_trials), n)
+    sensors = helmet(design.n_channels)
+    recorder = Recorder(judges, low_level, design, sensors, seed)
+    shifts = np.array([recorder.shift(s) for s in range(design.n_subjects)])
+    low, high = (_latent_rdm(judges.embedding[:, mask], judges.labels) for mask in (low_level, ~low_level))
     return SimulatedMEG(
-        patterns=patterns,
-        condition=condition,
-        repetition=np.repeat(np.arange(design.n_trials), n),
+        condition=np.concatenate([order.permutation(n) for _ in range(design.n_trials)]),
+        repetition=repetition,
+        session=repetition // (design.n_trials // design.n_sessions),
         times=design.times,
-        subjects=judges.names[:n_subjects],
-        labels=labels,
+        subjects=judges.names[: design.n_subjects],
+        labels=judges.labels,
+        channels=sensors.names,
+        positions=sensors.positions,
         onset_s=design.onset_s + shifts,
         peak_s=design.peak_s + shifts,
         snr=design.snr,
+        rank=design.rank,
         low=low,
         high=high,
-        planted=_planted(low, high, scale**2, design),
+        _recorder=recorder,
     )
-
-
-def _signal(
-    latents: FloatArray, low_level: BoolArray, design: MEGDesign, shift: float, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    """Return noise-free patterns (object, channel, time) whose mean squared distance per channel is the energy."""
-    onset, peak = design.onset_s + shift, design.peak_s + shift
-    whole, share = energy(design.times, onset, peak), high_share(design.times, onset, peak)
-    field = topography(latents.shape[1], design.n_channels, rng)
-    early = scaled(latents[:, low_level]) @ field[low_level]
-    late = scaled(latents[:, ~low_level]) @ field[~low_level]
-    signal = early[..., None] * np.sqrt(whole * (1 - share)) + late[..., None] * np.sqrt(whole * share)
-    return signal.astype(np.float32)
 
 
 def _latent_rdm(latents: FloatArray, labels: tuple[str, ...]) -> RDM:
     return rdm(scaled(latents), metric="sqeuclidean", labels=labels)
-
-
-def _planted(low: RDM, high: RDM, scale: float, design: MEGDesign) -> RDM:
-    whole = energy(design.times, design.onset_s, design.peak_s)[:, None]
-    share = high_share(design.times, design.onset_s, design.peak_s)[:, None]
-    values = scale * whole * ((1 - share) * low.values + share * high.values)
-    return RDM(values, low.labels, dims=("time",), coords={"time": design.times}, metric="sqeuclidean")

@@ -26,6 +26,9 @@ class Stream(IntEnum):
     MEG_ORDER = 9
     MEG = 10
     ASKED = 11
+    MEG_SESSIONS = 12
+    MEG_CATCH = 13
+    MEG_FILES = 14
 
 
 def stream(seed: int, *key: int) -> np.random.Generator:
