@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from alignkit._hdf5 import as_text, check_inside, matlab_class, open_hdf5
 from alignkit._typing import AnyArray
 from alignkit.models._content import Entry, check_size, natural
 
 #: Names that are read at most: a text of more items is no list of names.
 _MOST_NAMES = 10_000_000
-
-
-def is_hdf5(path: Path) -> bool:
-    """Return whether a file is HDF5, whatever its suffix."""
-    import h5py
-
-    return bool(h5py.is_hdf5(path))
 
 
 def read_hdf5(path: Path) -> tuple[dict[str, Entry], dict[str, Sequence[str]]]:
@@ -35,7 +28,7 @@ def read_hdf5(path: Path) -> tuple[dict[str, Entry], dict[str, Sequence[str]]]:
     """
     arrays: dict[str, Entry] = {}
     texts: dict[str, Sequence[str]] = {}
-    with _opened(path) as file:
+    with open_hdf5(path) as file:
         found: dict[str, Any] = {}
         # visits what lies in the file, once each: no links to other files, no circles
         file.visititems(lambda name, item: found.update({name: item}) if hasattr(item, "shape") else None)
@@ -48,11 +41,11 @@ def read_hdf5(path: Path) -> tuple[dict[str, Entry], dict[str, Sequence[str]]]:
 def _sort_out(
     path: Path, file: Any, name: str, data: Any, arrays: dict[str, Entry], texts: dict[str, Sequence[str]]
 ) -> None:
-    kind = _matlab_class(data)
+    kind = matlab_class(data)
     shape = data.shape
     if shape is None or not data.size:
         return
-    _check_inside(path, name, data)
+    check_inside(path, name, data)
     if kind in ("char", "cell"):
         names = _matlab_names(file, data, kind)
         if names is not None:
@@ -65,17 +58,11 @@ def _sort_out(
 
 
 def _read_array(path: Path, name: str) -> AnyArray:
-    with _opened(path) as file:
+    with open_hdf5(path) as file:
         data = file[name]
         check_size(path, name, data.size * data.dtype.itemsize)
         array: AnyArray = data[()]
-        return array.T if _matlab_class(data) else array
-
-
-def _check_inside(path: Path, name: str, data: Any) -> None:
-    if data.is_virtual or data.external:
-        msg = f"{path}: {name!r} lies in other files, which alignkit does not follow; copy the numbers into one file."
-        raise ValueError(msg)
+        return array.T if matlab_class(data) else array
 
 
 def _names(path: Path, name: str, data: Any) -> Sequence[str] | None:
@@ -85,16 +72,7 @@ def _names(path: Path, name: str, data: Any) -> Sequence[str] | None:
     if not text or max(data.shape, default=1) != data.size or data.size > _MOST_NAMES:
         return None
     check_size(path, name, data.size * data.dtype.itemsize)
-    return [_text(value) for value in np.asarray(data[()]).ravel()]
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _matlab_class(data: Any) -> str:
-    kind = data.attrs.get("MATLAB_class", b"")
-    return _text(kind) if isinstance(kind, bytes | str) else ""
+    return [as_text(value) for value in np.asarray(data[()]).ravel()]
 
 
 def _matlab_names(file: Any, data: Any, kind: str) -> Sequence[str] | None:
@@ -107,23 +85,10 @@ def _matlab_names(file: Any, data: Any, kind: str) -> Sequence[str] | None:
     if h5py.check_ref_dtype(data.dtype) is None or max(data.shape) != data.size:
         return None
     cells = [file[reference] for reference in data[()].ravel() if reference]
-    if len(cells) != data.size or not all(_matlab_class(cell) == "char" and cell.size < 2**16 for cell in cells):
+    if len(cells) != data.size or not all(matlab_class(cell) == "char" and cell.size < 2**16 for cell in cells):
         return None
     return [_letters(cell[()].ravel()) for cell in cells]
 
 
 def _letters(codes: AnyArray) -> str:
     return codes.astype("<u2").tobytes().decode("utf-16-le", "replace").rstrip()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, RuntimeError, KeyError, MemoryError) as error:
-        reason = str(error).rstrip(".")
-        msg = f"{path} is not a readable HDF5 file ({reason}); it is truncated or damaged."
-        raise ValueError(msg) from error

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import require
+from alignkit._hdf5 import is_hdf5
 from alignkit._io import check_file, load_mat, load_npy, load_npz
 from alignkit._typing import AnyArray
 from alignkit.models._content import BARE, Content, Entry, check_size, settle
-from alignkit.models._hdf5 import is_hdf5, read_hdf5
+from alignkit.models._hdf5 import read_hdf5
 from alignkit.models._text_table import read_text_table
 
 #: What can hold features.
