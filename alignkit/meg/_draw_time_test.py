@@ -1,0 +1,56 @@
+"""How tests over time are drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alignkit._plot import new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from alignkit.meg._time_test import TimeTest
+
+
+def plot_time_test(result: TimeTest, ax: Axes | None = None) -> Axes:
+    """Draw a statistic over time with its significant times marked, or a map of it with their outline.
+
+    Raises
+    ------
+    ValueError
+        A statistic with more than two axes.
+    """
+    if result.statistic.ndim > 2:
+        msg = f"only curves and maps can be drawn; this has the axes {', '.join(result.dims)} (use to_dataframe())."
+        raise ValueError(msg)
+    ax = new_axes(ax, (6.0, 3.2) if result.statistic.ndim == 1 else (4.6, 4.0))
+    return _curve(result, ax) if result.statistic.ndim == 1 else _map(result, ax)
+
+
+def _curve(result: TimeTest, ax: Axes) -> Axes:
+    ax.axhline(0.0, color="0.7", linewidth=0.8)
+    ax.plot(result.times, result.statistic, color="black")
+    low = np.nanmin(result.statistic) if np.isfinite(result.statistic).any() else 0.0
+    marked = np.where(result.significant, low - 0.08 * (np.ptp(np.nan_to_num(result.statistic)) or 1.0), np.nan)
+    ax.plot(result.times, marked, color="tab:red", linewidth=4, marker=".", label=f"corrected p <= {result.alpha:g}")
+    ax.set_xlabel("time")
+    ax.set_ylabel(f"{result.test} over {result.n_subjects} subjects")
+    ax.legend(frameon=False, fontsize=8)
+    return ax
+
+
+def _map(result: TimeTest, ax: Axes) -> Axes:
+    name = result.dims[0]
+    rows = np.asarray(result.coords[name], dtype=np.float64)
+    largest = float(np.nanmax(np.abs(result.statistic))) if np.isfinite(result.statistic).any() else 1.0
+    image = ax.pcolormesh(
+        result.times, rows, result.statistic, cmap="RdBu_r", vmin=-largest, vmax=largest, shading="nearest"
+    )
+    if result.significant.any() and not result.significant.all() and min(result.statistic.shape) > 1:
+        ax.contour(result.times, rows, result.significant.astype(float), levels=[0.5], colors="black", linewidths=1)
+    ax.set_xlabel("time")
+    ax.set_ylabel(name.replace("_", " "))
+    ax.figure.colorbar(image, ax=ax, label=f"{result.test} over {result.n_subjects} subjects")
+    return ax
