@@ -5,5 +5,18 @@ from alignkit.meg._fdr import fdr
 from alignkit.meg._max_test import MaxTest, max_test
 from alignkit.meg._rdm_store import RDMStore
 from alignkit.meg._tfce_test import TfceTest, tfce_test
+from alignkit.meg._timecourse import timecourse
+from alignkit.meg._timecourse_result import TimeCourse
 
-__all__ = ["ClusterTest", "MaxTest", "RDMStore", "TfceTest", "cluster_test", "fdr", "max_test", "tfce_test"]
+__all__ = [
+    "ClusterTest",
+    "MaxTest",
+    "RDMStore",
+    "TfceTest",
+    "TimeCourse",
+    "cluster_test",
+    "fdr",
+    "max_test",
+    "tfce_test",
+    "timecourse",
+]
