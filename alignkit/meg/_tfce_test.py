@@ -232,12 +232,10 @@ class _Enhancement:
         table -= table[0] if power == 0 else 0.0
         total = table[np.minimum(n_steps, len(table) - 1).astype(np.int64)]
         beyond = n_steps > len(table) - 1
-        if beyond.any():
-            total += np.where(beyond, _sum_of_powers(n_steps, power) - _sum_of_powers(float(len(table) - 1), power), 0)
+        total[beyond] += _sum_of_powers(n_steps[beyond], power) - _sum_of_powers(len(table) - 1.0, power)
         return np.where(np.isinf(positive), np.inf, total * self.step ** (power + 1))
 
 
 def _sum_of_powers(k: Any, power: float) -> Any:
     """Return the sum of j ** power over j = 1..k but for a constant, by Euler and Maclaurin's formula."""
-    with np.errstate(divide="ignore"):
-        return k ** (power + 1) / (power + 1) + k**power / 2 + power * k ** (power - 1) / 12
+    return k ** (power + 1) / (power + 1) + k**power / 2 + power * k ** (power - 1) / 12
