@@ -11,16 +11,15 @@ import numpy as np
 from alignkit._check import NanPolicy, check_choice, check_nan_policy
 from alignkit.rsa._arrays import Array
 from alignkit.rsa._axes import as_dims
-from alignkit.rsa._condensed import as_host
 from alignkit.rsa._container import RDM, condensed_rdm
 from alignkit.rsa._metrics import METRICS, compute
 from alignkit.rsa._metrics import Metric as Metric
 from alignkit.rsa._namespace import namespace
-from alignkit.rsa._nan import items_of_pairs, name_items, report_all
 from alignkit.rsa._noise import NoiseKind, as_noise
 from alignkit.rsa._patterns import CrossValidation, MetricOptions, Patterns, Undefined, mark
 from alignkit.rsa._rdm_options import as_options
 from alignkit.rsa._read_patterns import leading_axes, read_patterns, unwrap
+from alignkit.rsa._report_values import report_values
 
 
 def rdm(
@@ -181,7 +180,7 @@ def rdm(
     undefined = _all_undefined(bad, undefined)
     for one in undefined:
         values = mark(values, one)
-    _report(undefined, patterns.n_items, names, nan_policy)
+    report_values(undefined, patterns.n_items, names, nan_policy, stacklevel=3)
     provenance = _provenance(metric, patterns) | extra
     return condensed_rdm(values, names, dims=leading, coords=coords, metric=metric, provenance=provenance)
 
@@ -223,28 +222,6 @@ def _finite(x: Array) -> Array:
 def _all_undefined(bad: Array, undefined: Sequence[Undefined]) -> list[Undefined]:
     """Return what is undefined, that of ``bad`` items first."""
     return list(undefined) if bad is None else [Undefined("items with NaN or infinite values", bad), *undefined]
-
-
-def _report(undefined: Sequence[Undefined], n_items: int, names: Sequence[str] | None, nan_policy: NanPolicy) -> None:
-    """Warn once, or raise, with the names of the items behind every reason; each is named for the first of them."""
-    undefined = [one for one in undefined if one.mask.any()]
-    if not undefined:
-        return
-    reasons: dict[str, list[str]] = {}
-    lost = np.zeros(n_items, dtype=bool)
-    for one in undefined:
-        if not one.mask.any():
-            continue
-        mask = as_host(one.mask)
-        mask = np.any(mask.reshape(-1, mask.shape[-1]), axis=0, keepdims=True)[0]
-        if one.of == "items":
-            found = np.flatnonzero(mask & ~lost).tolist()
-        else:
-            rows, columns = np.triu_indices(n_items, k=1)
-            found = items_of_pairs(mask & ~lost[rows] & ~lost[columns], n_items)
-        lost[found] = True
-        reasons[one.reason] = name_items(names, found)
-    report_all(reasons, nan_policy, stacklevel=4)
 
 
 def _provenance(metric: str, patterns: Patterns) -> dict[str, Any]:
