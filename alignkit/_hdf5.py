@@ -17,7 +17,7 @@ def is_hdf5(path: Path) -> bool:
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[Any]:
-    """Open a file for reading.
+    """Open a file for reading, in a block that does nothing else.
 
     Raises
     ------
@@ -26,9 +26,15 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     """
     import h5py
 
+    with hdf5_damage(path), h5py.File(path, "r") as file:
+        yield file
+
+
+@contextmanager
+def hdf5_damage(path: Path) -> Iterator[None]:
+    """Turn what h5py raises on damaged files into one sentence."""
     try:
-        with h5py.File(path, "r") as file:
-            yield file
+        yield
     except (OSError, RuntimeError, KeyError, MemoryError) as error:
         reason = str(error).rstrip(".")
         msg = f"{path} is not a readable HDF5 file ({reason}); it is truncated or damaged."

@@ -4,6 +4,7 @@ from alignkit.meg._cluster_test import ClusterTest, cluster_test
 from alignkit.meg._fdr import fdr
 from alignkit.meg._max_test import MaxTest, max_test
 from alignkit.meg._rdm_store import RDMStore
+from alignkit.meg._read_meg_rdms import read_meg_rdms
 from alignkit.meg._tfce_test import TfceTest, tfce_test
 from alignkit.meg._timecourse import timecourse
 from alignkit.meg._timecourse_result import TimeCourse
@@ -17,6 +18,7 @@ __all__ = [
     "cluster_test",
     "fdr",
     "max_test",
+    "read_meg_rdms",
     "tfce_test",
     "timecourse",
 ]
