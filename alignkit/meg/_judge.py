@@ -10,9 +10,10 @@ from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.meg._measures import Measure, measure_of
 from alignkit.rsa._bures import Configurations
 from alignkit.rsa._compare_rows import Options, compare_rows
+from alignkit.rsa._kernels._products import whole_products
 from alignkit.rsa._partial import control_basis, scaled, without
 from alignkit.rsa._pooling import plain_of, pools
-from alignkit.rsa._pools import Pool
+from alignkit.rsa._pools import GramPool, Pool
 from alignkit.rsa._rank import whole_ranks
 from alignkit.rsa._similarity_methods import standardise, undefined_rows
 from alignkit.rsa._subjects import each_pool, valid_pairs
@@ -99,8 +100,8 @@ class Judge:
         if self.leaves_rest:
             found = _direction_pools(prepared, rows.shape)
         elif self.pooling == NORMALIZED_RANK:
-            ranks = prepared if self.options.controls is None else whole_ranks(flat)
-            found = _direction_pools(standardise(ranks), rows.shape)
+            ranks = prepared if self.options.controls is None else np.asarray(whole_ranks(flat))
+            found = _rank_pools(ranks, rows.shape)
         else:
             ready = prepared if self.options.controls is None else None
             found = pools(rows, self.options.method, self.pooling, every, self.options.sigma_k, prepared=ready)
@@ -149,6 +150,37 @@ def _direction_pools(directions: FloatArray, shape: tuple[int, ...]) -> list[Poo
     """Return the pools of rows of unit norm that are averaged and compared as they are."""
     every = np.ones(shape[-1], dtype=bool)
     return pools(directions.reshape(shape), "cosine", "rank", every, prepared=directions)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _RankPool:
+    """Participants whose ranks, of shape (subject, pairs) and unit length, are averaged; formed where that is asked."""
+
+    ranks: AnyArray
+
+    @property
+    def n_together(self) -> int:
+        return 1
+
+    def bounds(self, weights: FloatArray) -> FloatArray:
+        return self._pool().bounds(weights)
+
+    def halves(self, first: BoolArray) -> FloatArray:
+        return self._pool().halves(first)
+
+    def _pool(self) -> Pool:
+        return _direction_pools(standardise(self.ranks), (len(self.ranks), 1, self.ranks.shape[1]))[0]
+
+
+def _rank_pools(ranks: AnyArray, shape: tuple[int, ...]) -> list[Pool]:
+    """Return the pools of whole ranks that are averaged at unit length: their products are exact, and say all."""
+    made: list[Pool] = []
+    for own in ranks.reshape(shape).swapaxes(0, 1):
+        crossed, squares, _ = whole_products(own, own)
+        norms = np.sqrt(np.where(squares > 0, squares, np.nan))
+        gram = crossed / norms[:, None] / norms
+        made.append(GramPool(gram, np.sqrt(np.diagonal(gram)), _RankPool(own)))
+    return made
 
 
 def _bounds(pool: Pool, n_subjects: int) -> FloatArray:

@@ -47,7 +47,7 @@ class GramPool:
 
     gram: FloatArray
     norms: FloatArray
-    rows: RowPool
+    rows: Pool
 
     @property
     def n_together(self) -> int:
