@@ -66,7 +66,7 @@ def write_epochs_fif(
     with ExitStack() as stack:  # the files appear when all are written
         for part, size in enumerate(sizes):
             file = stack.enter_context(atomic_write(paths[part]))
-            file.write(tags.before(start, start + size))
+            file.write(tags.before(start, start + size) + tags.of_values(size))
             for block in feed.take(size):
                 file.write((block / header.calibration).astype(">f4").tobytes())
             following = paths[part + 1].name if part + 1 < len(sizes) else None
@@ -78,7 +78,8 @@ def write_epochs_fif(
 def _part_sizes(header: EpochsHeader, tags: _Tags, split_size: int) -> list[int]:
     """Return how many epochs each part holds: as few parts as can be, as even as MNE makes them."""
     n = len(header.events)
-    overhead = len(tags.before(0, n)) + len(tags.after(0, n, 0, "x" * 255))  # at most this in any part
+    parts = (tags.before(0, n), tags.of_values(0), tags.after(0, n, 0, "x" * 255))
+    overhead = sum(map(len, parts)) + 12 * n  # at most this in any part: 12 for a trial's mark that it lies elsewhere
     room = (check_count("split_size", split_size) - overhead) // header.epoch_bytes
     if room < 1 or split_size > LARGEST:
         smallest = overhead + header.epoch_bytes
@@ -124,8 +125,7 @@ class _Tags:
         fiff, header = self._fiff, self._header
         codes = np.unique(header.events[:, 2])
         names = ";".join(f"{code}:{code}" for code in codes.tolist())
-        metadata = header.metadata.iloc[start:stop].reset_index(drop=True).reset_index().to_json(orient="records")
-        size = (stop - start) * header.epoch_bytes + 16
+        metadata = header.metadata.iloc[start:stop].to_json(orient="records")
         return b"".join(
             [
                 self._opening,
@@ -143,9 +143,14 @@ class _Tags:
                 self._tag(
                     fiff.FIFF_MNE_EPOCHS_RAW_SFREQ, fiff.FIFFT_FLOAT, np.array(header.info["sfreq"], ">f4").tobytes()
                 ),
-                struct.pack(">iiii", fiff.FIFF_EPOCH, fiff.FIFFT_FLOAT | fiff.FIFFT_MATRIX, size, 0),
             ]
         )
+
+    def of_values(self, n: int) -> bytes:
+        """Return what announces the values of ``n`` trials."""
+        fiff = self._fiff
+        kind = fiff.FIFFT_FLOAT | fiff.FIFFT_MATRIX
+        return struct.pack(">iiii", fiff.FIFF_EPOCH, kind, n * self._header.epoch_bytes + 16, 0)
 
     def after(self, start: int, stop: int, part: int, following: str | None) -> bytes:
         """Return what follows the values: their sizes, which trials they are, and the next file's name."""

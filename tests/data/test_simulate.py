@@ -10,7 +10,6 @@ import pytest
 from reference.simulate import (
     left_right_probabilities,
     odd_probabilities,
-    onset_and_peak,
     repeat_ceilings,
     squared_distances,
 )
@@ -291,90 +290,6 @@ def test_truth_rdms_equal_the_definition():
     assert lab.rdm.squareform()[i, j] == pytest.approx(1 - np.mean(kept))
 
 
-def test_meg_is_deterministic_per_person(lab):
-    two, three = lab.meg(n_subjects=2), lab.meg(n_subjects=3)
-    np.testing.assert_array_equal(two.patterns, three.patterns[:2])
-    np.testing.assert_array_equal(two.condition, three.condition)
-    assert two.patterns.dtype == np.float32
-    assert two.patterns.shape == (2, 576, 32, 60)
-    assert two.times[0] == -0.1
-    assert two.times[10] == 0
-    assert two.sfreq == pytest.approx(100)
-    for repetition in range(6):
-        np.testing.assert_array_equal(np.sort(two.condition[two.repetition == repetition]), np.arange(96))
-    assert not np.array_equal(two.patterns[0], two.patterns[1])
-
-
-def test_meg_is_pure_noise_before_onset(lab):
-    meg = lab.meg(n_subjects=1, snr=5.0)
-    loud, silent = meg.patterns[0], lab.meg(n_subjects=1, snr=0.0).patterns[0]
-    before = meg.times <= 0.08
-    np.testing.assert_array_equal(loud[..., before], silent[..., before])
-    assert silent.var() == pytest.approx(1, abs=0.01)
-    means = np.array([silent[meg.condition == c].mean(axis=0) for c in range(96)])
-    assert means.var() == pytest.approx(1 / 6, rel=0.03)
-    np.testing.assert_array_equal(meg.planted.values[before], 0)
-
-
-def test_meg_snr_is_the_variance_ratio_at_the_peak():
-    lab = simulate(96, individuality=0.0)
-    meg = lab.meg(n_subjects=1, snr=0.5, n_trials=1)
-    at_peak = np.argmin(np.abs(meg.times - 0.15))
-    order = np.argsort(meg.condition)
-    signal = (meg.patterns - lab.meg(n_subjects=1, snr=0.0, n_trials=1).patterns)[0, order, :, at_peak]
-    assert signal.var(axis=0).mean() == pytest.approx(0.5, rel=1e-4)
-    np.testing.assert_allclose(
-        squared_distances(signal.astype(float).tolist()), meg.planted.values[at_peak], rtol=1e-3, atol=1e-5
-    )
-
-
-def test_meg_onset_and_peak_are_recovered():
-    lab = simulate(32, n_participants=6)
-    for onset, peak, sfreq in ((0.08, 0.15, 100.0), (0.06, 0.2, 200.0)):
-        meg = lab.meg(n_subjects=2, snr=5.0, sfreq=sfreq, n_times=int(0.5 * sfreq), onset_s=onset, peak_s=peak)
-        for epochs in meg.patterns:
-            means = [epochs[meg.condition == c].mean(axis=0, dtype=float) for c in range(32)]
-            course = [np.mean(squared_distances([m[:, t].tolist() for m in means])) for t in range(len(meg.times))]
-            found_onset, found_peak = onset_and_peak(course, meg.times)
-            assert abs(found_onset - onset) <= 1 / sfreq + 1e-9
-            assert abs(found_peak - peak) <= 1 / sfreq + 1e-9
-
-
-def test_meg_latencies_of_people_spread_as_asked(lab):
-    meg = lab.meg(n_subjects=24, n_trials=1, n_times=40, latency_sd_s=0.01, snr=1.0)
-    assert meg.onset_s.std() == pytest.approx(0.01, rel=0.5)
-    np.testing.assert_allclose(meg.peak_s - meg.onset_s, 0.07)
-
-
-def test_meg_shows_low_level_before_high_level_latents(lab):
-    meg = lab.meg(n_subjects=1, snr=20.0)
-    means = np.array([meg.patterns[0, meg.condition == c].mean(axis=0) for c in range(96)])
-    rows, columns = np.triu_indices(96, k=1)
-
-    def shares(seconds):
-        pattern = means[..., np.argmin(np.abs(meg.times - seconds))]
-        distances = ((pattern[rows] - pattern[columns]) ** 2).mean(axis=1)
-        return [spearmanr(distances, truth.values).statistic for truth in (meg.low, meg.high)]
-
-    early, late = shares(0.10), shares(0.22)
-    assert early[0] > 0.8 > early[1]
-    assert late[1] > 0.8 > late[0]
-
-
-def test_meg_rdm_approaches_the_truth_as_snr_grows():
-    lab = simulate(48, individuality=0.0)
-    rows, columns = np.triu_indices(48, k=1)
-    found = []
-    for snr in (0.003, 0.03, 0.3, 30.0):
-        meg = lab.meg(n_subjects=1, snr=snr)
-        at_peak = np.argmin(np.abs(meg.times - 0.15))
-        means = np.array([meg.patterns[0, meg.condition == c, :, at_peak].mean(axis=0) for c in range(48)])
-        distances = ((means[rows] - means[columns]) ** 2).mean(axis=1)
-        found.append(spearmanr(distances, meg.planted.values[at_peak]).statistic)
-    assert np.all(np.diff(found) > 0), found
-    assert found[-1] > 0.99
-
-
 # --- files, words, speed
 
 
@@ -440,23 +355,6 @@ def test_bad_options_are_refused_in_one_sentence(options, error, sentence):
     n_objects = options.pop("n_objects", 96)
     with pytest.raises(error, match=sentence):
         simulate(n_objects, **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"n_subjects": 25}, r"n_subjects must be at most 24 \(people in the lab\)"),
-        ({"n_channels": 8}, "n_channels must be at least 12"),
-        ({"n_trials": 0}, "n_trials must be at least 1"),
-        ({"sfreq": 0}, "sfreq must be a finite number above 0"),
-        ({"snr": -1}, "snr must be a finite number of at least 0"),
-        ({"peak_s": 0.05}, "the epoch must hold start_s <= onset_s < peak_s <= its end"),
-        ({"n_times": 10}, "the epoch must hold .* an end at -0.01 s"),
-    ],
-)
-def test_bad_meg_designs_are_refused_in_one_sentence(lab, options, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        lab.meg(**options)
 
 
 def test_unknown_objects_and_people_are_named(lab):
