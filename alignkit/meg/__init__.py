@@ -8,6 +8,8 @@ from alignkit.meg._read_meg_rdms import read_meg_rdms
 from alignkit.meg._tfce_test import TfceTest, tfce_test
 from alignkit.meg._timecourse import timecourse
 from alignkit.meg._timecourse_result import TimeCourse
+from alignkit.meg._variance_partition import variance_partition
+from alignkit.meg._variance_result import VariancePartition
 
 __all__ = [
     "ClusterTest",
@@ -15,10 +17,12 @@ __all__ = [
     "RDMStore",
     "TfceTest",
     "TimeCourse",
+    "VariancePartition",
     "cluster_test",
     "fdr",
     "max_test",
     "read_meg_rdms",
     "tfce_test",
     "timecourse",
+    "variance_partition",
 ]
