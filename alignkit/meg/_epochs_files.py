@@ -86,6 +86,7 @@ def _open(path: Path, what: str, level: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not conform to MNE naming conventions.*")
+            warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, as mne reads its tables
             if what == "averages":
                 return mne.read_evokeds(path, verbose=level)
             return mne.read_epochs(path, preload=False, verbose=level)

@@ -93,11 +93,10 @@ def _pick_mne(recording: Recording, picks: Any, bads: set[str]) -> Any:
         return probe.pick(picks if names is None else names, exclude="bads", verbose="error")
     except (ValueError, TypeError, IndexError, re.error) as error:
         kinds = join_names(dict.fromkeys(recording.types))
-        if picks is None:
-            msg = f"{recording.source} has no good data channels, only {kinds}; name channels with picks=."
-        else:
-            reason = " ".join(str(error).split()).rstrip(".")[:160]
-            msg = f"picks={shown(picks)} chooses none of the channels (types {kinds}): {reason}."
+        msg = f"{recording.source} has no good data channels, only {kinds}; name channels with picks=."
+        if picks is not None:
+            names_of = f"{len(recording.channels)} channels of the types {kinds}, named {join_names(recording.channels, 3)}"
+            msg = f"picks={shown(picks)} chooses none of the {names_of}."
         raise ValueError(msg) from error
 
 

@@ -12,7 +12,7 @@ from alignkit._check import as_array, as_float_array, as_floats, as_labels, coun
 from alignkit._typing import FloatArray, IntArray
 from alignkit.meg._epochs_files import is_path, open_files
 from alignkit.meg._fif_blocks import fif_source
-from alignkit.meg._sources import ArraySource, MneSource, Source
+from alignkit.meg._sources import ArraySource, MneSource, Source, check_real
 
 _TAKEN = (
     "mne epochs, a list of mne Evoked, an array (trials, channels, times) with times=, or the path of an -epo.fif file"
@@ -124,8 +124,7 @@ def _of_evoked(evokeds: Sequence[Any]) -> Recording:
         if evoked.kind != "average":
             msg = f"Evoked {i} ({evoked.comment!r}) is a {evoked.kind.replace('_', ' ')}; leave it out of the list."
             raise ValueError(msg)
-        if evoked.data.dtype.kind == "c":
-            raise _complex_error()
+        check_real(evoked.data)
     _check_alike([(f"Evoked {i}", evoked.ch_names, evoked.times) for i, evoked in enumerate(evokeds)])
     info = first.info.copy()
     info["bads"] = _bads(evokeds)
@@ -177,14 +176,7 @@ def _opened(epochs: Any) -> Any:
 def _source_of(epochs: Any, channels: IntArray) -> Source:
     if not epochs.preload:
         return fif_source(epochs, channels) or MneSource(epochs, channels)
-    data = epochs.get_data(copy=False, verbose="error")
-    if data.dtype.kind == "c":
-        raise _complex_error()
-    return ArraySource(data, channels)
-
-
-def _complex_error() -> TypeError:
-    return TypeError("data must hold real numbers; got complex ones (take their real part, power or phase first).")
+    return ArraySource(check_real(epochs.get_data(copy=False, verbose="error")), channels)
 
 
 def _bads(instances: Iterable[Any]) -> list[str]:

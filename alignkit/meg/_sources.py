@@ -115,7 +115,15 @@ class MneSource:
 
     def _read(self, trials: IntArray) -> AnyArray:
         with self._lock, _damage(self._epochs):
-            return self._epochs.get_data(picks=self._channels, item=trials, copy=False, verbose="error")
+            return check_real(self._epochs.get_data(self._channels, trials, copy=False, verbose="error"))
+
+
+def check_real(values: AnyArray) -> AnyArray:
+    """Return numbers, or raise where they are complex."""
+    if values.dtype.kind == "c":
+        msg = "data must hold real numbers; got complex ones (take their real part, power or phase first)."
+        raise TypeError(msg)
+    return values
 
 
 @contextlib.contextmanager
