@@ -6,6 +6,7 @@ from alignkit.meg._max_test import MaxTest, max_test
 from alignkit.meg._rdm_store import RDMStore
 from alignkit.meg._read_meg_rdms import read_meg_rdms
 from alignkit.meg._tfce_test import TfceTest, tfce_test
+from alignkit.meg._time_rdms import time_rdms
 from alignkit.meg._timecourse import timecourse
 from alignkit.meg._timecourse_result import TimeCourse
 from alignkit.meg._variance_partition import variance_partition
@@ -23,6 +24,7 @@ __all__ = [
     "max_test",
     "read_meg_rdms",
     "tfce_test",
+    "time_rdms",
     "timecourse",
     "variance_partition",
 ]

@@ -105,13 +105,13 @@ class EstimatedNoise:
         return Whitening(matrices, self.rank, kept, self.types, self.dtype)
 
     @property
-    def by_fold(self) -> bool:
-        """Whether each fold has a covariance of its own."""
-        return self.plan.n_sets > 1
+    def n_sets(self) -> int:
+        """Number of covariances: one outside each fold, and one of all trials."""
+        return self.plan.n_sets
 
     def provenance(self) -> dict[str, Any]:
         """Return what was asked for, in JSON's types."""
-        outside = "training" if self.by_fold else "all"
+        outside = "training" if self.n_sets > 1 else "all"
         return {"noise": self.mode, "shrinkage": self.shrinkage, "noise_from": outside, "rank": self.rank}
 
     def found(self) -> dict[str, Any]:
@@ -123,8 +123,7 @@ class EstimatedNoise:
 class GivenNoise:
     """Noise known beforehand: a precision or covariance, one for all times or one for each."""
 
-    mode = "given"
-    by_fold = False
+    n_sets = 1
 
     def __init__(self, whitening: Whitening, kind: str) -> None:
         self._whitening, self._kind = whitening, kind

@@ -1,0 +1,156 @@
+"""The loop over time: a stretch of trials is read, its noise whitened, its dissimilarities computed and handed on."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alignkit._typing import AnyArray, BoolArray
+from alignkit.meg._decisions import accuracy_levels
+from alignkit.meg._estimators import Estimate, Estimator
+from alignkit.meg._noise import Noise, stretches
+from alignkit.meg._trials import Trials
+from alignkit.rsa._arrays import Precision
+from alignkit.rsa._patterns import Undefined
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+#: What a stretch of trials takes besides itself while it is worked on, in copies of it.
+_COPIES = 3
+#: Square arrays of conditions, and of channels for each set of trials, that are held for each time.
+_SQUARES = 4
+_DOUBLE = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Computation:
+    """RDMs over time of one participant: what is to be averaged over ``repeats`` (one, or groupings of pseudo-trials).
+
+    ``base`` are the trials that are read; each repeat reads them through it, and has a noise of its own. ``step`` is
+    the number of times worked on at once.
+    """
+
+    base: HeldTrials
+    repeats: Sequence[Trials]
+    noises: Sequence[Noise | None]
+    estimator: Estimator
+    dtype: Precision
+    step: int
+
+    @property
+    def n_decisions(self) -> int | None:
+        """Decisions behind every value, where the values can be stored as their counts."""
+        return self.estimator.n_decisions if len(self.repeats) == 1 else None
+
+    def run(self, write: Callable[[int, AnyArray], None], pending: BoolArray, *, progress: bool) -> list[Undefined]:
+        """Hand the dissimilarities of all times that are pending to ``write``; return what of them is undefined.
+
+        Values that are counted are handed on as counts if :attr:`n_decisions` says so.
+        """
+        undefined: dict[str, Undefined] = {}
+        with self._bar(pending, progress) as bar:
+            self._estimate_noise(bar)
+            for start, stop in stretches(pending, self.step):
+                found = self._over(start, stop)
+                write(start, found.values)
+                for one in found.undefined:
+                    _take_note(undefined, one)
+                bar.update(stop - start)
+        return list(undefined.values())
+
+    def found(self) -> dict[str, Any]:
+        """Return what was found of the noise, over all repeats."""
+        every = [found for noise in self.noises if noise is not None and (found := noise.found())]
+        names = every[0] if every else ()
+        return {name: [min(one[name][0] for one in every), max(one[name][1] for one in every)] for name in names}
+
+    def _bar(self, pending: BoolArray, progress: bool) -> tqdm[Any]:
+        from tqdm import tqdm
+
+        total = int(pending.sum()) + int(self._wanted.sum())
+        return tqdm(total=total, desc="RDMs over time", unit="sample", disable=not progress)
+
+    @property
+    def _wanted(self) -> BoolArray:
+        noise = self.noises[0]
+        return np.zeros(0, dtype=np.bool_) if noise is None else noise.wanted()
+
+    def _estimate_noise(self, bar: tqdm[Any]) -> None:
+        for start, stop in stretches(self._wanted, self.step):
+            with self.base.held(start, stop):
+                for trials, noise in zip(self.repeats, self.noises, strict=True):
+                    assert noise is not None
+                    noise.add(trials.read(start, stop))
+            bar.update(stop - start)
+
+    def _over(self, start: int, stop: int) -> Estimate:
+        """Return the dissimilarities of a stretch, averaged over repeats."""
+        total: AnyArray = np.zeros(0)
+        undefined: list[Undefined] = []
+        with self.base.held(start, stop):
+            for number, (trials, noise) in enumerate(zip(self.repeats, self.noises, strict=True)):
+                x = trials.read(start, stop)
+                found = self.estimator.compute(x, None if noise is None else noise.over(x, start))
+                undefined += found.undefined
+                if len(self.repeats) == 1 and (found.counted == (self.n_decisions is not None)):
+                    return found
+                values = self._plain(found).astype(np.float64)
+                total = values if number == 0 else total + values
+        return Estimate((total / len(self.repeats)).astype(self.dtype), undefined, {})
+
+    def _plain(self, found: Estimate) -> AnyArray:
+        if not found.counted:
+            return found.values
+        assert self.estimator.n_decisions is not None
+        return accuracy_levels(self.estimator.n_decisions)[found.values]
+
+
+class HeldTrials:
+    """Trials of which one stretch of time is held in memory, to be read again and again."""
+
+    def __init__(self, trials: Trials, *, hold: bool) -> None:
+        self._read, self._hold = trials.read, hold
+        self._start = 0
+        self._held: AnyArray | None = None
+        self.trials = dataclasses.replace(trials, read=self.read) if hold else trials
+
+    def read(self, start: int, stop: int) -> AnyArray:
+        """Return a stretch; a view of what is held, which those who read it here do not change."""
+        if self._held is None:
+            return self._read(start, stop)
+        return self._held[start - self._start : stop - self._start]
+
+    @contextlib.contextmanager
+    def held(self, start: int, stop: int) -> Any:
+        """Hold a stretch within a block, where that is worth while."""
+        if self._hold:
+            self._start, self._held = start, self._read(start, stop)
+        try:
+            yield
+        finally:
+            self._held = None
+
+
+def times_at_once(trials: Trials, repeats: Sequence[Trials], dtype: Precision, n_sets: int, memory: int) -> int:
+    """Return how many times fit into ``memory`` bytes, at least one.
+
+    ``n_sets`` is the number of noise covariances that are held for each time.
+    """
+    numbers = max(trials.dtype.itemsize, np.dtype(dtype).itemsize) / trials.dtype.itemsize
+    size = float(trials.n_bytes if len(repeats) > 1 else 0)
+    size += repeats[0].n_bytes * (1 + _COPIES * numbers)
+    size += _SQUARES * _DOUBLE * trials.design.n_conditions**2
+    size += _SQUARES * _DOUBLE * n_sets * trials.n_channels**2
+    return max(1, min(trials.n_times, int(memory / size)))
+
+
+def _take_note(known: dict[str, Undefined], one: Undefined) -> None:
+    mask = one.mask.reshape(-1, one.mask.shape[-1]).any(axis=0)
+    if one.reason in known:
+        mask = mask | known[one.reason].mask
+    known[one.reason] = Undefined(one.reason, mask, one.of)
