@@ -1,8 +1,13 @@
 """M/EEG: from epochs to RDMs over time, to a time course beside its noise ceiling, to honest statistics."""
 
+from alignkit.meg._auc import AreaUnderCurve, auc
 from alignkit.meg._cluster_test import ClusterTest, cluster_test
+from alignkit.meg._difference import latency_difference
 from alignkit.meg._fdr import fdr
+from alignkit.meg._latency_result import Latency, LatencyDifference
 from alignkit.meg._max_test import MaxTest, max_test
+from alignkit.meg._onset import onset
+from alignkit.meg._peak import peak
 from alignkit.meg._rdm_store import RDMStore
 from alignkit.meg._read_meg_rdms import read_meg_rdms
 from alignkit.meg._tfce_test import TfceTest, tfce_test
@@ -13,15 +18,22 @@ from alignkit.meg._variance_partition import variance_partition
 from alignkit.meg._variance_result import VariancePartition
 
 __all__ = [
+    "AreaUnderCurve",
     "ClusterTest",
+    "Latency",
+    "LatencyDifference",
     "MaxTest",
     "RDMStore",
     "TfceTest",
     "TimeCourse",
     "VariancePartition",
+    "auc",
     "cluster_test",
     "fdr",
+    "latency_difference",
     "max_test",
+    "onset",
+    "peak",
     "read_meg_rdms",
     "tfce_test",
     "time_rdms",
