@@ -19,7 +19,7 @@ _AHEAD = 4
 
 
 def stretches(slices: Slices) -> list[tuple[int, int]]:
-    """Return where stretches of time begin and end: whatever the memory and the threads, so are the numbers."""
+    """Return where stretches of time begin and end, without regard to memory or threads: so are the numbers."""
     step = max(1, _BLOCK // (slices.n_subjects * slices.n_pairs))
     return [(start, min(start + step, slices.n_times)) for start in range(0, slices.n_times, step)]
 

@@ -130,7 +130,7 @@ def timecourse(
     -----
     Every RDM is ranked (or centred, or whitened) once; all models, partial correlations and the ceiling follow from
     products. Models are compared within each participant and then averaged: a model's similarity to the group's mean
-    RDM could exceed the ceiling. The numbers are the same for any number of threads and any ``memory``.
+    RDM could exceed the ceiling. The numbers are the same for any number of threads.
 
     References
     ----------

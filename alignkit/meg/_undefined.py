@@ -19,7 +19,9 @@ def why_undefined(
 ) -> dict[str, list[str]]:
     """Return the reasons for NaN among what was judged, each with those at fault."""
     undefined = np.isnan(judged.similarity)
-    bounds = np.isnan(judged.lower) if ceiling and len(judged.lower) > 1 else np.zeros_like(judged.missing)
+    bounds = np.zeros_like(judged.missing)
+    if ceiling and len(bounds) > 1:
+        bounds = np.isnan(judged.lower) | np.isnan(judged.upper)
     if not undefined.any() and not bounds.any():
         return {}
     reasons: dict[str, list[str]] = {}
@@ -29,16 +31,16 @@ def why_undefined(
     reasons[f"the data hold NaN {_OMIT} for"] = names_of(missing, given)
     flat = judged.flat & (undefined.all(axis=0) | bounds)
     kind = "zero" if _plain(method) == "cosine" else "equal"
-    reasons[f"{method} is undefined for RDMs whose values are all {kind}:"] = names_of(flat, given)
+    reasons[f"{method} is undefined for RDMs whose values are all {kind}"] = names_of(flat, given)
     unexplained &= ~missing & ~flat
     few = unexplained & (judged.n_pairs.max(axis=0) < 2)
     reasons["fewer than two item pairs are without NaN for"] = names_of(few, given)
     left = "the controls leave nothing of, or " if given.controls is not None else ""
     reasons[f"{left}{method} is undefined on the item pairs that are left of"] = names_of(unexplained & ~few, given)
     explained = (missing | judged.flat).any(axis=0)
-    reasons["participants cancel out or share fewer than two item pairs, so that there is no ceiling, at"] = [
-        f"{time:g} s" for time in given.slices.times[bounds.any(axis=0) & ~explained]
-    ]
+    reasons[
+        "participants cancel out or share fewer than two item pairs, so that a bound of the ceiling is undefined, at"
+    ] = [f"{time:g} s" for time in given.slices.times[bounds.any(axis=0) & ~explained]]
     return reasons
 
 
@@ -49,17 +51,17 @@ def _explain_models(
     explained = np.zeros(len(given.rows), dtype=bool)
     if nan_policy != "omit":
         incomplete = _incomplete(given.rows)
-        reasons[f"models hold NaN {_OMIT}:"] = model_names(incomplete, given)
+        reasons[f"models hold NaN {_OMIT}"] = model_names(incomplete, given)
         explained |= incomplete
         if given.controls is not None:
             broken = _incomplete(given.controls)
             names = [name for name, bad in zip(given.control_names, broken, strict=True) if bad]
-            reasons[f"controls hold NaN {_OMIT}:"] = names
+            reasons[f"controls hold NaN {_OMIT}"] = names
             explained |= broken.any()
     never = undefined.all(axis=(1, 2)) & ~explained
     flat = never & undefined_rows(given.rows, _plain(method))
     kind = "zero" if _plain(method) == "cosine" else "equal"
-    reasons[f"{method} is undefined for models whose values are all {kind}:"] = model_names(flat, given)
+    reasons[f"{method} is undefined for models whose values are all {kind}"] = model_names(flat, given)
     explained |= flat
     if given.controls is not None and not never.all():
         taken = never & ~flat

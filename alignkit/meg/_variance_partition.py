@@ -188,7 +188,7 @@ def _why_undefined(shares: Shares, given: Inputs, nan_policy: NanPolicy) -> dict
     missing = np.zeros_like(undefined)
     gaps = np.isnan(given.rows).any(axis=1)
     if nan_policy != "omit":
-        reasons["models hold NaN (nan_policy='omit' leaves those pairs out):"] = names[gaps].tolist()
+        reasons["models hold NaN (nan_policy='omit' leaves those pairs out)"] = names[gaps].tolist()
         missing = shares.missing
         reasons["the data hold NaN (nan_policy='omit' leaves those pairs out) for"] = names_of(missing, given)
     constant = undefined_rows(given.rows, "pearson")

@@ -165,8 +165,9 @@ class VariancePartition(Result):
         return (
             f"The variance of the {_WHAT[self.method]}{kind} of {counted(self.n_subjects, 'participant')} at each of "
             f"{span} ({self.n_items} items, {self.n_pairs:,} item pairs{left_out}, matched by {self.aligned_by}) was "
-            f"parted by commonality analysis into the unique and common contributions of {len(self.models)} models: ordinary least squares with an "
-            f"intercept was fitted to every subset of the models, within each participant{average}."
+            f"parted by commonality analysis into the unique and common contributions of {len(self.models)} models: "
+            "ordinary least squares with an intercept was fitted to every subset of the models, within each "
+            f"participant{average}."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
