@@ -82,7 +82,8 @@ def decode_shared(x: AnyArray, design: Design, roots: Roots | None, /, *, weight
     def count(t: int) -> None:
         halves = tally.start()
         for split, test, means in discriminants(x[t], splits, whitening(t)):
-            kernel.count_decisions(test, split.condition[split.tested], means, half_norms(means, split), halves)
+            rows, columns = kernel.prepare(test), kernel.prepare(means)
+            kernel.count_decisions(rows, split.condition[split.tested], columns, half_norms(means, split), halves)
         counts[t] = tally.finish(halves)
 
     each(count, range(len(x)))

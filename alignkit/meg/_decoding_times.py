@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 
 from alignkit._check import join_names
@@ -72,19 +77,16 @@ def decode_across_times(
     scores = np.zeros(shape) if mean else np.zeros((*shape, *tally.decided.shape), dtype=tally.dtype)
     weights = _weights(tally)
     for split in splits:
-        learned = _Learned(x_train, totals, split, roots)
+        learned = _Learned(kernel, x_train, totals, split, roots)
 
         def test(u: int, split: Split = split, learned: _Learned = learned) -> None:
             rows = x_test[u][split.rows[split.tested]].astype(np.float64)
-            whitened = rows @ learned.matrices[0] if len(learned.matrices) == 1 else rows
+            rows -= learned.centre
             condition = split.condition[split.tested]
             halves = tally.start()
-            for t in range(len(x_train)):
-                trials = whitened @ learned.matrices[t] if len(learned.matrices) > 1 else whitened
+            for t, trials in enumerate(learned.whitened(rows)):
                 into = halves if mean else scores[t, u]
-                kernel.count_decisions(
-                    trials - learned.grand[t], condition, learned.means[t], learned.half_norms[t], into
-                )
+                kernel.count_decisions(trials, condition, learned.means[t], learned.half_norms[t], into)
                 if mean:
                     scores[t, u] += np.vdot(weights, halves)
                     halves[:] = 0
@@ -98,24 +100,40 @@ def decode_across_times(
 
 
 class _Learned:
-    """What is learned from the training trials of one fold, at every training time."""
+    """What is learned from the training trials of one fold, at every training time.
 
-    def __init__(self, x: AnyArray, totals: FloatArray, split: Split, roots: Roots | None) -> None:
-        n_times, n = totals.shape[:2]
-        identity = np.eye(x.shape[2])[None]
-        self.matrices = identity if roots is None else np.asarray(roots(split.fold), dtype=np.float64)
-        self.means = np.empty((n_times, n, self.matrices.shape[2]))
-        self.grand = np.empty((n_times, self.matrices.shape[2]))
-        self.half_norms = np.empty((n_times, n))
+    Everything is taken less ``centre``, the mean over conditions and times: no decision changes, but numbers lose
+    fewer digits close to zero.
+    """
 
-        def learn(t: int) -> None:
-            own = sum_by_condition(x[t][split.rows], split.condition, n)
-            matrix = self.matrices[t if len(self.matrices) > 1 else 0]
-            means = training_means(totals[t], own, split) @ matrix
-            self.means[t], self.grand[t] = means[:-1], means[-1]
-            self.half_norms[t] = half_norms(self.means[t], split)
+    def __init__(self, kernel: ModuleType, x: AnyArray, totals: FloatArray, split: Split, roots: Roots | None) -> None:
+        self.kernel = kernel
+        self.matrices = None if roots is None else np.asarray(roots(split.fold), dtype=np.float64)
+        self.half_norms = np.empty(totals.shape[:2])
+        own = each(lambda rows: sum_by_condition(rows[split.rows], split.condition, totals.shape[1]), list(x))
+        centred = [training_means(total, sums, split) for total, sums in zip(totals, own, strict=True)]
+        self.centre = np.mean([means[-1] for means in centred], axis=0)
+        self.means = each(lambda t: self._learn(t, centred[t], split), range(len(x)))
 
-        each(learn, range(n_times))
+    def _learn(self, t: int, means: FloatArray, split: Split) -> Any:
+        rows = means[:-1]
+        rows[split.usable] += means[-1] - self.centre
+        rows = self._whiten(rows, t)
+        self.half_norms[t] = half_norms(rows, split)
+        return self.kernel.prepare(rows)
+
+    def _whiten(self, rows: FloatArray, t: int) -> FloatArray:
+        if self.matrices is None:
+            return rows
+        return rows @ self.matrices[t if len(self.matrices) > 1 else 0]
+
+    def whitened(self, rows: FloatArray) -> Iterator[Any]:
+        """Yield test trials as each training time wants them."""
+        if self.matrices is None or len(self.matrices) == 1:
+            yield from itertools.repeat(self.kernel.prepare(self._whiten(rows, 0)), len(self.means))
+        else:
+            for t in range(len(self.means)):
+                yield self.kernel.prepare(self._whiten(rows, t))
 
 
 def _weights(tally: Tally) -> FloatArray:

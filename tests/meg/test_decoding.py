@@ -216,7 +216,7 @@ def test_kernels_agree(rng):
         half[3] = np.nan
         counted = np.zeros((2, n, n), dtype=np.uint8)
         for kernel, halves in zip((_numpy, _numba), counted, strict=True):
-            kernel.count_decisions(test, split.condition, means, half, halves)
+            kernel.count_decisions(kernel.prepare(test), split.condition, kernel.prepare(means), half, halves)
         np.testing.assert_array_equal(*counted)
         assert counted[0, :, 3].sum() == 0
         assert counted[0].sum() > n * n
