@@ -153,7 +153,8 @@ def covariances_at(
 def _check_dof(dof: IntArray, folds: tuple[str, ...]) -> None:
     if (dof > 0).all():
         return
-    where = "" if len(dof) == 1 else f" outside the fold(s) {join_names(np.array([*folds, 'none'])[dof <= 0])}"
+    few = [name for name, left in zip(folds, dof, strict=False) if left <= 0]
+    where = f" outside the fold(s) {join_names(few)}" if dof[-1] > 0 else ""
     msg = (
         f"the noise cannot be estimated: no condition has two trials{where}. Pass noise=None, or a noise covariance "
         "that was measured elsewhere."
