@@ -11,6 +11,8 @@ from alignkit._plot import new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from alignkit.meg._bayes_factors import BayesFactors
+    from alignkit.meg._label_test_result import LabelTest
     from alignkit.meg._time_test import TimeTest
 
 
@@ -53,4 +55,43 @@ def _map(result: TimeTest, ax: Axes) -> Axes:
     ax.set_xlabel("time")
     ax.set_ylabel(name.replace("_", " "))
     ax.figure.colorbar(image, ax=ax, label=f"{result.test} over {result.n_subjects} subjects")
+    return ax
+
+
+def plot_label_test(result: LabelTest, ax: Axes | None = None) -> Axes:
+    """Draw the number of participants that pass over time, and the number that chance would hardly reach."""
+    from scipy.stats import binom
+
+    ax = new_axes(ax, (6.0, 3.2))
+    for name, number in zip(result.models, result.n_significant, strict=True):
+        ax.step(result.times, number, where="mid", label=name)
+    n = result.n_subjects
+    enough = binom.isf(result.alpha, n, result.alpha) + 1
+    if enough <= n:
+        ax.axhline(enough, color="0.6", linestyle="--", linewidth=0.8, label=f"p <= {result.alpha:g}")
+    ax.set_ylim(0, n + 0.5)
+    ax.set_xlabel("time")
+    ax.set_ylabel(f"significant participants (of {n})")
+    ax.legend(frameon=False, fontsize=8)
+    return ax
+
+
+def plot_bayes_factors(result: BayesFactors, ax: Axes | None = None) -> Axes:
+    """Draw log10 Bayes factors over time, with 1/3 and 3, between which the data does not tell, shaded.
+
+    Raises
+    ------
+    ValueError
+        More axes than time.
+    """
+    if result.t.ndim != 1:
+        msg = f"only curves can be drawn; this has the axes {', '.join(result.dims)} (use to_dataframe())."
+        raise ValueError(msg)
+    ax = new_axes(ax, (6.0, 3.2))
+    half = np.log10(3.0)
+    ax.axhspan(-half, half, color="0.92")
+    ax.axhline(0.0, color="0.7", linewidth=0.8)
+    ax.plot(result.times, result.log10_bf10, "o-", color="black", markersize=3)
+    ax.set_xlabel("time")
+    ax.set_ylabel("log10 Bayes factor")
     return ax
