@@ -88,15 +88,17 @@ def _pick_mne(recording: Recording, picks: Any, bads: set[str]) -> Any:
     probe.del_proj([i for i, projector in enumerate(probe.info["projs"]) if not projector["active"]])
     try:
         if picks is None:
-            return probe.pick("data", exclude="bads", verbose="error")
+            # "data" would take a CTF's reference sensors, too
+            kinds_of_data = dict.fromkeys(("meg", "eeg", "csd", "seeg", "ecog", "dbs", "fnirs"), True)
+            return probe.pick(mne.pick_types(probe.info, **kinds_of_data, ref_meg=False, exclude="bads"))
         names = _matching(recording, picks, bads) if isinstance(picks, str) else None
         return probe.pick(picks if names is None else names, exclude="bads", verbose="error")
     except (ValueError, TypeError, IndexError, re.error) as error:
         kinds = join_names(dict.fromkeys(recording.types))
         msg = f"{recording.source} has no good data channels, only {kinds}; name channels with picks=."
         if picks is not None:
-            names_of = f"{len(recording.channels)} channels of the types {kinds}, named {join_names(recording.channels, 3)}"
-            msg = f"picks={shown(picks)} chooses none of the {names_of}."
+            names = join_names(recording.channels, 3)
+            msg = f"picks={shown(picks)} chooses none of the channels ({names}), or none of their types ({kinds})."
         raise ValueError(msg) from error
 
 

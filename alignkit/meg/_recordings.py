@@ -68,7 +68,7 @@ def recordings_of(data: Any, *, times: Any, ch_types: Any, level: str) -> list[R
 
 
 def _is_listed(data: Sequence[Any]) -> bool:
-    return any(is_path(part) or _kind(part) in ("epochs", "evoked") for part in data)
+    return any(is_path(part) or _kind(part) != "array" for part in data)
 
 
 def _kind(data: object) -> str:

@@ -61,7 +61,7 @@ def test_the_baseline_is_looked_up_among_all_samples():
 def test_what_cannot_be_kept_is_refused():
     with pytest.raises(ValueError, match=r"tmin=2, tmax=None and decim=1 keep no sample; the data goes from -0.1 to"):
         grid(tmin=2)
-    with pytest.raises(ValueError, match="tmin must not lie after tmax; got 0.2 and 0.1"):
+    with pytest.raises(ValueError, match=r"tmin must not lie after tmax; got 0.2 and 0.1"):
         grid(tmin=0.2, tmax=0.1)
     with pytest.raises(TypeError, match="tmin must be a number of seconds; got 'a'"):
         grid(tmin="a")
