@@ -1,15 +1,20 @@
 """M/EEG: from epochs to RDMs over time, to a time course beside its noise ceiling, to honest statistics."""
 
 from alignkit.meg._auc import AreaUnderCurve, auc
+from alignkit.meg._bayes_factors import BayesFactors, bayes_factors
 from alignkit.meg._cluster_test import ClusterTest, cluster_test
 from alignkit.meg._difference import latency_difference
 from alignkit.meg._fdr import fdr
+from alignkit.meg._label_test import label_test
+from alignkit.meg._label_test_result import LabelTest
 from alignkit.meg._latency_result import Latency, LatencyDifference
 from alignkit.meg._max_test import MaxTest, max_test
 from alignkit.meg._onset import onset
 from alignkit.meg._peak import peak
 from alignkit.meg._rdm_store import RDMStore
 from alignkit.meg._read_meg_rdms import read_meg_rdms
+from alignkit.meg._read_things_eeg2 import read_things_eeg2
+from alignkit.meg._read_things_meg import read_things_meg
 from alignkit.meg._tfce_test import TfceTest, tfce_test
 from alignkit.meg._time_rdms import time_rdms
 from alignkit.meg._timecourse import timecourse
@@ -19,7 +24,9 @@ from alignkit.meg._variance_result import VariancePartition
 
 __all__ = [
     "AreaUnderCurve",
+    "BayesFactors",
     "ClusterTest",
+    "LabelTest",
     "Latency",
     "LatencyDifference",
     "MaxTest",
@@ -28,13 +35,17 @@ __all__ = [
     "TimeCourse",
     "VariancePartition",
     "auc",
+    "bayes_factors",
     "cluster_test",
     "fdr",
+    "label_test",
     "latency_difference",
     "max_test",
     "onset",
     "peak",
     "read_meg_rdms",
+    "read_things_eeg2",
+    "read_things_meg",
     "tfce_test",
     "time_rdms",
     "timecourse",

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom
 from threadpoolctl import threadpool_limits
 
-from alignkit.meg import ClusterTest, cluster_test
+from alignkit.meg import ClusterTest, bayes_factors, cluster_test, max_test, tfce_test
 from alignkit.meg._timecourse_result import TimeCourse
 
 TAILS = ("two-sided", "greater", "less")
@@ -321,3 +321,36 @@ def test_draws_curves_and_maps(rng):
     plt.close("all")
     with pytest.raises(ValueError, match="only curves and maps"):
         cluster_test(rng.normal(size=(8, 2, 3, 4))).plot()
+
+
+def test_animals_and_tools_differ_after_but_not_before_they_are_shown(shared_data):
+    with np.load(shared_data("eeg_erp5", "things_eeg_erp5.npz"), allow_pickle=False) as file:
+        erp, times, channels = file["erp"].astype(float), file["time"], file["channels"].tolist()
+        animal, tool = (file["categories"].tolist().index(name) for name in ("animal", "tool"))
+    erp = erp[~np.isnan(erp).any(axis=(1, 2, 3))]
+    posterior = [i for i, name in enumerate(channels) if name.startswith(("O", "PO"))]
+    curves = (erp[:, animal] - erp[:, tool])[:, posterior].mean(axis=1)
+    for test in (cluster_test, max_test, tfce_test):
+        found = test(curves, times=times, rng=0)
+        assert found.n_subjects == 44
+        assert not found.significant[times < 0.05].any()
+        assert found.significant[(times > 0.15) & (times < 0.19)].all()
+        assert found.p_corrected.min() < 0.01
+    factors = bayes_factors(curves, times=times)
+    assert (factors.bf10[times < 0] < 3).all()
+    assert factors.bf10[(times > 0.15) & (times < 0.19)].min() > 10
+
+
+def test_five_people_can_only_be_tested_on_one_side(shared_data):
+    mne = pytest.importorskip("mne")
+    paths = [shared_data("meg", "mne_misc", f"sub-0{i}_ses-P3_task-P3_ave.fif") for i in range(15, 20)]
+    people = [mne.read_evokeds(path, condition=2, verbose="error") for path in paths]
+    curves = np.stack([one.get_data(picks=["Pz"])[0] for one in people]) * 1e6
+    times = people[0].times
+    found = cluster_test(curves, tail="greater", times=times)
+    assert found.n_permutations == 32
+    assert found.p_cluster.min() == 1 / 32
+    best = found.clusters().loc[found.p_cluster.argmin()]
+    assert 0.2 < best.peak_time < 0.7
+    with pytest.warns(RuntimeWarning, match="5 subjects have 16 two-sided sign patterns"):
+        assert cluster_test(curves, times=times).p_cluster.min() == 1 / 16
