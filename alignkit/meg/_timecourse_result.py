@@ -210,7 +210,8 @@ class TimeCourse(Result):
     def to_evoked(self, subject: str | None = None) -> mne.EvokedArray:
         """Return the mean over participants (or the curves of one) as an Evoked, a ``misc`` channel for each model.
 
-        A list of those of all participants goes to ``mne.viz.plot_compare_evokeds(..., picks=[model])``.
+        A list of those of all participants goes to ``mne.viz.plot_compare_evokeds``, with ``picks=[model]`` and
+        ``show_sensors=False``.
 
         Raises
         ------
