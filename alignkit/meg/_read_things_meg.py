@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from alignkit._check import check_choice, join_names, shown
+from alignkit._check import check_choice, join_names, require, shown
 from alignkit._io import check_file
 from alignkit._typing import BoolArray, PathLike
 from alignkit.meg._epochs_files import is_path, open_files
@@ -90,6 +90,11 @@ def read_things_meg(
         msg = f"path must name the file of epochs, as a text or a Path; got {shown(path)}."
         raise TypeError(msg)
     path = Path(path)
+    with require("mne", "meg").use_log_level("warning"):
+        return _chosen(path, trial_type, attributes, complete)
+
+
+def _chosen(path: Path, trial_type: TrialType, attributes: PathLike | None, complete: bool | None) -> mne.Epochs:
     (epochs,) = _one(path, open_files([path], level="warning"))
     if epochs.metadata is None or attributes is not None:
         epochs.metadata = _attributes(path, attributes, len(epochs.events))
@@ -102,7 +107,7 @@ def read_things_meg(
     if not wanted.any():
         msg = f"{path} holds no {trial_type} trials; its trial_type is {join_names(sorted(set(kinds)))}."
         raise ValueError(msg)
-    chosen = epochs[np.flatnonzero(wanted)]
+    chosen: mne.Epochs = epochs[np.flatnonzero(wanted)]
     chosen.metadata = _with_whole_numbers(path, chosen.metadata)
     return chosen
 
@@ -159,7 +164,7 @@ def _check_counts(path: Path, kinds: Any, table: pd.DataFrame, complete: bool | 
         complete = False
         claims = table["things_category_nr"][kinds == "exp"].nunique() == _CONCEPTS
         if claims and counts != _COMPLETE:
-            warnings.warn(_unequal(path, counts), RuntimeWarning, stacklevel=3)
+            warnings.warn(_unequal(path, counts), RuntimeWarning, stacklevel=4)
     if complete and counts != _COMPLETE:
         raise ValueError(_unequal(path, counts))
 
@@ -183,7 +188,7 @@ def _check_codes(path: Path, epochs: Any, caught: BoolArray) -> None:
             f"{path}: {wrong:,} of {int((~caught).sum()):,} event codes are not the trial's things_image_nr; the "
             "metadata is believed.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
