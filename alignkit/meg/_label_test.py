@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import warnings
 from collections.abc import Iterator
 from typing import get_args
 
@@ -146,6 +147,7 @@ def label_test(
     if given.models.times is not None:
         msg = "label_test takes models without a time axis; choose one time of them with sel(time=...)."
         raise ValueError(msg)
+    note = "; ".join(filter(None, [_hopeless(slices.n_items, n_permutations, alpha), _untimed(slices)]))
     step = _step(given, n_permutations, n_bytes)
     shape = (len(given.rows), slices.n_subjects, slices.n_times)
     similarity, p, corrected = np.full((3, *shape), np.nan)
@@ -180,12 +182,30 @@ def label_test(
         exact=is_exact(slices.n_items, n_permutations),
         n_items=slices.n_items,
         metric=slices.metric,
-        note="" if slices.timed else "the data has no times: samples are numbered from 0",
+        note=note,
     )
 
 
 def _number(n_items: int, n_permutations: int) -> int:
     return int(np.prod(np.arange(1, n_items + 1))) if is_exact(n_items, n_permutations) else n_permutations
+
+
+def _untimed(slices: Slices) -> str:
+    return "" if slices.timed else "the data has no times: samples are numbered from 0"
+
+
+def _hopeless(n_items: int, n_permutations: int, alpha: float) -> str:
+    """Warn, and return a note, where there are too few permutations for any p <= alpha."""
+    exact = is_exact(n_items, n_permutations)
+    smallest = 1.0 / (_number(n_items, n_permutations) + (not exact))
+    if smallest <= alpha:
+        return ""
+    why = (
+        f"{n_items} items have only {_number(n_items, n_permutations)} permutations" if exact else f"{n_permutations=}"
+    )
+    note = f"p cannot be below {smallest:.4g} ({why}): a test at {alpha:g} is impossible"
+    warnings.warn(f"{note}.", RuntimeWarning, stacklevel=3)
+    return note
 
 
 def _step(given: Inputs, n_permutations: int, n_bytes: int) -> int:

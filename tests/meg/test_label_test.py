@@ -206,3 +206,16 @@ def test_result_comes_back(rng, tmp_path):
     assert "binomial" in found.methods_text()
     assert found.plot().get_ylabel() == "significant participants (of 3)"
     plt.close("all")
+
+
+def test_too_few_permutations_are_said_to_be_too_few(rng):
+    model, people = movies(rng, 2, 4, 3)
+    with pytest.warns(
+        RuntimeWarning, match=r"below 0.1667 \(3 items have only 6 permutations\).* impossible"
+    ) as caught:
+        found = label_test(model, people)
+    assert caught[0].filename == __file__
+    assert not found.significant.any()
+    assert "impossible" in repr(found)
+    with pytest.warns(RuntimeWarning, match="n_permutations=10"):
+        label_test(*movies(rng), n_permutations=10)

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from alignkit.meg._read_curves import read_curves
+
+
+def test_arrays_become_rows_with_names(rng, readonly):
+    x = readonly(rng.normal(size=(3, 4, 5)))
+    read = read_curves(x, popmean=1.0, times=np.arange(5) / 10)
+    assert_array_equal(read.x, x.reshape(3, 20) - 1.0)
+    assert read.dims == ("axis_1", "time")
+    assert read.coords == {"axis_1": [0, 1, 2, 3]}
+    assert read.cell(7) == "axis_1 1, time 0.2"
+    assert read.subjects == ("subject 0", "subject 1", "subject 2")
+    assert read_curves(x, channels=True).dims == ("channel", "time")
+    assert_array_equal(read_curves(x).times, np.arange(5))
+
+
+def test_masked_values_are_missing(rng):
+    x = np.ma.masked_array(rng.normal(size=(3, 4)), mask=np.eye(3, 4, dtype=bool))
+    assert_array_equal(np.isnan(read_curves(x).x), np.eye(3, 4, dtype=bool))
+
+
+@pytest.mark.parametrize("times", [np.zeros((4, 1)), [0, 1, np.nan, 3], "abcd", [0, 1]])
+def test_times_that_do_not_fit_are_refused(rng, times):
+    with pytest.raises((ValueError, TypeError), match="times must"):
+        read_curves(rng.normal(size=(3, 4)), times=times)
