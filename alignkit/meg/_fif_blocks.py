@@ -25,6 +25,8 @@ from alignkit.meg._sources import BLOCK
 _HEADER = struct.Struct(">4i")  # kind, type, bytes, next
 _KIND_EPOCHS = 302
 _MATRIX = 1 << 30
+#: What the last tag of a file says about the next.
+_LAST = -1
 #: FIF's number of a type, by that of numpy.
 _TYPES = {">f4": 4, ">f8": 5}
 
@@ -178,16 +180,33 @@ def _part(container: Any, shape: tuple[int, int]) -> _Part | None:
     start = int(container.data_tag.pos)
     end = start + _HEADER.size + n_bytes + 4 * (len(shape) + 2)
     with path.open("rb") as file:
-        missing = end - os.fstat(file.fileno()).st_size
-        if missing > 0:
-            msg = f"{path} is at least {missing:,} bytes shorter than it says it is; copy it again."
-            raise ValueError(msg)
+        _check_length(file, path, end)
         file.seek(start)
         kind, stored, size, _ = _HEADER.unpack(file.read(_HEADER.size))
         file.seek(end - 16)
-        ends = struct.unpack(">4i", file.read(16))  # the lengths of the axes, the last first, and how many they are
-    fits = kind == _KIND_EPOCHS and stored == _TYPES[container.fmt] | _MATRIX and size == n_bytes + 16
-    return _Part(path, start + _HEADER.size, n_epochs) if fits and ends == (shape[1], shape[0], n_epochs, 3) else None
+        axes = struct.unpack(">4i", file.read(16))  # the lengths of the axes, the last first, and how many they are
+        fits = kind == _KIND_EPOCHS and stored == _TYPES[container.fmt] | _MATRIX and size == n_bytes + 16
+        if not fits or axes != (shape[1], shape[0], n_epochs, 3):
+            return None
+        _check_end(file, path, end)
+    return _Part(path, start + _HEADER.size, n_epochs)
+
+
+def _check_length(file: io.BufferedReader, path: Path, end: int) -> None:
+    missing = end - os.fstat(file.fileno()).st_size
+    if missing > 0:
+        msg = f"{path} is at least {missing:,} bytes shorter than it says it is; copy it again."
+        raise ValueError(msg)
+
+
+def _check_end(file: io.BufferedReader, path: Path, position: int) -> None:
+    """Raise where a file stops within the tags behind its matrix: they name the part that is next."""
+    size, following = os.fstat(file.fileno()).st_size, 0
+    while following != _LAST and position != size:
+        _check_length(file, path, position + _HEADER.size)
+        file.seek(position)
+        _, _, length, following = _HEADER.unpack(file.read(_HEADER.size))
+        position = following if following > position else position + _HEADER.size + max(0, length)
 
 
 def _runs(part_of: IntArray, rows: IntArray, longest: int) -> Iterator[slice]:

@@ -97,8 +97,8 @@ def _pick_mne(recording: Recording, picks: Any, bads: set[str]) -> Any:
         kinds = join_names(dict.fromkeys(recording.types))
         msg = f"{recording.source} has no good data channels, only {kinds}; name channels with picks=."
         if picks is not None:
-            names = join_names(recording.channels, 3)
-            msg = f"picks={shown(picks)} chooses none of the channels ({names}), or none of their types ({kinds})."
+            some = join_names(recording.channels, 3)
+            msg = f"picks={shown(picks)} chooses none of the channels ({some}), or none of their types ({kinds})."
         raise ValueError(msg) from error
 
 

@@ -91,7 +91,7 @@ def test_files_that_are_none(tmp_path):
 def test_any_truncation_is_one_sentence(tmp_path):
     whole = save(make_epochs(), tmp_path / "a-epo.fif").read_bytes()
     path = tmp_path / "cut-epo.fif"
-    for length in (10, 100, 1000, len(whole) // 2, len(whole) - 40, len(whole) - 400):
+    for length in (10, 100, 1000, len(whole) // 2, len(whole) - 400, len(whole) - 40, len(whole) - 4):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"cut-epo.fif .*[.]$") as caught:
             as_trials(path)
