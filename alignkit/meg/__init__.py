@@ -5,6 +5,7 @@ from alignkit.meg._bayes_factors import BayesFactors, bayes_factors
 from alignkit.meg._cluster_test import ClusterTest, cluster_test
 from alignkit.meg._difference import latency_difference
 from alignkit.meg._fdr import fdr
+from alignkit.meg._find_epochs import find_epochs
 from alignkit.meg._label_test import label_test
 from alignkit.meg._label_test_result import LabelTest
 from alignkit.meg._latency_result import Latency, LatencyDifference
@@ -12,6 +13,7 @@ from alignkit.meg._max_test import MaxTest, max_test
 from alignkit.meg._onset import onset
 from alignkit.meg._peak import peak
 from alignkit.meg._rdm_store import RDMStore
+from alignkit.meg._read_epochs import read_epochs
 from alignkit.meg._read_meg_rdms import read_meg_rdms
 from alignkit.meg._read_things_eeg2 import read_things_eeg2
 from alignkit.meg._read_things_meg import read_things_meg
@@ -38,11 +40,13 @@ __all__ = [
     "bayes_factors",
     "cluster_test",
     "fdr",
+    "find_epochs",
     "label_test",
     "latency_difference",
     "max_test",
     "onset",
     "peak",
+    "read_epochs",
     "read_meg_rdms",
     "read_things_eeg2",
     "read_things_meg",
