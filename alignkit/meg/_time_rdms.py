@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from alignkit._check import check_choice, check_count, check_not_negative, check_positive
+from alignkit._check import check_choice, check_not_negative, check_positive
 from alignkit._random import as_rng
 from alignkit._typing import AnyArray, PathLike, RNGLike
 from alignkit.meg._as_trials import as_trials
 from alignkit.meg._decisions import accuracy_levels
 from alignkit.meg._estimators import KINDS, Covariance, Metric, check_options, check_trials, estimator_of
 from alignkit.meg._memory import as_bytes
-from alignkit.meg._noise import MODES, EstimatedNoise, GivenNoise, Noise, NoiseMode, Shrinkage, as_shrinkage
-from alignkit.meg._pseudo_trials import pseudo_trials as make_pseudo_trials
+from alignkit.meg._noise import Shrinkage, as_shrinkage
+from alignkit.meg._preparation import groupings_of, noise_for, noise_mode, warn_of_units, windows_of
 from alignkit.meg._rdm_store import RDMStore
 from alignkit.meg._rdms_over_time import Computation, HeldTrials, times_at_once
 from alignkit.meg._rdms_provenance import data_of, digest_of, methods_of
 from alignkit.meg._trials import Trials
-from alignkit.meg._windows import WindowMode, windowed
+from alignkit.meg._windows import WindowMode
 from alignkit.rsa._arrays import Precision
 from alignkit.rsa._container import RDM, condensed_rdm
 from alignkit.rsa._noise import NoiseKind
@@ -227,7 +226,7 @@ def time_rdms(
     """
     options = MetricOptions(cv, normalize, variance_floor=check_not_negative("variance_floor", variance_floor))
     check_options(metric, options, covariance)
-    mode = _noise_mode(noise, metric, covariance)
+    mode = noise_mode(noise, metric, covariance)
     check_choice("noise_from", noise_from, ("training", "all"))
     check_choice("dtype", dtype, ("float64", "float32"))
     check_positive("ridge", ridge)
@@ -246,14 +245,14 @@ def time_rdms(
         ch_types=ch_types,
         verbose=verbose,
     )
-    trials = _windows(trials, window, step, window_mode)
+    trials = windows_of(trials, window, step, window_mode)
     check_trials(metric, trials, cv)
-    _warn_of_units(trials, mode, covariance)
+    warn_of_units(trials, mode, covariance)
     base = HeldTrials(trials, hold=pseudo_trials is not None and pseudo_repeats > 1)
-    repeats = _groupings(base.trials, pseudo_trials, pseudo_repeats, generator if rng is None else rng)
+    repeats = groupings_of(base.trials, pseudo_trials, pseudo_repeats, generator if rng is None else rng)
     by_fold = KINDS[metric].folds and noise_from == "training"
     before = 0.0 if window is None else -window / 2
-    noises = [_noise(mode, noise_kind, one, shrinkage, by_fold, dtype, before) for one in repeats]
+    noises = [noise_for(mode, noise_kind, one, shrinkage, by_fold, dtype, before) for one in repeats]
     estimator = estimator_of(metric, repeats[0].design, options, covariance=covariance, ridge=ridge, dtype=dtype)
     n_sets = 0 if mode != "time" or noises[0] is None else noises[0].n_sets
     at_once = times_at_once(trials, repeats, dtype, n_sets, n_bytes)
@@ -263,72 +262,6 @@ def time_rdms(
     if out is None:
         return _in_memory(trials, metric, computation, known, progress)
     return _on_disk(out, trials, metric, computation, known, progress)
-
-
-def _noise_mode(noise: Any, metric: str, covariance: str) -> Any:
-    """Return a mode, None, or the noise that was given."""
-    if isinstance(noise, str):
-        check_choice("noise", noise, ("auto", *MODES))
-    if covariance == "pairwise":
-        if noise is None or (isinstance(noise, str) and noise == "auto"):
-            return None
-        msg = "covariance='pairwise' has a noise covariance for each pair; leave noise= out."
-        raise ValueError(msg)
-    if isinstance(noise, str) and noise == "auto":
-        return KINDS[metric].noise
-    if noise is None and metric in ("mahalanobis", "sqmahalanobis"):
-        msg = f"{metric} needs noise=; without it use metric={metric.replace('mahalanobis', 'euclidean')!r}."
-        raise ValueError(msg)
-    return noise
-
-
-def _windows(trials: Trials, window: float | None, step: float | None, mode: WindowMode) -> Trials:
-    check_choice("window_mode", mode, ("mean", "concat"))
-    if window is not None:
-        return windowed(trials, window=window, step=step, mode=mode)
-    if step is not None or mode != "mean":
-        msg = f"{'step' if step is not None else 'window_mode'} is for windows; give window= (seconds) as well."
-        raise ValueError(msg)
-    return trials
-
-
-def _warn_of_units(trials: Trials, mode: Any, covariance: str) -> None:
-    kinds = list(dict.fromkeys(trials.channel_types))
-    if len(kinds) > 1 and mode is None and covariance == "shared":
-        warnings.warn(
-            f"the channels are of the types {', '.join(kinds)} and are not whitened, so that each type weighs by its "
-            "unit; pass noise='epoch', or pick one type.",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-
-
-def _groupings(trials: Trials, size: int | None, repeats: int, rng: RNGLike) -> list[Trials]:
-    """Return the trials, or their random groupings."""
-    check_count("pseudo_repeats", repeats, 1)
-    if size is None:
-        return [trials]
-    found = [make_pseudo_trials(trials, size=size, repeat=0, rng=rng)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # said once
-        found += [make_pseudo_trials(trials, size=size, repeat=i, rng=rng) for i in range(1, repeats)]
-    return found
-
-
-def _noise(
-    mode: NoiseMode | Any,
-    kind: str,
-    trials: Trials,
-    shrinkage: Shrinkage,
-    by_fold: bool,
-    dtype: Precision,
-    before: float,
-) -> Noise | None:
-    if mode is None:
-        return None
-    if not isinstance(mode, str):
-        return GivenNoise.of(mode, kind, trials, dtype=dtype)
-    return EstimatedNoise(trials, mode, shrinkage=shrinkage, by_fold=by_fold, dtype=dtype, before=before)  # type: ignore[arg-type]
 
 
 def _provenance(
