@@ -64,7 +64,7 @@ def _first_parts(paths: list[Path]) -> list[Path]:
         warnings.warn(
             f"the first part of a split file brings the others: {join_names(later)} left out, to count no trial twice.",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return [path for path, first in zip(paths, firsts, strict=True) if first is None]
 

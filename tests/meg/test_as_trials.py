@@ -166,13 +166,17 @@ def test_arrays_mapped_from_a_file_stay_there(tmp_path, rng):
     np.testing.assert_array_equal(whole(trials), data.transpose(2, 0, 1))
 
 
+def called_by_a_public_function(data, **options):
+    return as_trials(data, **options)
+
+
 def test_aliasing_is_told():
     epochs = make_epochs()
     with epochs.info._unlock():
         epochs.info["lowpass"] = 20.0
     as_trials(epochs, decim=2)
     with pytest.warns(RuntimeWarning, match="decim=3 leaves 33.3333 Hz of data filtered below 20 Hz") as told:
-        as_trials(epochs, decim=3)
+        called_by_a_public_function(epochs, decim=3)
     assert told[0].filename == __file__
 
 
