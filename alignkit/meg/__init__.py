@@ -1,6 +1,7 @@
 """M/EEG: from epochs to RDMs over time, to a time course beside its noise ceiling, to honest statistics."""
 
 from alignkit.meg._auc import AreaUnderCurve, auc
+from alignkit.meg._average_times import average_times
 from alignkit.meg._bayes_factors import BayesFactors, bayes_factors
 from alignkit.meg._cluster_test import ClusterTest, cluster_test
 from alignkit.meg._difference import latency_difference
@@ -37,6 +38,7 @@ __all__ = [
     "TimeCourse",
     "VariancePartition",
     "auc",
+    "average_times",
     "bayes_factors",
     "cluster_test",
     "fdr",

@@ -59,6 +59,8 @@ def find_epochs(
         No such folder, subject or epochs; the sentence names what there is.
     ValueError
         Several files for one session, task and run, or entities that are no labels.
+    TypeError
+        A folder that is no path.
 
     Examples
     --------
