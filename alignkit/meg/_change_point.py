@@ -60,21 +60,25 @@ class _Costs:
         self.squares = np.hstack([start, np.cumsum(centred * centred, axis=1)])
         self.least = _ROUNDING * self.squares[:, -1:] / series.shape[1]
 
-    def of(self, begin: IntArray, end: IntArray) -> FloatArray:
-        """Return the cost of the samples from ``begin`` up to ``end``, each of shape (series, any)."""
-        n = np.maximum(end - begin, 1)
-        total = np.take_along_axis(self.sums, end, axis=1) - np.take_along_axis(self.sums, begin, axis=1)
-        square = np.take_along_axis(self.squares, end, axis=1) - np.take_along_axis(self.squares, begin, axis=1)
-        variance = np.maximum(square / n - (total / n) ** 2, self.least)
-        return np.asarray(n * (np.log(2 * np.pi * variance) + 1.0) + np.log(n))
-
     def best_split(self, begin: IntArray, end: IntArray) -> tuple[IntArray, FloatArray]:
         """Return the first sample after the best split of segments, shape (series, 1), and what it gains."""
-        here = np.broadcast_to(np.arange(self.sums.shape[1]), self.sums.shape)
+        here = np.arange(self.sums.shape[1])
+        first, last = self._at(begin), self._at(end)
+        split = (self.sums, self.squares)
         inside = (here >= begin + _SHORTEST) & (here <= end - _SHORTEST)
-        split = np.clip(here, begin, end)
         with np.errstate(divide="ignore", invalid="ignore"):  # a constant series has no variance, and no split
-            gain = self.of(begin, end) - self.of(begin, split) - self.of(split, end)
+            gain = self._of(first, last, end - begin) - self._of(first, split, here - begin)
+            gain -= self._of(split, last, end - here)
         gain = np.where(inside & np.isfinite(gain), gain, -np.inf)
         best = gain.argmax(axis=1)
         return best, gain[np.arange(len(best)), best]
+
+    def _at(self, sample: IntArray) -> tuple[FloatArray, FloatArray]:
+        return np.take_along_axis(self.sums, sample, axis=1), np.take_along_axis(self.squares, sample, axis=1)
+
+    def _of(self, begin: tuple[FloatArray, FloatArray], end: tuple[FloatArray, FloatArray], n: IntArray) -> FloatArray:
+        """Return the cost of segments of ``n`` samples from the cumulated sums at both ends."""
+        n = np.maximum(n, 1)  # segments that are none are not looked at
+        mean = (end[0] - begin[0]) / n
+        variance = np.maximum((end[1] - begin[1]) / n - mean * mean, self.least)
+        return np.asarray(n * (np.log(2 * np.pi * variance) + 1.0) + np.log(n))

@@ -129,7 +129,7 @@ def latency_difference(
     missing = [name for name, value in zip(("a", "b"), found.value, strict=False) if np.isnan(value)]
     report_undefined(f"the mean curve has no {kind}", missing, "propagate")
     return LatencyDifference(
-        kind=kind,
+        measure=kind,
         value=float(found.value[2]),
         interval=found.interval[:, 2],
         value_a=float(found.value[0]),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def plot_latency(result: Latency, ax: Axes | None = None) -> Axes:
     """Draw each subject's latency in ms, and the group's with its interval."""
     ax = _draw(ax, 1000 * result.value, 1000 * result.interval, 1000 * result.per_subject)
-    ax.set_xlabel(f"{result.kind} (ms)")
+    ax.set_xlabel(f"{result.measure} (ms)")
     return ax
 
 
@@ -27,7 +27,7 @@ def plot_difference(result: LatencyDifference, ax: Axes | None = None) -> Axes:
     """Draw each subject's difference in ms, and the group's with its interval, beside a line at 0."""
     ax = _draw(ax, 1000 * result.value, 1000 * result.interval, 1000 * result.per_subject)
     ax.axvline(0, color="0.5", linewidth=0.8, zorder=0)
-    ax.set_xlabel(f"difference of {result.kind}s (ms): {result.names[0]} later →", parse_math=False)
+    ax.set_xlabel(f"difference of {result.measure}s (ms): {result.names[0]} later →", parse_math=False)
     return ax
 
 

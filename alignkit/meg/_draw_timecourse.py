@@ -13,6 +13,7 @@ from alignkit._typing import ArrayLike, FloatArray
 from alignkit.meg._latency_result import Latency
 from alignkit.meg._time_test import TimeTest
 from alignkit.meg._timecourse_result import TimeCourse
+from alignkit.rsa._comparison import name_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,7 +117,7 @@ def _by_model(given: Any, names: list[str], what: str) -> dict[str, Any]:
     several = isinstance(given, list | tuple) and len(given) > 0 and not np.isscalar(given[0])
     items = list(given) if several else [given]
     if what != "significance":
-        if not all(isinstance(item, Latency) and item.kind == what for item in items):
+        if not all(isinstance(item, Latency) and item.measure == what for item in items):
             msg = f"{what} must be what {what}() gives, or one for each model; got {shown(given)}."
             raise ValueError(msg)
         if all(item.name in names for item in items):
@@ -196,6 +197,7 @@ def _draw_rows(
         if name in onsets:
             _mark(ax, onsets[name], scale, height, styles[name]["color"], marker="^")
     if rows:
+        ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])  # rows have no height
         ax.set_ylim(low - (len(rows) + 0.3) * step, high)
 
 
@@ -208,7 +210,7 @@ def _finish(ax: Axes, result: TimeCourse, label: str, *, has: tuple[bool, bool, 
         ax.axvline(0, linestyle=(0, (4, 3)), **line)
     ax.margins(x=0)
     ax.set_xlabel(label)
-    ax.set_ylabel(result.quantity if result.method == result.quantity else f"{result.quantity} ({result.method})")
+    ax.set_ylabel(f"{result.quantity} ({name_of(result.method, result.partial)})")
     ax.spines[["top", "right"]].set_visible(False)
     handles, texts = ax.get_legend_handles_labels()
     grey: dict[str, Any] = {"color": "0.6", "markeredgecolor": "black", "markeredgewidth": 0.8, "markersize": 6}
@@ -244,7 +246,7 @@ def _draw_map(result: TimeCourse, names: list[str], ax: Axes | None) -> Axes:
         scale * result.times, scale * result.model_times, mean, cmap="RdBu_r", vmin=-reach, vmax=reach, rasterized=True
     )
     assert ax.figure is not None
-    ax.figure.colorbar(mesh, ax=ax, label=f"{result.quantity} ({result.method})")
+    ax.figure.colorbar(mesh, ax=ax, label=f"{result.quantity} ({name_of(result.method, result.partial)})")
     ax.set_xlabel(label)
     ax.set_ylabel(f"{names[0]}: {label}", parse_math=False)
     return ax

@@ -66,7 +66,7 @@ def latency_of(curves: GroupCurves, rule: LatencyRule, options: Resampling, rng:
     peak = found.value.shape[0] > 1
     nothing = np.full(curves.n_subjects, np.nan)
     return Latency(
-        kind=rule.kind,
+        measure=rule.kind,
         value=float(found.value[0]),
         interval=found.interval[:, 0],
         amplitude=float(found.value[1]) if peak else float("nan"),

@@ -23,7 +23,7 @@ class Latency(Result):
 
     Attributes
     ----------
-    kind : {"onset", "peak"}
+    measure : {"onset", "peak"}
         What was looked for.
     value : float
         Seconds, in the mean curve of the group; NaN where there is none.
@@ -63,7 +63,7 @@ class Latency(Result):
         Model that the curves belong to, where that is known.
     """
 
-    kind: str
+    measure: str
     value: float
     interval: np.ndarray[Any, np.dtype[np.float64]]
     amplitude: float
@@ -94,7 +94,7 @@ class Latency(Result):
         height = f", height {self.amplitude:.4g} {self.unit}" if np.isfinite(self.amplitude) else ""
         of = f" of {self.name!r}" if self.name else ""
         return (
-            f"<Latency {self.kind}{of} {in_ms(self.value, self.interval)}{height}; {self.method}, "
+            f"<Latency {self.measure}{of} {in_ms(self.value, self.interval)}{height}; {self.method}, "
             f"{level(self)}, {counted(self.n_subjects, 'subject')}{undefined(self)}>"
         )
 
@@ -112,11 +112,11 @@ class Latency(Result):
             "amplitude_low": np.append(self.amplitude_interval[0], nothing),
             "amplitude_high": np.append(self.amplitude_interval[1], nothing),
         }
-        return pd.DataFrame(columns).assign(kind=self.kind, method=self.method, model=self.name)
+        return pd.DataFrame(columns).assign(measure=self.measure, method=self.method, model=self.name)
 
     def methods_text(self) -> str:
         """Return the sentences a paper's Methods section needs."""
-        subject = "The onset" if self.kind == "onset" else "The peak"
+        subject = "The onset" if self.measure == "onset" else "The peak"
         baseline = f"; baseline {_span(self.baseline)}" if self.baseline else ""
         return (
             f"{subject} of the mean curve of {counted(self.n_subjects, 'subject')} was {self.words} (searched from "
@@ -136,7 +136,7 @@ class LatencyDifference(Result):
 
     Attributes
     ----------
-    kind : {"onset", "peak"}
+    measure : {"onset", "peak"}
         What was looked for.
     value : float
         Seconds by which the first comes later than the second; NaN where one has none.
@@ -168,7 +168,7 @@ class LatencyDifference(Result):
         What stands on either side.
     """
 
-    kind: str
+    measure: str
     value: float
     interval: np.ndarray[Any, np.dtype[np.float64]]
     value_a: float
@@ -194,7 +194,7 @@ class LatencyDifference(Result):
             else f"{self.n_subjects[0]} and {self.n_subjects[1]} subjects"
         )
         return (
-            f"<LatencyDifference {self.kind} {in_ms(self.value, self.interval)} ({self.names[0]} minus "
+            f"<LatencyDifference {self.measure} {in_ms(self.value, self.interval)} ({self.names[0]} minus "
             f"{self.names[1]}: {each}); {self.method}, {level(self)}, {'paired' if self.paired else 'unpaired'}, "
             f"{who}{undefined(self)}>"
         )
@@ -210,15 +210,15 @@ class LatencyDifference(Result):
             "low": np.append(self.interval[0], nothing),
             "high": np.append(self.interval[1], nothing),
         }
-        return pd.DataFrame(columns).assign(kind=self.kind, method=self.method, a=self.names[0], b=self.names[1])
+        return pd.DataFrame(columns).assign(measure=self.measure, method=self.method, a=self.names[0], b=self.names[1])
 
     def methods_text(self) -> str:
         """Return the sentences a paper's Methods section needs."""
         n = self.n_subjects
         who = f"the same {n[0]} subjects" if self.paired else f"{n[0]} and {n[1]} subjects"
         return (
-            f"The {self.kind}s of two mean curves ({self.names[0]}, {self.names[1]}; {who}), each {self.words}, were "
-            f"subtracted{resampling(self, self.n_sessions)}."
+            f"The {self.measure}s of two mean curves ({self.names[0]}, {self.names[1]}; {who}), each {self.words}, "
+            f"were subtracted{resampling(self, self.n_sessions)}."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:

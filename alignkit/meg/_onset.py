@@ -122,7 +122,7 @@ def onset(
         gives late onsets. A curve that stays below its baseline's maximum has none.
     ``"longest-run"``
         First sample of the longest run above the maximum of the baseline (the rule of the THINGS-MEG data). Noise
-        raises that maximum: late for noisy data, and the earlier the earliest person is for clean data.
+        raises that maximum and so makes it late; in clean data it finds the earliest person.
     ``"consecutive"``
         First of ``k`` or more significant samples: one-sided t over subjects against the maximum of sign flips. Late,
         and the later the less data there is; there is none for single subjects.
@@ -143,11 +143,11 @@ def onset(
     ====================  ==========  ==========  ==========  ==========  ==========  ==========
     rule                  bias, ms    SD, ms      covers      bias, ms    SD, ms      covers
     ====================  ==========  ==========  ==========  ==========  ==========  ==========
-    ``broken-line``       -0.5        4.8         98 %        -2.9        13.9        97 %
-    ``longest-run``       1.1         11.3        91 %        8.9         12.7        77 %
-    ``consecutive``       13.9        6.9         69 %        30.1        9.6         38 %
-    ``change-point``      7.7         9.5         86 %        16.6        27.8        91 %
-    ``fraction-of-peak``  0.6         3.6         90 %        2.5         6.3         90 %
+    ``broken-line``       -0.5        4.8         98 %        -2.9        13.9        98 %
+    ``longest-run``       1.1         11.3        91 %        9.0         12.7        78 %
+    ``consecutive``       14.0        6.9         67 %        30.1        9.6         41 %
+    ``change-point``      7.7         9.5         85 %        16.6        27.8        93 %
+    ``fraction-of-peak``  0.6         3.6         90 %        2.5         6.3         91 %
     ====================  ==========  ==========  ==========  ==========  ==========  ==========
 
     Plain percentiles cover 1 to 15 points less; the basic interval and, for latencies of samples, the jackknife do

@@ -72,8 +72,8 @@ def peak(
     are those of the mean curve's peak. The height of the highest sample is biased upwards by noise.
 
     In 400 simulated groups each (see :func:`onset`), the default interval of 95 % held the peak of the noiseless mean
-    curve in 98 % (16 subjects, noise .03; bias 3 ms) and 96 % (12 subjects, noise .06; bias 6 ms), and the mean of
-    people's peaks in 91 % and 88 %.
+    curve in 98 % (16 subjects, noise .03; bias 3 ms) and 97 % (12 subjects, noise .06; bias 6 ms), and the mean of
+    people's peaks in 90 % and 89 %.
 
     References
     ----------
