@@ -351,7 +351,7 @@ def _consecutive(
 def _critical_t(curves: GroupCurves, frame: Frame, alpha: float, rng: np.random.Generator) -> float:
     """Return which t the samples must exceed: infinity where none can be significant."""
     subjects = curves.of_subjects()[:, frame.start : frame.stop]
-    if len(subjects) < 2 or warn_if_hopeless(len(subjects), "greater", _N_FLIPS, alpha, stacklevel=5):
+    if len(subjects) < 2 or warn_if_hopeless(len(subjects), "greater", _N_FLIPS, alpha, stacklevel=6):
         return float("inf")
     t, constant = observed_statistic(subjects, "t")
     if constant.all():
