@@ -10,6 +10,7 @@ import numpy as np
 
 from alignkit._threads import each, one_blas_thread
 from alignkit._typing import AnyArray, FloatArray, IntArray
+from alignkit.rsa._noise import root_of_precision
 
 #: An eigenvalue (or squared pivot) below this part of the largest is zero but for rounding.
 _RTOL = 1e-13
@@ -131,9 +132,10 @@ def root_of(
 
 @one_blas_thread()
 def _root_of_precision(precision: FloatArray, *, symmetric: bool) -> FloatArray:
+    if not symmetric:
+        return root_of_precision(precision)
     values, vectors = np.linalg.eigh(precision)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return root @ vectors.T if symmetric else root
+    return vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
 
 
 def _triangular_root(covariance: FloatArray) -> FloatArray:

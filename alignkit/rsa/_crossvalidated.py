@@ -17,6 +17,7 @@ from alignkit._typing import AnyArray, IntArray
 from alignkit.rsa._arrays import Array, Precision, cast, diagonal, floats_like, precision_of, root, transposed
 from alignkit.rsa._condensed import as_host, upper_triangle
 from alignkit.rsa._dissimilarities import constant_rows, whiten
+from alignkit.rsa._kernels._folds_numpy import squares_between_folds
 from alignkit.rsa._namespace import like, namespace
 from alignkit.rsa._patterns import Folds, Noise, Patterns, Undefined
 from alignkit.rsa._poisson import rates_and_logs
@@ -55,10 +56,21 @@ def crossnobis(patterns: Patterns) -> tuple[Array, list[Undefined]]:
 def sqeuclidean_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the cross-validated squared length of the difference, whitened where there is noise."""
     folds, noise = _folds_of(patterns), patterns.noise
+    if _is_balanced(patterns):
+        root_of_noise = None if noise is None else noise.root
+        values, sizes = squares_between_folds(patterns.x, root_of_noise, dtype=patterns.dtype)
+        return _with_ties(values, _rounding_of(sizes)), []
     x = whiten(patterns.x - folds.origin, noise)
     x, exponent = (rescale if is_tensor(x) else rescale_if_needed)(x, (-3, -2, -1))
     values, undefined = _distances(x, x, patterns)
     return scale(values, 2 * exponent[..., 0, 0]), undefined
+
+
+def _is_balanced(patterns: Patterns) -> bool:
+    """Whether every way of pairing folds is the mean over all pairs of them, by one noise, of an array."""
+    counts = _folds_of(patterns).counts
+    by_fold = patterns.noise is not None and patterns.noise.covariances is not None
+    return not is_tensor(patterns.x) and not by_fold and bool((counts == counts[0, 0]).all())
 
 
 def poisson_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
@@ -96,7 +108,10 @@ def _rounding_of_distances(a: Array, b: Array, patterns: Patterns) -> float:
     if patterns.noise is not None and patterns.noise.covariances is not None:
         return 0.0  # whose unit is in the products alone; between matrices of noise nothing ties
     sizes = _plain_products(a, a, patterns)
-    sizes = as_host(sizes if a is b else root(sizes * _plain_products(b, b, patterns)))
+    return _rounding_of(as_host(sizes if a is b else root(sizes * _plain_products(b, b, patterns))))
+
+
+def _rounding_of(sizes: AnyArray) -> float:
     # that of the smallest item: what is told apart by more than its rounding stays apart
     smallest = float(sizes.min(where=sizes > 0, initial=np.inf))
     return 1e-14 * smallest if np.isfinite(smallest) else 0.0

@@ -93,7 +93,9 @@ def test_a_given_matrix_is_used_at_its_times(rng, kind, each_time):
 
 def test_what_is_given_must_fit(rng):
     trials, *_ = trials_of(rng)
-    with pytest.raises(ValueError, match=r"noise must have shape \(5, 5\), one matrix of the channels, or \(12, 5, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"noise must have shape \(5, 5\), one matrix of the channels, or \(12, 5, 5\)"
+    ):
         GivenNoise.of(np.ones((3, 5, 5)), "precision", trials)
     with pytest.raises(ValueError, match="noise is of 4 channels"):
         GivenNoise.of(np.eye(4), "precision", trials)

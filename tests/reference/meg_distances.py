@@ -40,11 +40,12 @@ def crossnobis_of_trials(x, condition, fold, precisions):
     inner = np.full((n, n), np.nan)
     for i in range(n):
         for j in range(n):
-            terms = []
-            for a in np.flatnonzero(condition == i):
-                for b in np.flatnonzero(condition == j):
-                    if fold[a] != fold[b]:
-                        terms.append(x[a] @ precisions[fold[b]] @ x[b])
+            terms = [
+                x[a] @ precisions[fold[b]] @ x[b]
+                for a in np.flatnonzero(condition == i)
+                for b in np.flatnonzero(condition == j)
+                if fold[a] != fold[b]
+            ]
             if terms:
                 inner[i, j] = np.mean(terms)
     inner = (inner + inner.T) / 2
@@ -75,9 +76,7 @@ def crossnobis_fold_pairs(x, condition, fold, precisions):
             terms = []
             for training in folds:
                 for test in folds:
-                    parts = [
-                        x[(condition == what) & (fold == where)] for what in (i, j) for where in (training, test)
-                    ]
+                    parts = [x[(condition == what) & (fold == where)] for what in (i, j) for where in (training, test)]
                     if training != test and all(map(len, parts)):
                         means = [part.mean(axis=0) for part in parts]
                         terms.append((means[0] - means[2]) @ precisions[test] @ (means[1] - means[3]))
