@@ -109,6 +109,11 @@ class EstimatedNoise:
         """Number of covariances: one outside each fold, and one of all trials."""
         return self.plan.n_sets
 
+    @property
+    def n_sets_at_each_time(self) -> int:
+        """Number of covariances that every time adds to those in memory."""
+        return self.n_sets if self.mode == "time" else 0
+
     def provenance(self) -> dict[str, Any]:
         """Return what was asked for, in JSON's types."""
         outside = "training" if self.n_sets > 1 else "all"
@@ -124,6 +129,7 @@ class GivenNoise:
     """Noise known beforehand: a precision or covariance, one for all times or one for each."""
 
     n_sets = 1
+    n_sets_at_each_time = 0
 
     def __init__(self, whitening: Whitening, kind: str) -> None:
         self._whitening, self._kind = whitening, kind

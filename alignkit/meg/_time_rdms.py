@@ -59,6 +59,7 @@ def time_rdms(
     ch_types: str | Sequence[str] | None = None,
     dtype: Precision = "float64",
     out: PathLike | None = None,
+    overwrite: bool = False,
     memory: int | str = "1 GB",
     progress: bool = False,
     rng: RNGLike = None,
@@ -171,7 +172,9 @@ def time_rdms(
         Precision of products and values; sums over folds are float64 in any case.
     out : path, optional
         A folder ``*.zarr`` that each stretch is written to as it is done. The same call goes on where a killed one
-        ended, with the same bits; a folder of another computation is refused.
+        ended, with the same bits; a folder of another computation is refused, unless ``overwrite`` replaces it.
+    overwrite : bool
+        Start anew, whatever ``out`` holds.
     memory : int or str
         Bytes to work in, besides what is returned.
     progress : bool
@@ -254,14 +257,14 @@ def time_rdms(
     before = 0.0 if window is None else -window / 2
     noises = [noise_for(mode, noise_kind, one, shrinkage, by_fold, dtype, before) for one in repeats]
     estimator = estimator_of(metric, repeats[0].design, options, covariance=covariance, ridge=ridge, dtype=dtype)
-    n_sets = 0 if mode != "time" or noises[0] is None else noises[0].n_sets
+    n_sets = 0 if noises[0] is None else noises[0].n_sets_at_each_time
     at_once = times_at_once(trials, repeats, dtype, n_sets, n_bytes)
     computation = Computation(base, repeats, noises, estimator, dtype, at_once)
     known = _provenance(trials, metric, options, computation, covariance, ridge)
     known |= _provenance_of_grouping(window, step, window_mode, pseudo_trials, pseudo_repeats, rng, out)
     if out is None:
         return _in_memory(trials, metric, computation, known, progress)
-    return _on_disk(out, trials, metric, computation, known, progress)
+    return _on_disk(out, trials, metric, computation, known, progress, overwrite=overwrite)
 
 
 def _provenance(
@@ -316,7 +319,14 @@ def _in_memory(trials: Trials, metric: str, computation: Computation, known: dic
 
 
 def _on_disk(
-    out: PathLike, trials: Trials, metric: str, computation: Computation, known: dict[str, Any], progress: bool
+    out: PathLike,
+    trials: Trials,
+    metric: str,
+    computation: Computation,
+    known: dict[str, Any],
+    progress: bool,
+    *,
+    overwrite: bool,
 ) -> RDMStore:
     n = trials.design.n_conditions
     known["data"] = digest_of(trials)
@@ -329,6 +339,7 @@ def _on_disk(
         provenance=known,
         dtype=computation.dtype,
         n_decisions=computation.n_decisions,
+        overwrite=overwrite,
     ) as store:
         undefined = computation.run(lambda start, found: store.write(start, found), ~store.done, progress=progress)
     report_values(undefined, n, trials.design.labels, "propagate", stacklevel=4)

@@ -1,0 +1,416 @@
+"""RDMs over time from epochs: what they hold, how they are read, written and continued, and what is refused."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+from reference import meg_distances as reference
+from scipy.spatial.distance import pdist, squareform
+
+from alignkit.meg import RDMStore, time_rdms
+from alignkit.meg._rdm_store import RDMStore as Store
+from alignkit.rsa import RDM, noise_precision, rdm
+
+N, K, C, T = 5, 3, 4, 12
+TIMES = np.arange(T) / 100 - 0.03
+NAMES = np.array([f"image{i}" for i in range(1, N + 1)])
+ROWS, COLUMNS = np.triu_indices(N, k=1)
+
+
+def epochs(rng, repeats=3, signal=2.0):
+    """Trials of N images in K sessions, shuffled; shape (trials, channels, times)."""
+    condition = np.tile(np.arange(N), K * repeats)
+    fold = np.repeat(np.arange(K), N * repeats)
+    order = rng.permutation(len(fold))
+    condition, fold = condition[order], fold[order]
+    shown = signal * rng.normal(size=(N, C, 1)) * (TIMES > 0)
+    x = rng.normal(size=(len(fold), C, T)) + shown[condition]
+    return x, {"by": NAMES[condition], "folds": fold, "times": TIMES}
+
+
+def without_folds(kwargs):
+    return {name: value for name, value in kwargs.items() if name != "folds"}
+
+
+def test_what_is_returned(rng):
+    x, kwargs = epochs(rng)
+    found = time_rdms(x, **kwargs)
+    assert isinstance(found, RDM)
+    assert found.dims == ("time",)
+    np.testing.assert_array_equal(found.coords["time"], TIMES)
+    assert found.labels == tuple(NAMES)
+    assert found.metric == "crossnobis"
+    assert found.provenance["noise"] == "epoch"
+    assert found.provenance["cv"] == "leave-one-fold-out"
+    assert found.provenance["n_trials_per_condition"] == [9, 9]
+
+
+@pytest.mark.parametrize("metric", ["correlation", "cosine", "euclidean", "sqeuclidean"])
+def test_plain_metrics_equal_rdm_of_the_means(rng, metric):
+    x, kwargs = epochs(rng)
+    found = time_rdms(x, metric=metric, **without_folds(kwargs))
+    order = np.argsort(kwargs["by"], kind="stable")
+    expected = rdm(x[order].transpose(2, 0, 1), metric=metric, labels=kwargs["by"][order])
+    np.testing.assert_allclose(found.values, expected.values, rtol=1e-10)
+    means = np.stack([x[kwargs["by"] == name].mean(axis=0) for name in NAMES])
+    np.testing.assert_allclose(found.values[4], pdist(means[..., 4], metric), rtol=1e-10)
+
+
+@pytest.mark.parametrize("noise", ["time", "epoch", "baseline"])
+@pytest.mark.parametrize("noise_from", ["training", "all"])
+def test_crossnobis_equals_the_loops(rng, noise, noise_from):
+    x, kwargs = epochs(rng)
+    condition, fold = np.searchsorted(NAMES, kwargs["by"]), kwargs["folds"]
+    found = time_rdms(x, noise=noise, noise_from=noise_from, **kwargs)
+    wanted = {"time": [[t] for t in range(T)], "epoch": [range(T)] * T, "baseline": [range(3)] * T}[noise]
+    for t in range(T):
+        covariances = [
+            np.mean(
+                [
+                    reference.training_covariance(x[..., u], condition, fold, k if noise_from == "training" else None)
+                    for u in wanted[t]
+                ],
+                axis=0,
+            )
+            for k in range(K)
+        ]
+        expected = reference.crossnobis_leave_one_out(x[..., t], condition, fold, np.linalg.inv(covariances))
+        np.testing.assert_allclose(squareform(found.values[t]), (expected + expected.T) / 2, rtol=1e-10, atol=1e-10)
+
+
+def test_noise_of_all_trials_is_what_users_of_rsatoolbox_give(rng):
+    toolbox = pytest.importorskip("rsatoolbox")
+    x, kwargs = epochs(rng)
+    descriptors = {"condition": kwargs["by"], "fold": kwargs["folds"].astype(str)}
+    found = time_rdms(x, noise="time", noise_from="all", **kwargs)
+    for t in range(0, T, 5):
+        dataset = toolbox.data.Dataset(x[..., t], obs_descriptors=descriptors)
+        precision = toolbox.data.noise.prec_from_measurements(dataset, "condition", method="shrinkage_eye")
+        expected = toolbox.rdm.calc_rdm(
+            dataset, method="crossnobis", descriptor="condition", cv_descriptor="fold", noise=precision
+        )
+        order = [list(expected.pattern_descriptors["condition"]).index(name) for name in NAMES]
+        square = squareform(expected.dissimilarities[0])[np.ix_(order, order)]
+        np.testing.assert_allclose(squareform(found.values[t]), square, rtol=0, atol=1e-10)
+
+
+def test_a_given_precision_is_that_of_rdm(rng):
+    x, kwargs = epochs(rng)
+    noise = noise_precision(x[..., 0], labels=kwargs["by"])
+    order = np.argsort(kwargs["by"], kind="stable")
+    for given in (noise, noise.precision):
+        found = time_rdms(x, noise=given, **kwargs)
+        expected = rdm(
+            x[order].transpose(2, 0, 1),
+            metric="crossnobis",
+            labels=kwargs["by"][order],
+            folds=kwargs["folds"][order],
+            noise=noise,
+        )
+        np.testing.assert_allclose(found.values, expected.values, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["crossnobis", "decoding", "decoding_weighted", "correlation"])
+@pytest.mark.parametrize("pseudo_trials", [None, 2])
+def test_memory_is_of_no_account(rng, metric, pseudo_trials, monkeypatch):
+    x, kwargs = epochs(rng)
+    kwargs = without_folds(kwargs) if metric == "correlation" else kwargs
+    more = {} if pseudo_trials is None else {"pseudo_trials": pseudo_trials, "pseudo_repeats": 2, "rng": 0}
+    one = time_rdms(x, metric=metric, **kwargs, **more)
+    monkeypatch.setattr("alignkit.meg._time_rdms.times_at_once", lambda *_: 5)
+    other = time_rdms(x, metric=metric, **kwargs, **more)
+    np.testing.assert_array_equal(other.values, one.values)
+
+
+def test_decoding_finds_what_is_shown_and_nothing_else(rng):
+    x, kwargs = epochs(rng, signal=6.0)
+    found = time_rdms(x, metric="decoding", **kwargs).values
+    assert found[TIMES > 0].mean() > 0.95
+    assert abs(found[TIMES <= 0].mean() - 0.5) < 0.1
+    weighted = time_rdms(x, metric="decoding_weighted", **kwargs).values
+    assert weighted[TIMES > 0].min() > 0.5
+    np.testing.assert_allclose(weighted[TIMES <= 0].mean(), 0, atol=0.3)
+
+
+def test_decoding_of_noise_is_at_chance_within_its_error():
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(96, 6, 150))
+    kwargs = {"by": np.tile(np.arange(4), 24), "folds": np.repeat(np.arange(6), 16), "times": np.arange(150) / 100}
+    for metric, chance in {"decoding": 0.5, "decoding_weighted": 0.0, "crossnobis": 0.0}.items():
+        means = time_rdms(x, metric=metric, **kwargs).values.mean(axis=1)
+        assert abs(means.mean() - chance) < 3 * means.std(ddof=1) / np.sqrt(len(means))
+
+
+def test_a_leak_would_show(rng):
+    """With the noise of all trials, that of the test fold sharpens what is decoded from it; of training, it does not.
+
+    Artefacts of one session along one direction: only who looks at the test trials would know to leave it out.
+    """
+    x, kwargs = epochs(rng)
+    broken = x.copy()
+    direction = rng.normal(size=(C, 1))
+    inside = kwargs["folds"] == 1
+    broken[inside] += 30 * rng.normal(size=(int(inside.sum()), 1, 1)) * direction
+    training, everything = (
+        time_rdms(broken, noise="epoch", noise_from=source, **kwargs).values for source in ("training", "all")
+    )
+    assert np.abs(training).mean() > 3 * np.abs(everything).mean()
+
+
+def test_order_and_names_of_trials_are_of_no_account(rng):
+    x, kwargs = epochs(rng)
+    order = rng.permutation(len(x))
+    for metric in ("crossnobis", "decoding"):
+        one = time_rdms(x, metric=metric, **kwargs)
+        shuffled = {**kwargs, "by": kwargs["by"][order], "folds": kwargs["folds"][order] + 7}
+        other = time_rdms(x[order], metric=metric, **shuffled)
+        np.testing.assert_allclose(other.values, one.values, rtol=1e-9, atol=1e-12)
+
+
+def test_unequal_counts_and_a_condition_of_one_session(rng):
+    x, kwargs = epochs(rng)
+    keep = np.ones(len(x), dtype=bool)
+    keep[np.flatnonzero((kwargs["by"] == "image2") & (kwargs["folds"] > 0))] = False
+    keep[:2] = kwargs["by"][:2] == "image2"
+    kwargs = {"by": kwargs["by"][keep], "folds": kwargs["folds"][keep], "times": TIMES}
+    with pytest.warns(RuntimeWarning, match="items that do not occur in two folds: 'image2'. The values") as caught:
+        found = time_rdms(x[keep], **kwargs)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert found.provenance["cv"] == "observation-pairs"
+    np.testing.assert_array_equal(np.isnan(found.values[0]), (ROWS == 1) | (COLUMNS == 1))
+    with pytest.warns(RuntimeWarning, match="conditions that no fold has trained and tested: 'image2'"):
+        decoded = time_rdms(x[keep], metric="decoding", noise=None, **kwargs)
+    np.testing.assert_array_equal(np.isnan(decoded.values[3]), (ROWS == 1) | (COLUMNS == 1))
+
+
+def test_windows_average_or_widen(rng):
+    x, kwargs = epochs(rng)
+    kwargs = without_folds(kwargs)
+    found = time_rdms(x, metric="euclidean", window=0.03, step=0.03, **kwargs)
+    assert len(found) == 4
+    means = x.reshape(len(x), C, 4, 3).mean(axis=-1)
+    expected = time_rdms(means, metric="euclidean", by=kwargs["by"], times=TIMES[1::3])
+    np.testing.assert_allclose(found.values, expected.values, rtol=1e-10)
+    wide = time_rdms(x, metric="sqeuclidean", window=0.03, step=0.03, window_mode="concat", **kwargs)
+    every = time_rdms(x, metric="sqeuclidean", **kwargs)
+    np.testing.assert_allclose(wide.values, every.values.reshape(4, 3, -1).sum(axis=1), rtol=1e-10)
+    assert "windows of 0.03 s" in found.provenance["methods"]
+
+
+def test_the_baseline_of_windows_ends_before_zero(rng):
+    x, kwargs = epochs(rng)
+    x[..., TIMES >= 0] *= 1000
+    one = time_rdms(x, noise="baseline", window=0.02, step=0.01, **kwargs)
+    x[..., TIMES >= 0] *= 10
+    other = time_rdms(x, noise="baseline", window=0.02, step=0.01, **kwargs)
+    before = other.coords["time"] < -0.01
+    np.testing.assert_allclose(other.values[before], one.values[before], rtol=1e-9)
+
+
+def test_pseudo_trials_average_over_groupings(rng):
+    x, kwargs = epochs(rng, repeats=4)
+    kwargs = {**kwargs, "metric": "decoding", "pseudo_trials": 2}
+    one = time_rdms(x, pseudo_repeats=3, rng=5, **kwargs)
+    np.testing.assert_array_equal(time_rdms(x, pseudo_repeats=3, rng=5, **kwargs).values, one.values)
+    assert not np.array_equal(time_rdms(x, pseudo_repeats=3, rng=6, **kwargs).values, one.values)
+    assert one.provenance["seed"] == 5
+    # distances between means do not depend on the grouping, but for the noise
+    plain, grouped = (
+        time_rdms(x, **{**kwargs, "metric": "sqeuclidean_cv", "pseudo_trials": size}, rng=0) for size in (None, 2)
+    )
+    np.testing.assert_allclose(grouped.values, plain.values, rtol=1e-9, atol=1e-10)
+
+
+def test_a_few_trials_are_said_once(rng):
+    x, kwargs = epochs(rng, repeats=2)
+    with pytest.warns(RuntimeWarning, match="fewer than 3 trials") as caught:
+        time_rdms(x, pseudo_trials=3, pseudo_repeats=4, rng=0, **kwargs)
+    assert len(caught) == 1
+
+
+def test_float32_is_near_and_data_are_not_changed(rng, readonly):
+    x, kwargs = epochs(rng)
+    for metric in ("crossnobis", "decoding", "correlation"):
+        kwargs_of = without_folds(kwargs) if metric == "correlation" else kwargs
+        exact = time_rdms(readonly(x), metric=metric, **kwargs_of)
+        single = time_rdms(readonly(x.astype(np.float32)), metric=metric, dtype="float32", **kwargs_of)
+        assert single.values.dtype == np.float32
+        np.testing.assert_allclose(single.values, exact.values, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", ["crossnobis", "decoding", "decoding_weighted"])
+def test_a_store_holds_the_same_numbers(rng, tmp_path, metric):
+    x, kwargs = epochs(rng)
+    store = time_rdms(x, metric=metric, out=tmp_path / "p1.zarr", **kwargs)
+    assert isinstance(store, RDMStore)
+    assert store.finished
+    assert (store.n_decisions is not None) == (metric == "decoding")
+    expected = time_rdms(x, metric=metric, **kwargs)
+    np.testing.assert_array_equal(store.rdm().values, expected.values)
+    assert RDM.load(tmp_path / "p1.zarr").labels == expected.labels
+
+
+def killed(x, path, kwargs):
+    write = Store.write
+
+    def write_and_die(store, start, values):
+        write(store, start, values)
+        if start >= 4:
+            os._exit(1)
+
+    Store.write = write_and_die
+    time_rdms(x, out=path, **kwargs)
+
+
+@pytest.mark.parametrize("more", [{}, {"pseudo_trials": 2, "pseudo_repeats": 2, "rng": 1}])
+def test_a_killed_run_goes_on_with_the_same_bits(rng, tmp_path, monkeypatch, more):
+    x, kwargs = epochs(rng)
+    kwargs |= more
+    monkeypatch.setattr("alignkit.meg._time_rdms.times_at_once", lambda *_: 4)
+    process = multiprocessing.get_context("fork").Process(target=killed, args=(x, tmp_path / "p1.zarr", kwargs))
+    process.start()
+    process.join()
+    assert process.exitcode == 1
+    assert RDMStore.open(tmp_path / "p1.zarr").done.tolist() == [True] * 8 + [False] * 4
+    read = []
+    monkeypatch.setattr(
+        Store,
+        "write",
+        lambda store, start, values, write=Store.write: (read.append(start), write(store, start, values)),
+    )
+    found = time_rdms(x, out=tmp_path / "p1.zarr", **kwargs)
+    assert read == [8]
+    np.testing.assert_array_equal(found.rdm().values, time_rdms(x, **kwargs).values)
+
+
+def test_another_computation_is_refused(rng, tmp_path):
+    x, kwargs = epochs(rng)
+    path = tmp_path / "p1.zarr"
+    first = time_rdms(x, out=path, **kwargs).rdm()
+    for other in ({"shrinkage": 0.2}, {"cv": "fold-pairs"}, {"noise_from": "all"}, {"dtype": "float32"}):
+        with pytest.raises(FileExistsError, match="holds another computation"):
+            time_rdms(x, out=path, **kwargs, **other)
+    with pytest.raises(FileExistsError, match="holds another computation"):
+        time_rdms(x + 1, out=path, **kwargs)
+    again = time_rdms(x + 1, out=path, overwrite=True, **kwargs).rdm()
+    np.testing.assert_allclose(again.values, first.values, rtol=1e-6, atol=1e-9)
+    with pytest.raises(ValueError, match="pseudo-trials are random; with out="):
+        time_rdms(x, out=tmp_path / "p2.zarr", pseudo_trials=2, **kwargs)
+
+
+def test_mixed_types_weigh_by_their_units_and_that_is_said(rng):
+    x, kwargs = epochs(rng)
+    kwargs["ch_types"] = ["mag", "grad", "mag", "grad"]
+    units = np.array([1e-15, 1e-13, 1e-15, 1e-13])[:, None]
+    with pytest.warns(RuntimeWarning, match="types mag, grad and are not whitened") as caught:
+        time_rdms(x * units, metric="euclidean", **without_folds(kwargs))
+    assert caught[0].filename == __file__
+    found = time_rdms(x * units, **kwargs)
+    same = time_rdms(x, **{**kwargs, "ch_types": ["mag", "grad", "mag", "grad"]})
+    np.testing.assert_allclose(found.values, same.values, rtol=1e-8, atol=1e-10)
+
+
+def test_data_of_reduced_rank(rng):
+    x, kwargs = epochs(rng, repeats=6)
+    basis = np.linalg.qr(rng.normal(size=(7, C)))[0]
+    inside = time_rdms(x, **kwargs)
+    found = time_rdms(np.einsum("ncT,dc->ndT".lower(), x, basis), **kwargs)
+    assert found.provenance["rank"] == C
+    assert found.provenance["n_channels"] == 7
+    np.testing.assert_allclose(found.values * 7, inside.values * C, rtol=1e-7, atol=1e-9)
+
+
+REFUSED = {
+    "metric": ({"metric": "spearman"}, "metric must be one of"),
+    "folds": ({"folds": None}, r"crossnobis needs folds= \(the session or run of each trial\)"),
+    "one fold": ({"folds": np.zeros(45)}, "crossnobis needs folds= .* got 1"),
+    "folds of none": ({"metric": "correlation"}, "folds is only for the metrics 'crossnobis'"),
+    "cv": ({"metric": "decoding", "cv": "fold-pairs"}, "cv is only for metric='crossnobis' or"),
+    "cv unknown": ({"cv": "k-fold"}, "cv must be one of"),
+    "covariance": ({"covariance": "pairwise"}, "covariance is only for metric='decoding'"),
+    "pairwise noise": ({"metric": "decoding", "covariance": "pairwise", "noise": "time"}, "noise covariance for each"),
+    "normalize": ({"normalize": True}, "normalize is only for metric='sqeuclidean' or"),
+    "noise": ({"noise": "epochs"}, "noise must be one of 'auto', 'time', 'epoch', 'baseline'"),
+    "noise_from": ({"noise_from": "test"}, "noise_from must be one of"),
+    "mahalanobis": ({"metric": "mahalanobis", "noise": None, "folds": None}, "use metric='euclidean'"),
+    "step": ({"step": 0.1}, r"step is for windows; give window= \(seconds\) as well"),
+    "dtype": ({"dtype": "float16"}, "dtype must be one of"),
+    "memory": ({"memory": "much"}, "memory must be a number of bytes"),
+    "floor": ({"variance_floor": -1}, "variance_floor must be a finite number of at least 0"),
+    "channel": ({"metric": "correlation_cv", "picks": [0]}, "undefined for a single channel"),
+    "out": ({"out": "p1.npz"}, r"\.zarr"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_is_refused_in_a_sentence(rng, name):
+    x, kwargs = epochs(rng)
+    changes, match = REFUSED[name]
+    with pytest.raises(ValueError, match=match):
+        time_rdms(x, **{**kwargs, **changes})
+
+
+def test_a_fold_without_a_condition_cannot_be_left_out(rng):
+    x, kwargs = epochs(rng)
+    keep = (kwargs["by"] != "image3") | (kwargs["folds"] != 1)
+    kwargs = {"by": kwargs["by"][keep], "folds": kwargs["folds"][keep], "times": TIMES}
+    with pytest.raises(ValueError, match="missing: 'image3 in fold 1'"):
+        time_rdms(x[keep], cv="leave-one-fold-out", **kwargs)
+    assert np.isfinite(time_rdms(x[keep], **kwargs).values).all()
+
+
+def test_two_conditions_are_too_few(rng):
+    x, kwargs = epochs(rng)
+    keep = np.isin(kwargs["by"], NAMES[:2])
+    with pytest.raises(ValueError, match=r"data has 2 item\(s\)"):
+        time_rdms(x[keep], by=kwargs["by"][keep], folds=kwargs["folds"][keep], times=TIMES)
+
+
+def test_progress_goes_to_the_end(rng, capsys):
+    x, kwargs = epochs(rng)
+    time_rdms(x, progress=True, **kwargs)
+    assert f"{2 * T}/{2 * T}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, ["12 times from -0.03 to 0.08 s", "45 trials (9 per condition)", "averaged over the epoch", "Ledoit"]),
+        ({"noise": None}, ["Channels were not whitened."]),
+        ({"noise": np.eye(C)}, ["given precision"]),
+        ({"shrinkage": 0.25}, ["a weight of 0.25"]),
+        ({"shrinkage": "none", "noise_from": "all"}, ["all trials around", "without shrinkage"]),
+        ({"metric": "decoding"}, ["linear discriminants", "tested on that one", "at each time,"]),
+        ({"metric": "decoding", "covariance": "pairwise"}, ["that of the pair's training trials"]),
+        ({"pseudo_trials": 2, "pseudo_repeats": 2, "rng": 4}, ["random groups of 2", "2 such groupings (seed 4)"]),
+    ],
+)
+def test_the_methods_text_says_what_was_done(rng, more, words):
+    x, kwargs = epochs(rng)
+    text = time_rdms(x, **kwargs, **more).provenance["methods"]
+    for word in words:
+        assert word in text
+    assert "  " not in text
+    assert ".." not in text
+
+
+def test_evoked_of_a_real_recording(shared_data):
+    mne = pytest.importorskip("mne")
+    path = shared_data("meg", "mne_testing", "test_elekta-ave.fif")
+    evoked = mne.read_evokeds(path, verbose="error")
+    found = time_rdms(evoked, metric="correlation", picks="mag", tmin=0.0, tmax=0.2)
+    assert found.shape == (201,)
+    assert found.n_items == 7
+    names = list(found.labels)
+    order = [names.index(one.comment) for one in evoked]
+    at = 100
+    sample = int(np.flatnonzero(evoked[0].times == found.coords["time"][at])[0])
+    data = np.stack([one.copy().pick("mag").data[:, sample] for one in evoked])
+    square = squareform(found.values[at])[np.ix_(order, order)]
+    np.testing.assert_allclose(squareform(square, checks=False), pdist(data, "correlation"), rtol=1e-7)
+    with pytest.raises(ValueError, match="no condition has two trials"):
+        time_rdms(evoked, metric="mahalanobis", picks="mag")
