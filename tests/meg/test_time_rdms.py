@@ -88,7 +88,7 @@ def test_noise_of_all_trials_is_what_users_of_rsatoolbox_give(rng):
     found = time_rdms(x, noise="time", noise_from="all", **kwargs)
     for t in range(0, T, 5):
         dataset = toolbox.data.Dataset(x[..., t], obs_descriptors=descriptors)
-        precision = toolbox.data.noise.prec_from_measurements(dataset, "condition", method="shrinkage_eye")
+        precision = toolbox.data.noise.prec_from_unbalanced(dataset, "condition", method="shrinkage_eye")
         expected = toolbox.rdm.calc_rdm(
             dataset, method="crossnobis", descriptor="condition", cv_descriptor="fold", noise=precision
         )
