@@ -7,6 +7,7 @@ from alignkit.meg._cluster_test import ClusterTest, cluster_test
 from alignkit.meg._difference import latency_difference
 from alignkit.meg._fdr import fdr
 from alignkit.meg._find_epochs import find_epochs
+from alignkit.meg._generalization_result import TemporalGeneralization
 from alignkit.meg._label_test import label_test
 from alignkit.meg._label_test_result import LabelTest
 from alignkit.meg._latency_result import Latency, LatencyDifference
@@ -18,6 +19,7 @@ from alignkit.meg._read_epochs import read_epochs
 from alignkit.meg._read_meg_rdms import read_meg_rdms
 from alignkit.meg._read_things_eeg2 import read_things_eeg2
 from alignkit.meg._read_things_meg import read_things_meg
+from alignkit.meg._temporal_generalization import temporal_generalization
 from alignkit.meg._tfce_test import TfceTest, tfce_test
 from alignkit.meg._time_rdms import time_rdms
 from alignkit.meg._timecourse import timecourse
@@ -34,6 +36,7 @@ __all__ = [
     "LatencyDifference",
     "MaxTest",
     "RDMStore",
+    "TemporalGeneralization",
     "TfceTest",
     "TimeCourse",
     "VariancePartition",
@@ -52,6 +55,7 @@ __all__ = [
     "read_meg_rdms",
     "read_things_eeg2",
     "read_things_meg",
+    "temporal_generalization",
     "tfce_test",
     "time_rdms",
     "timecourse",
