@@ -84,8 +84,8 @@ class Distances:
             options = dataclasses.replace(options, cv=cv)  # type: ignore[arg-type]
         return cls(metric, means, design.folds, options, dtype)
 
-    def __call__(self, x: AnyArray, whitening: Whitening | None) -> tuple[AnyArray, list[Undefined], dict[str, Any]]:
-        """Return dissimilarities, shape (times, pairs), what of them is undefined, and what to keep of it.
+    def __call__(self, x: AnyArray, whitening: Whitening | None) -> tuple[AnyArray, list[Undefined]]:
+        """Return dissimilarities, shape (times, pairs), and what of them is undefined.
 
         Parameters
         ----------
@@ -95,18 +95,15 @@ class Distances:
         means = self.means(x, self.dtype)
         if self.means.folds and whitening is not None and whitening.by_fold:
             values, undefined = self._with_noise_of_training(means, whitening)
-            extra: dict[str, Any] = {}
         else:
-            values, undefined, extra = self._with_one_noise(means, whitening)
+            values, undefined = self._with_one_noise(means, whitening)
         if self.options.normalize:
             values /= x.shape[-1]
         for one in undefined:
             values = mark(values, one)
-        return values, undefined, extra
+        return values, undefined
 
-    def _with_one_noise(
-        self, means: AnyArray, whitening: Whitening | None
-    ) -> tuple[AnyArray, list[Undefined], dict[str, Any]]:
+    def _with_one_noise(self, means: AnyArray, whitening: Whitening | None) -> tuple[AnyArray, list[Undefined]]:
         metric, noise = self.metric, None
         if whitening is not None:
             roots = whitening.roots(None, symmetric="correlation" in metric)
@@ -120,7 +117,7 @@ class Distances:
             counts = self.means.counts
             origin = _origin(means, counts)
             patterns = dataclasses.replace(patterns, folds=Folds(counts, self.fold_names, origin))
-        return compute(metric, patterns, omit=False)
+        return compute(metric, patterns, omit=False)[:2]
 
     def _with_noise_of_training(self, means: AnyArray, whitening: Whitening) -> tuple[AnyArray, list[Undefined]]:
         angles = self.metric in _ANGLES

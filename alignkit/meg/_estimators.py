@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -71,14 +71,13 @@ KINDS: dict[str, Kind] = {
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """Dissimilarities of a stretch of times, shape (times, pairs), what of them is undefined, what to keep of it.
+    """Dissimilarities of a stretch of times, shape (times, pairs), and what of them is undefined.
 
     ``counted`` says that they are whole numbers of half decisions.
     """
 
     values: AnyArray
     undefined: list[Undefined]
-    extra: dict[str, Any]
     counted: bool = False
 
 
@@ -107,8 +106,8 @@ def estimator_of(
         found = decode(x, whitening)
         undefined = [Undefined(UNDECIDED, found.undefined, "pairs")] if found.undefined.any() else []
         if found.counts is not None:
-            return Estimate(found.counts, undefined, {}, counted=True)
-        return Estimate(found.as_dtype(dtype), undefined, {})
+            return Estimate(found.counts, undefined, counted=True)
+        return Estimate(found.as_dtype(dtype), undefined)
 
     return Estimator(compute, _n_decisions(metric, design, covariance))
 

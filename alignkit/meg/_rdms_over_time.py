@@ -25,14 +25,16 @@ _COPIES = 3
 #: Square arrays of conditions, and of channels for each set of trials, that are held for each time.
 _SQUARES = 4
 _DOUBLE = 8
+#: Times worked on at once, at most: enough to share out over threads.
+_STEP = 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Computation:
     """RDMs over time of one participant: what is to be averaged over ``repeats`` (one, or groupings of pseudo-trials).
 
-    ``base`` are the trials that are read; each repeat reads them through it, and has a noise of its own. ``step`` is
-    the number of times worked on at once.
+    ``base`` are the trials that are read, ``stretch`` times at once, of which ``step`` are worked on at once; each
+    repeat reads them through it, and has a noise of its own.
     """
 
     base: HeldTrials
@@ -40,6 +42,7 @@ class Computation:
     noises: Sequence[Noise | None]
     estimator: Estimator
     dtype: Precision
+    stretch: int
     step: int
 
     @property
@@ -54,13 +57,16 @@ class Computation:
         """
         undefined: dict[str, Undefined] = {}
         with self._bar(pending, progress) as bar:
-            self._estimate_noise(bar)
-            for start, stop in stretches(pending, self.step):
-                found = self._over(start, stop)
-                write(start, found.values)
-                for one in found.undefined:
-                    _take_note(undefined, one)
-                bar.update(stop - start)
+            if pending.any():
+                self._estimate_noise(bar)
+            for first, last in stretches(pending, self.stretch):
+                with self.base.held(first, last):
+                    for start in range(first, last, self.step):
+                        found = self._over(start, min(start + self.step, last))
+                        write(start, found.values)
+                        for one in found.undefined:
+                            _take_note(undefined, one)
+                        bar.update(len(found.values))
         return list(undefined.values())
 
     def found(self) -> dict[str, Any]:
@@ -81,7 +87,7 @@ class Computation:
         return np.zeros(0, dtype=np.bool_) if noise is None else noise.wanted()
 
     def _estimate_noise(self, bar: tqdm[Any]) -> None:
-        for start, stop in stretches(self._wanted, self.step):
+        for start, stop in stretches(self._wanted, self.stretch):
             with self.base.held(start, stop):
                 for trials, noise in zip(self.repeats, self.noises, strict=True):
                     assert noise is not None
@@ -92,16 +98,15 @@ class Computation:
         """Return the dissimilarities of a stretch, averaged over repeats."""
         total: AnyArray = np.zeros(0)
         undefined: list[Undefined] = []
-        with self.base.held(start, stop):
-            for number, (trials, noise) in enumerate(zip(self.repeats, self.noises, strict=True)):
-                x = trials.read(start, stop)
-                found = self.estimator.compute(x, None if noise is None else noise.over(x, start))
-                undefined += found.undefined
-                if len(self.repeats) == 1 and (found.counted == (self.n_decisions is not None)):
-                    return found
-                values = self._plain(found).astype(np.float64)
-                total = values if number == 0 else total + values
-        return Estimate((total / len(self.repeats)).astype(self.dtype), undefined, {})
+        for number, (trials, noise) in enumerate(zip(self.repeats, self.noises, strict=True)):
+            x = trials.read(start, stop)
+            found = self.estimator.compute(x, None if noise is None else noise.over(x, start))
+            undefined += found.undefined
+            if len(self.repeats) == 1 and (found.counted == (self.n_decisions is not None)):
+                return found
+            values = self._plain(found).astype(np.float64)
+            total = values if number == 0 else total + values
+        return Estimate((total / len(self.repeats)).astype(self.dtype), undefined)
 
     def _plain(self, found: Estimate) -> AnyArray:
         if not found.counted:
@@ -141,12 +146,30 @@ def times_at_once(trials: Trials, repeats: Sequence[Trials], dtype: Precision, n
 
     ``n_sets`` is the number of noise covariances that are held for each time.
     """
-    numbers = max(trials.dtype.itemsize, np.dtype(dtype).itemsize) / trials.dtype.itemsize
-    size = float(trials.n_bytes if len(repeats) > 1 else 0)
-    size += repeats[0].n_bytes * (1 + _COPIES * numbers)
-    size += _SQUARES * _DOUBLE * trials.design.n_conditions**2
-    size += _SQUARES * _DOUBLE * n_sets * trials.n_channels**2
+    size = trials.n_bytes + _work_of_a_time(trials, repeats, dtype, n_sets)
     return max(1, min(trials.n_times, int(memory / size)))
+
+
+def stretch_and_step(
+    trials: Trials, repeats: Sequence[Trials], dtype: Precision, n_sets: int, memory: int
+) -> tuple[int, int]:
+    """Return how many times to read, and how many of them to work on, at once in ``memory`` bytes; at least one.
+
+    A stretch costs a pass over the file whatever its length, so that what is read takes what the work leaves.
+    """
+    work = _work_of_a_time(trials, repeats, dtype, n_sets)
+    step = max(1, min(_STEP, trials.n_times, int(memory / 2 / work)))
+    stretch = max(step, min(trials.n_times, int((memory - step * work) / trials.n_bytes)))
+    return stretch, step
+
+
+def _work_of_a_time(trials: Trials, repeats: Sequence[Trials], dtype: Precision, n_sets: int) -> float:
+    """Return the bytes that a time takes while it is worked on, besides the trials that are read."""
+    numbers = max(trials.dtype.itemsize, np.dtype(dtype).itemsize) / trials.dtype.itemsize
+    size = repeats[0].n_bytes * _COPIES * numbers
+    size += repeats[0].n_bytes if len(repeats) > 1 else 0
+    size += _SQUARES * _DOUBLE * trials.design.n_conditions**2
+    return size + _SQUARES * _DOUBLE * n_sets * trials.n_channels**2
 
 
 def _take_note(known: dict[str, Undefined], one: Undefined) -> None:

@@ -17,7 +17,7 @@ from alignkit.meg._memory import as_bytes
 from alignkit.meg._noise import Shrinkage, as_shrinkage
 from alignkit.meg._preparation import groupings_of, noise_for, noise_mode, warn_of_units, windows_of
 from alignkit.meg._rdm_store import RDMStore
-from alignkit.meg._rdms_over_time import Computation, HeldTrials, times_at_once
+from alignkit.meg._rdms_over_time import Computation, HeldTrials, stretch_and_step
 from alignkit.meg._rdms_provenance import data_of, digest_of, methods_of
 from alignkit.meg._trials import Trials
 from alignkit.meg._windows import WindowMode
@@ -251,15 +251,15 @@ def time_rdms(
     trials = windows_of(trials, window, step, window_mode)
     check_trials(metric, trials, cv)
     warn_of_units(trials, mode, covariance)
-    base = HeldTrials(trials, hold=pseudo_trials is not None and pseudo_repeats > 1)
+    base = HeldTrials(trials, hold=True)
     repeats = groupings_of(base.trials, pseudo_trials, pseudo_repeats, generator if rng is None else rng)
     by_fold = KINDS[metric].folds and noise_from == "training"
     before = 0.0 if window is None else -window / 2
     noises = [noise_for(mode, noise_kind, one, shrinkage, by_fold, dtype, before) for one in repeats]
     estimator = estimator_of(metric, repeats[0].design, options, covariance=covariance, ridge=ridge, dtype=dtype)
     n_sets = 0 if noises[0] is None else noises[0].n_sets_at_each_time
-    at_once = times_at_once(trials, repeats, dtype, n_sets, n_bytes)
-    computation = Computation(base, repeats, noises, estimator, dtype, at_once)
+    at_once = stretch_and_step(trials, repeats, dtype, n_sets, n_bytes)
+    computation = Computation(base, repeats, noises, estimator, dtype, *at_once)
     known = _provenance(trials, metric, options, computation, covariance, ridge)
     known |= _provenance_of_grouping(window, step, window_mode, pseudo_trials, pseudo_repeats, rng, out)
     if out is None:

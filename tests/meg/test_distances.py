@@ -56,7 +56,7 @@ def distances(metric, x, condition, fold=None, noise=None, dtype="float64", **op
 def test_equal_to_pdist_of_the_means_at_every_time(rng, metric, repeats):
     condition = rng.permutation(np.repeat(np.arange(N), repeats))
     x = data(rng, len(condition))
-    values, undefined, _ = distances(metric, x, condition)
+    values, undefined = distances(metric, x, condition)
     assert not any(one.mask.any() for one in undefined)
     for t in range(T):
         means = np.stack([x[t, condition == i].mean(axis=0) for i in range(N)])
@@ -164,7 +164,7 @@ def test_a_condition_of_one_fold_is_undefined_and_named(rng, by_fold, metric):
     keep = (condition != 2) | (fold == 1)
     condition, fold = condition[keep], fold[keep]
     x = data(rng, len(fold)) + 20 * rng.normal(size=(N, C))[condition]
-    values, undefined, _ = distances(metric, x, condition, fold, whitening(covariances(rng, K + 1 if by_fold else 1)))
+    values, undefined = distances(metric, x, condition, fold, whitening(covariances(rng, K + 1 if by_fold else 1)))
     lost = np.isnan(squareform(values[0])).any(axis=0)
     assert np.isnan(squareform(values[0])[2]).sum() == N - 1
     assert lost.all()

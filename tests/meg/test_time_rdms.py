@@ -120,7 +120,7 @@ def test_memory_is_of_no_account(rng, metric, pseudo_trials, monkeypatch):
     kwargs = without_folds(kwargs) if metric == "correlation" else kwargs
     more = {} if pseudo_trials is None else {"pseudo_trials": pseudo_trials, "pseudo_repeats": 2, "rng": 0}
     one = time_rdms(x, metric=metric, **kwargs, **more)
-    monkeypatch.setattr("alignkit.meg._time_rdms.times_at_once", lambda *_: 5)
+    monkeypatch.setattr("alignkit.meg._time_rdms.stretch_and_step", lambda *_: (5, 2))
     other = time_rdms(x, metric=metric, **kwargs, **more)
     np.testing.assert_array_equal(other.values, one.values)
 
@@ -270,7 +270,7 @@ def killed(x, path, kwargs):
 def test_a_killed_run_goes_on_with_the_same_bits(rng, tmp_path, monkeypatch, more):
     x, kwargs = epochs(rng)
     kwargs |= more
-    monkeypatch.setattr("alignkit.meg._time_rdms.times_at_once", lambda *_: 4)
+    monkeypatch.setattr("alignkit.meg._time_rdms.stretch_and_step", lambda *_: (8, 4))
     process = multiprocessing.get_context("fork").Process(target=killed, args=(x, tmp_path / "p1.zarr", kwargs))
     process.start()
     process.join()
