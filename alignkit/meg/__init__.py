@@ -14,6 +14,7 @@ from alignkit.meg._latency_result import Latency, LatencyDifference
 from alignkit.meg._max_test import MaxTest, max_test
 from alignkit.meg._onset import onset
 from alignkit.meg._peak import peak
+from alignkit.meg._rdm_generalization import rdm_generalization
 from alignkit.meg._rdm_store import RDMStore
 from alignkit.meg._read_epochs import read_epochs
 from alignkit.meg._read_meg_rdms import read_meg_rdms
@@ -51,6 +52,7 @@ __all__ = [
     "max_test",
     "onset",
     "peak",
+    "rdm_generalization",
     "read_epochs",
     "read_meg_rdms",
     "read_things_eeg2",
