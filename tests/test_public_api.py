@@ -139,9 +139,10 @@ def test_tables_keep_to_their_columns(name):
     # text in the gap between two columns makes the whole table unreadable once it is typeset
     lines = (inspect.getdoc(exported()[name]) or "").splitlines()
     rules = [i for i, line in enumerate(lines) if re.fullmatch(r"=+( +=+)+", line.strip())]
-    gaps = [found.span() for found in re.finditer(r"(?<==) +(?==)", lines[rules[0]])] if rules else []
-    for line in lines[rules[0] : rules[-1]] if rules else []:
-        assert not any(line[start:stop].strip() for start, stop in gaps), line
+    for first, last in zip(rules[::3], rules[2::3], strict=True):
+        gaps = [found.span() for found in re.finditer(r"(?<==) +(?==)", lines[first])]
+        for line in lines[first:last]:
+            assert not any(line[start:stop].strip() for start, stop in gaps), line
 
 
 @each_function
