@@ -1,0 +1,51 @@
+"""Where RDMs over time come from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from alignkit.meg._as_trials import as_trials
+from alignkit.meg._rdms_provenance import data_of, digest_of, methods_of
+
+CONDITION, FOLD = np.tile(np.arange(3), 4), np.repeat([0, 1], 6)
+
+
+def trials_of(data, **changes):
+    return as_trials(data, **{"by": CONDITION, "folds": FOLD, "times": np.arange(5) / 10, **changes})
+
+
+def test_what_the_data_are(rng):
+    trials = trials_of(rng.normal(size=(12, 2, 5)), ch_types=["mag", "grad"], by=[0] * 6 + [1, 2] * 3)
+    found = data_of(trials)
+    assert found["n_trials"] == 12
+    assert found["n_trials_per_condition"] == [3, 6]
+    assert found["channel_types"] == {"mag": 1, "grad": 1}
+    assert found["n_folds"] == 2
+    assert "n_folds" not in data_of(trials_of(rng.normal(size=(12, 2, 5)), folds=None))
+
+
+def test_other_data_have_another_digest(rng):
+    data = rng.normal(size=(12, 2, 5))
+    digest = digest_of(trials_of(data))
+    assert digest == digest_of(trials_of(data.copy()))
+    for other in (
+        trials_of(data + 1),
+        trials_of(data, by=CONDITION[::-1]),
+        trials_of(data, folds=FOLD[::-1]),
+        trials_of(data, folds=None),
+        trials_of(data, by=[f"c{i}" for i in CONDITION]),
+        trials_of(data[:, :1]),
+    ):
+        assert digest_of(other) != digest
+
+
+@pytest.mark.parametrize("metric", ["correlation", "crossnobis", "decoding", "svm"])
+def test_the_text_names_what_was_measured(metric):
+    found = {"n_trials": 1200, "n_trials_per_condition": [10, 14], "channel_types": {"mag": 102}, "rank": 60}
+    found |= {"noise": "baseline", "noise_from": "all", "shrinkage": "ledoit-wolf"}
+    text = methods_of(metric, 92, np.array([-0.1, 0.5]), found)
+    assert text.startswith("Representational dissimilarities of 92 conditions were computed at 2 times from -0.1 to")
+    assert "1,200 trials (10 to 14 per condition) and 102 mag channels (rank 60)" in text
+    assert "before 0 s and averaged, shrunk" in text
+    assert text.endswith(".")
