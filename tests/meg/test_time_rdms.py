@@ -414,3 +414,19 @@ def test_evoked_of_a_real_recording(shared_data):
     np.testing.assert_allclose(squareform(square, checks=False), pdist(data, "correlation"), rtol=1e-7)
     with pytest.raises(ValueError, match="no condition has two trials"):
         time_rdms(evoked, metric="mahalanobis", picks="mag")
+
+
+@pytest.mark.parametrize("picks", [None, "meg", "eeg"])
+def test_mixed_sensors_are_whitened_as_by_mne(shared_data, picks):
+    mne = pytest.importorskip("mne")
+    evoked = mne.read_evokeds(shared_data("meg", "mne_python", "test-ave.fif.gz"), verbose="error")
+    covariance = mne.read_cov(shared_data("meg", "mne_python", "test-cov.fif"), verbose="error")
+    found = time_rdms(evoked, metric="mahalanobis", noise=covariance, picks=picks, tmin=0.1, tmax=0.11)
+    order = [list(found.labels).index(one.comment) for one in evoked]
+    info = evoked[0].copy().pick(("meg", "eeg") if picks is None else picks, exclude="bads").info
+    matrix, names = mne.cov.compute_whitener(covariance, info, rank="info", verbose="error")
+    for t, time in enumerate(found.coords["time"]):
+        sample = int(np.argmin(np.abs(evoked[0].times - time)))
+        white = np.stack([one.get_data(picks=names)[:, sample] for one in evoked]) @ matrix.T
+        square = squareform(found.values[t])[np.ix_(order, order)]
+        np.testing.assert_allclose(squareform(square, checks=False), pdist(white), rtol=1e-6)
