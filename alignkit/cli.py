@@ -20,6 +20,9 @@ if TYPE_CHECKING:
         DataVerifyConfig,
     )
     from alignkit._cli._extract import ExtractConfig
+    from alignkit._cli._meg_import import MegImportConfig
+    from alignkit._cli._meg_rdms import MegRdmsConfig
+    from alignkit._cli._meg_timecourse import MegTimecourseConfig
     from alignkit._cli._models import ModelsListConfig, ModelsShowConfig
     from alignkit._cli._patterns import PatternsConfig
     from alignkit._cli._permute import PermuteConfig
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from alignkit._demo import DemoConfig
 
 _HELP = ("-h", "--help")
-FEATURES, RDMS, DATA = "models", "representational similarity", "data sets"
+FEATURES, RDMS, MEG, DATA = "models", "representational similarity", "M/EEG", "data sets"
 
 
 @verb("extract", FEATURES)
@@ -127,6 +130,30 @@ def similarity() -> Entry[SimilarityConfig]:
     from alignkit._cli._similarity import SimilarityConfig, run_similarity
 
     return Entry(SimilarityConfig, run_similarity)
+
+
+@verb("meg rdms", MEG)
+def meg_rdms() -> Entry[MegRdmsConfig]:
+    """Compute a participant's RDMs over time from epochs: distances or decoding."""
+    from alignkit._cli._meg_rdms import MegRdmsConfig, run_meg_rdms
+
+    return Entry(MegRdmsConfig, run_meg_rdms)
+
+
+@verb("meg timecourse", MEG)
+def meg_timecourse() -> Entry[MegTimecourseConfig]:
+    """Compare models with RDMs over time: curves, ceilings, onsets, tests."""
+    from alignkit._cli._meg_timecourse import MegTimecourseConfig, run_meg_timecourse
+
+    return Entry(MegTimecourseConfig, run_meg_timecourse)
+
+
+@verb("meg import", MEG)
+def meg_import() -> Entry[MegImportConfig]:
+    """Bring in published RDMs over time, condensed."""
+    from alignkit._cli._meg_import import MegImportConfig, run_meg_import
+
+    return Entry(MegImportConfig, run_meg_import)
 
 
 @verb("data list", DATA)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from alignkit._threads import each, n_threads
-from alignkit._typing import AnyArray
+from alignkit._typing import AnyArray, BoolArray
 from alignkit.meg._slices import Slices
 
 Outcome = TypeVar("Outcome")
@@ -32,11 +32,12 @@ def over_time(
     n_bytes: int,
     progress: bool,
     title: str,
+    done: BoolArray | None = None,
 ) -> Iterator[tuple[slice, Outcome]]:
     """Yield (times, ``function(rows)``) of every stretch; rows have the shape (subject, time, pairs).
 
     ``ordered`` says that the order of the numbers is all that counts. ``n_bytes`` are shared by the stretches that are
-    worked on together.
+    worked on together. Stretches whose times are all ``done`` are passed over.
 
     Raises
     ------
@@ -55,7 +56,10 @@ def over_time(
         )
         raise ValueError(msg)
     together = min(n_bytes // size, _AHEAD * n_threads())
-    with tqdm(total=slices.n_times, desc=title, unit="sample", disable=not progress) as bar:
+    if done is not None:
+        tasks = [(start, stop) for start, stop in tasks if not done[start:stop].all()]
+    before = slices.n_times - sum(stop - start for start, stop in tasks)
+    with tqdm(total=slices.n_times, initial=before, desc=title, unit="sample", disable=not progress) as bar:
         for first in range(0, len(tasks), together):
             part = tasks[first : first + together]
             for (start, stop), outcome in zip(part, each(lambda task: function(read(*task)), part), strict=True):

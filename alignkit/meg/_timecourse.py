@@ -16,9 +16,10 @@ from alignkit._check import (
     join_names,
 )
 from alignkit._random import as_rng
-from alignkit._typing import FloatArray, RNGLike
+from alignkit._typing import FloatArray, PathLike, RNGLike
 from alignkit.meg._inputs import Inputs, read_inputs
 from alignkit.meg._judge import NORMALIZED_RANK, Judge, Judged
+from alignkit.meg._judged_file import JudgedFile
 from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._memory import as_bytes
 from alignkit.meg._over_time import over_time
@@ -64,6 +65,7 @@ def timecourse(
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     memory: int | str = "1 GB",
+    resume: PathLike | None = None,
     progress: bool = False,
     rng: RNGLike = None,
 ) -> TimeCourse:
@@ -107,6 +109,9 @@ def timecourse(
         Level of the percentile interval.
     memory : int or str
         Memory to work in, besides models and data that are in memory already: bytes, or a text such as ``"1 GB"``.
+    resume : path, optional
+        A file (``.npz``) that comparisons are kept in as they are done: the same call goes on where a killed one
+        stopped, with the same numbers, and that of another comparison is refused. It stays until you remove it.
     progress : bool
         Show a progress bar with the time left.
     rng : numpy Generator, int or None
@@ -125,6 +130,8 @@ def timecourse(
         Values that are not real numbers.
     FileNotFoundError
         A path that is not there.
+    FileExistsError
+        ``resume`` holds the start of another comparison.
 
     Notes
     -----
@@ -155,7 +162,7 @@ def timecourse(
     slices = given.slices
     sigma = _sigma_k(sigma_k, method, slices)
     options = Options(method, nan_policy, "auto", sigma, given.controls, _SIDES[partial])
-    judged = _judge(given, options, scale, n_bytes, progress=progress)
+    judged = _judge(given, options, scale, n_bytes, resume, progress=progress)
     report_all(why_undefined(judged, given, method, nan_policy, ceiling=bool(scale)), nan_policy)
     negative = _negative(judged, given, method)
     report_note(negative)
@@ -228,35 +235,34 @@ def _sigma_k(sigma_k: object, method: str, slices: Slices) -> FloatArray | None:
     return of_items(checked, [position[label] for label in slices.labels])
 
 
-def _judge(given: Inputs, options: Options, pooling: str, n_bytes: int, *, progress: bool) -> Judged:
+def _judge(
+    given: Inputs, options: Options, pooling: str, n_bytes: int, resume: PathLike | None, *, progress: bool
+) -> Judged:
     """Judge every stretch of time; as many models at once as half of the memory holds."""
     slices, n_rows = given.slices, len(given.rows)
-    shape = (slices.n_subjects, slices.n_times)
-    judged = Judged(
-        similarity=np.full((n_rows, *shape), np.nan),
-        n_pairs=np.zeros((n_rows, *shape), dtype=np.int64),
-        lower=np.full(shape, np.nan),
-        upper=np.full(shape, np.nan),
-        missing=np.zeros(shape, dtype=bool),
-        flat=np.zeros(shape, dtype=bool),
-        negative=np.zeros(shape),
-        model_negative=np.zeros(n_rows),
-    )
+    file = JudgedFile.of(resume, given, options, pooling)
+    judged = file.judged
     together = min(n_rows, max(1, n_bytes // (2 * _MODEL_BYTES * slices.n_pairs)))
     left = n_bytes - together * _MODEL_BYTES * slices.n_pairs
     ordered = options.method in RANK_METHODS and pooling != "raw"
     for first in range(0, n_rows, together):
         part = slice(first, first + together)
+        done = np.asarray(file.done[part].all(axis=0))
+        if done.all():
+            continue
         # the ceiling does not depend on the models
         judge = Judge(given.rows[part], options, pooling if first == 0 else "")
         for times, found in over_time(
-            slices, judge, ordered=ordered, n_bytes=left, progress=progress, title="time course"
+            slices, judge, ordered=ordered, n_bytes=left, progress=progress, title="time course", done=done
         ):
             judged.similarity[part, :, times], judged.n_pairs[part, :, times] = found.similarity, found.n_pairs
             if first == 0:
                 for name in ("lower", "upper", "missing", "flat", "negative"):
                     getattr(judged, name)[:, times] = getattr(found, name)
             judged.model_negative[part] = np.maximum(judged.model_negative[part], found.model_negative)
+            file.done[part, times] = True
+            file.keep()
+    file.keep(now=True)
     return judged
 
 

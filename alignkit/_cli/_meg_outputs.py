@@ -1,0 +1,81 @@
+"""Where a time course goes: one file, or a name that several files share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from alignkit._check import check_choice
+from alignkit._cli._files import check_out
+
+_FIGURES = (".png", ".pdf", ".svg")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outputs:
+    """Files that are written, each None where it was not asked for; ``resume`` lives until they are."""
+
+    json: Path | None = None
+    csv: Path | None = None
+    figure: Path | None = None
+    summary: Path | None = None
+    test: Path | None = None
+    methods: Path | None = None
+    resume: Path | None = None
+
+    @property
+    def written(self) -> list[Path]:
+        """All that is there at the end."""
+        named = (self.json, self.csv, self.summary, self.test, self.methods, self.figure)
+        return [path for path in named if path is not None]
+
+
+def outputs_of(out: Path | None, figure: Path | None, inputs: Sequence[Path | None], *, test: bool) -> Outputs:
+    """Return the files for ``--out`` and ``--figure``, or raise where one of them cannot be written.
+
+    Raises
+    ------
+    ValueError
+        An unknown suffix, or a file that is also read.
+    OSError
+        A folder that is missing or cannot be written to, or stands where a file is meant.
+    """
+    found = Outputs() if out is None else _of_out(out, test=test)
+    if figure is not None:
+        check_choice("the suffix of --figure", figure.suffix.lower(), _FIGURES)
+        found = dataclasses.replace(found, figure=figure)
+    for path in found.written:
+        try:
+            check_out(path, (path.suffix,), inputs)
+        except (ValueError, OSError) as error:
+            msg = str(error).replace("--out", "--figure") if path == figure else str(error)
+            raise type(error)(msg) from error
+    return found
+
+
+def _of_out(out: Path, *, test: bool) -> Outputs:
+    if out.is_dir() or not out.name:
+        msg = f"--out {out} is a directory; give a name for the files, such as {out / 'result'}."
+        raise IsADirectoryError(msg)
+    resume = out.with_name(f"{out.stem if out.suffix else out.name}.partial.npz")
+    if out.suffix == ".json":
+        return Outputs(json=out, resume=resume)
+    if out.suffix == ".csv":
+        return Outputs(csv=out, resume=resume)
+    if out.suffix:
+        msg = f"--out ends in .json or .csv, or has no suffix (result: result.json, result.csv, ...); got {out.name!r}."
+        raise ValueError(msg)
+
+    def named(end: str) -> Path:
+        return out.with_name(out.name + end)
+
+    return Outputs(
+        json=named(".json"),
+        csv=named(".csv"),
+        figure=named(".png"),
+        summary=named("-summary.csv"),
+        test=named("-test.csv") if test else None,
+        methods=named("-methods.txt"),
+        resume=resume,
+    )
