@@ -252,19 +252,28 @@ def load_mat(path: PathLike) -> dict[str, Any]:
     from scipy.io import loadmat
 
     path = check_file(path)
+    check_mat_size(path)
     try:
-        too_large = _expanded_bytes(path) > MAX_BYTES
-        content = {} if too_large else loadmat(path)
+        content = loadmat(path)
     except NotImplementedError as error:
         msg = f"{path} is a MATLAB v7.3 file; read it with h5py, or save it with -v7."
         raise ValueError(msg) from error
     except Exception as error:  # scipy raises a dozen kinds on damaged files
         msg = f"{path} is not a readable MATLAB file ({error}); it is truncated or damaged."
         raise ValueError(msg) from error
-    if too_large:
+    return {name: value for name, value in content.items() if not name.startswith("__")}
+
+
+def check_mat_size(path: Path) -> None:
+    """Raise when a MATLAB v5-v7 file unpacks to more than is allowed."""
+    try:
+        size = _expanded_bytes(path)
+    except zlib.error as error:
+        msg = f"{path} is not a readable MATLAB file ({error}); it is truncated or damaged."
+        raise ValueError(msg) from error
+    if size > MAX_BYTES:
         msg = f"{path} expands to more than the {MAX_BYTES / 2**30:g} GiB allowed."
         raise ValueError(msg)
-    return {name: value for name, value in content.items() if not name.startswith("__")}
 
 
 def _expanded_bytes(path: Path) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._check import require
-from alignkit._io import load_mat
+from alignkit.meg._read_matlab import damaged, read_matlab
 
 if TYPE_CHECKING:
     import mne
@@ -24,58 +24,53 @@ def read_eeglab(path: Path) -> mne.BaseEpochs:
     Raises
     ------
     ValueError
-        A damaged file, a continuous recording, or one saved as version 7.3.
+        A damaged file, or a continuous recording.
     FileNotFoundError
         The ``.fdt`` file with the data is not there.
     """
     mne = require("mne", "meg")
-    content = load_mat(path)
+    table = _metadata(read_matlab(path))  # mne reads what events are called, and nothing else about them
     try:
         epochs = mne.read_epochs_eeglab(path, verbose="error")
     except FileNotFoundError as error:
         msg = f"{path} keeps its data in a file that is not there ({' '.join(str(error).split())})."
         raise FileNotFoundError(msg) from error
     except Exception as error:  # whatever a damaged or foreign file makes mne raise
-        reason = " ".join(str(error).split()).rstrip(".")[:200]
-        msg = f"{path} cannot be read as EEGLAB's epochs ({reason or type(error).__name__})."
-        raise ValueError(msg) from error
-    table = _metadata(content, len(epochs.events))
-    if epochs.metadata is None and table is not None:
+        raise ValueError(damaged(path, "EEGLAB's epochs", error)) from error
+    if epochs.metadata is None and table is not None and len(table) == len(epochs.events):
         with mne.use_log_level("warning"):
             epochs.metadata = table
     return epochs
 
 
-def _metadata(content: dict[str, Any], n_epochs: int) -> pd.DataFrame | None:
+def _metadata(content: dict[str, Any]) -> pd.DataFrame | None:
     """Return one row per epoch, or None where the file tells no event for each."""
     import pandas as pd
 
     try:
-        dataset = content["EEG"].ravel()[0] if "EEG" in content else content
-        events, epochs = dataset["event"].ravel(), dataset["epoch"].ravel()
-        if len(epochs) != n_epochs:
-            return None
-        rows = [_locked_event(epoch, events) for epoch in epochs]
+        dataset = content.get("EEG", content)
+        events, epochs = dataset["event"], dataset["epoch"]
+        locked = [_locked(*epoch) for epoch in zip(epochs["event"], epochs["eventlatency"], strict=True)]
+        fields = {name: values for name, values in events.items() if name not in _OWN and isinstance(values, list)}
+        return pd.DataFrame({name: [_plain(values[i]) for i in locked] for name, values in fields.items()}).dropna(
+            axis="columns", how="all"
+        )
     except (KeyError, ValueError, IndexError, TypeError, AttributeError):  # other versions keep no such list
         return None
-    return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
 
-def _locked_event(epoch: Any, events: Any) -> dict[str, Any]:
-    numbers = np.asarray(epoch["event"]).ravel()
-    latencies = [float(_plain(value)) for value in _cells(epoch["eventlatency"])]
-    event = events[int(numbers[int(np.argmin(np.abs(latencies)))]) - 1]
-    return {name: _plain(event[name]) for name in event.dtype.names if name not in _OWN}
-
-
-def _cells(values: Any) -> list[Any]:
-    array = np.asarray(values)
-    return list(array.ravel())
+def _locked(numbers: Any, latencies: Any) -> int:
+    """Return which event is nearest to 0 s, of those in an epoch."""
+    nearest = int(np.abs(np.atleast_1d(latencies).astype(np.float64)).argmin())
+    number = int(np.atleast_1d(numbers)[nearest])
+    if number < 1:
+        msg = "MATLAB counts from 1"
+        raise IndexError(msg)
+    return number - 1
 
 
 def _plain(value: Any) -> Any:
-    """Return the number or text in MATLAB's array of one; None where it is empty."""
-    array = np.asarray(value)
-    while array.dtype == object and array.size == 1:
-        array = np.asarray(array.ravel()[0])
-    return None if array.size != 1 else array.ravel()[0].item()
+    """Return a number or a text as it is, None where it is empty or more."""
+    if np.size(value) != 1:
+        return None
+    return value if isinstance(value, str) else np.ravel(value)[0].item()

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     import mne
 
 
-def read_epochs(path: PathLike, /, *, variable: str | None = None) -> mne.BaseEpochs:
-    """Open a file of epochs, whoever wrote it.
+def read_epochs(path: PathLike, /, *, variable: str | None = None) -> mne.BaseEpochs | mne.Evoked:
+    """Open a file of epochs, whoever wrote it; also an average of FieldTrip's.
 
     ====================  ==========================================================================================
     suffix                format
     ====================  ==========================================================================================
     ``.fif``              MNE's epochs, not loaded (:func:`read_things_meg` knows those of THINGS-MEG)
     ``.set``              EEGLAB; fields of the event at 0 s become metadata
-    ``.mat``              FieldTrip up to ``-v7``; ``trialinfo`` becomes metadata
+    ``.mat``              FieldTrip; ``trialinfo`` becomes metadata, reference sensors their own type
     ``.npy``, ``.npz``    THINGS-EEG2 (:func:`read_things_eeg2`)
     ====================  ==========================================================================================
 
@@ -38,8 +38,9 @@ def read_epochs(path: PathLike, /, *, variable: str | None = None) -> mne.BaseEp
 
     Returns
     -------
-    mne.Epochs
-        All trials, with metadata where the file has any.
+    mne.Epochs or mne.Evoked
+        All trials, with metadata where the file has any. A ``.mat`` file with an average gives that, and the name of
+        the file is its comment: :func:`time_rdms` takes a list with one for each condition.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def read_epochs(path: PathLike, /, *, variable: str | None = None) -> mne.BaseEp
     TypeError
         A path that is none.
     ImportError
-        mne is not installed.
+        mne or pymatreader is not installed.
 
     Examples
     --------

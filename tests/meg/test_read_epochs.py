@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reference.matlab73 import write_matlab73
 from scipy.io import loadmat, savemat
 
-from alignkit.meg import read_epochs
+from alignkit.meg import read_epochs, time_rdms
 
 mne = pytest.importorskip("mne")
 
@@ -57,10 +58,42 @@ def test_fieldtrip_places(shared_data):
     assert (radius < 0.25).all()
 
 
-@pytest.mark.parametrize("name", ["CTF_averaged_v7", "cellarray_epoched_v7"])
-def test_other_structures_of_fieldtrip(shared_data, name):
-    with pytest.raises(ValueError, match="must hold one FieldTrip structure with trial, time and label; it has none"):
-        read_epochs(shared_data("meg", "fieldtrip", f"{name}.mat"))
+@pytest.mark.parametrize(
+    ("name", "types"),
+    [
+        ("CTF", {"mag": 271, "ref_meg": 24, "misc": 35}),
+        ("EGI", {"eeg": 126}),
+        ("neuromag306", {"grad": 202, "mag": 101, "eeg": 60, "stim": 9, "eog": 1}),
+    ],
+)
+def test_averages_of_fieldtrip(shared_data, name, types):
+    path = shared_data("meg", "fieldtrip", f"{name}_averaged_v7.mat")
+    evoked = read_epochs(path)
+    content = loadmat(path)["data"][0, 0]
+    assert isinstance(evoked, mne.Evoked)
+    assert np.array_equal(evoked.data, content["avg"])
+    np.testing.assert_allclose(evoked.times, content["time"][0], atol=1e-6)  # mne's own start at 0 s
+    assert evoked.times[0] < -0.009
+    assert evoked.comment == f"{name}_averaged_v7"
+    assert Counter(evoked.get_channel_types()) == types
+
+
+def test_averages_of_conditions_make_rdms(rng, tmp_path):
+    paths = [tmp_path / f"{name}.mat" for name in ("face", "house", "cat")]
+    averages = rng.standard_normal((3, 3, 10))
+    for path, average in zip(paths, averages, strict=True):
+        savemat(path, {"tl": timelock(average)})
+    movie = time_rdms([read_epochs(path) for path in paths], metric="euclidean", noise=None, picks="misc")
+    assert movie.labels == ("cat", "face", "house")
+    np.testing.assert_allclose(movie.coords["time"], np.arange(-2, 8) / 100, atol=1e-9)
+    expected = np.linalg.norm(averages[2, 1:] - averages[0, 1:], axis=0)
+    np.testing.assert_allclose(movie.values[:, 0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["averaged", "epoched"])
+def test_cell_arrays_of_fieldtrip(shared_data, name):
+    with pytest.raises(ValueError, match=r"'data' is a cell array of 2 structures; save each .*\(one = data\{1\}\)"):
+        read_epochs(shared_data("meg", "fieldtrip", f"cellarray_{name}_v7.mat"))
 
 
 def cells(*values: Any) -> np.ndarray:
@@ -75,7 +108,13 @@ def struct(rng: np.random.Generator, **changes: Any) -> dict[str, Any]:
     times = [np.arange(-2, 8)[None] / 100] * 4
     labels = np.array([["EOG1"], ["A1"], ["A2"]], dtype=object)
     info = np.array([[1, 10.5], [2, 11.5], [1, 12.5], [2, 13.5]])
-    return {"trial": cells(*trials), "time": cells(*times), "label": labels, "trialinfo": info, **changes}
+    parts = {"trial": cells(*trials), "time": cells(*times), "label": labels, "trialinfo": info, "fsample": 100.0}
+    return {**parts, **changes}
+
+
+def timelock(average: np.ndarray) -> dict[str, Any]:
+    labels = np.array([["EOG1"], ["A1"], ["A2"]], dtype=object)
+    return {"avg": average, "time": np.arange(-2, 8)[None] / 100, "label": labels, "dimord": "chan_time"}
 
 
 def test_fieldtrip_without_sensors(rng, tmp_path):
@@ -84,21 +123,33 @@ def test_fieldtrip_without_sensors(rng, tmp_path):
     epochs = read_epochs(tmp_path / "a.mat")
     assert epochs.get_channel_types() == ["eog", "misc", "misc"]
     assert epochs.metadata.to_numpy().tolist() == content["trialinfo"].tolist()
+    assert list(epochs.metadata.columns) == ["trialinfo_1", "trialinfo_2"]
     assert epochs.events[:, 2].tolist() == [1, 2, 1, 2]
     assert np.array_equal(epochs.get_data(copy=False)[3], content["trial"][0, 3])
+    np.testing.assert_allclose(epochs.times, content["time"][0, 0][0], atol=1e-9)
 
 
-def test_trials_of_a_timelock_structure(rng, tmp_path):
-    trials = rng.standard_normal((4, 3, 10))
-    savemat(tmp_path / "a.mat", {"tl": struct(rng, trial=trials, time=np.arange(-2, 8)[None] / 100)})
-    assert np.array_equal(read_epochs(tmp_path / "a.mat").get_data(copy=False), trials)
+def test_fieldtrip_version_73(rng, tmp_path):
+    content = struct(rng)
+    lists = {name: list(content[name].ravel()) for name in ("trial", "time", "label")}
+    previous = {"cfg": {"previous": "x"}}
+    write_matlab73(tmp_path / "a.mat", {"data": {**content, **lists, "cfg": previous}})
+    savemat(tmp_path / "b.mat", {"data": content})
+    new, old = read_epochs(tmp_path / "a.mat"), read_epochs(tmp_path / "b.mat")
+    assert np.array_equal(new.get_data(copy=False), old.get_data(copy=False))
+    assert new.get_data(copy=False).shape == (4, 3, 10)
+    assert new.ch_names == ["EOG1", "A1", "A2"]
+    assert new.metadata.equals(old.metadata)
+    assert np.array_equal(new.times, old.times)
 
 
 def test_codes_that_are_no_whole_numbers(rng, tmp_path):
-    savemat(tmp_path / "a.mat", {"data": struct(rng, trialinfo=np.full((4, 1), 0.5))})
-    epochs = read_epochs(tmp_path / "a.mat")
-    assert set(epochs.events[:, 2]) == {1}
-    assert epochs.metadata["trialinfo_1"].tolist() == [0.5] * 4
+    for codes in ([0.5, 0.25, 1.5, 2], [1, 2, np.nan, 4]):
+        savemat(tmp_path / "a.mat", {"data": struct(rng, trialinfo=np.array(codes)[:, None])})
+        epochs = read_epochs(tmp_path / "a.mat")
+        assert set(epochs.events[:, 2]) == {1}
+        assert epochs.event_id == {"1": 1}
+        np.testing.assert_array_equal(epochs.metadata["trialinfo_1"], codes)
 
 
 def test_several_structures(rng, tmp_path):
@@ -114,15 +165,28 @@ def test_several_structures(rng, tmp_path):
     ("changes", "text"),
     [
         ({"trial": cells(*np.zeros((3, 3, 10)), np.zeros((3, 9)))}, "must all have the shape"),
-        ({"trial": np.zeros((4, 2, 10))}, "must all have the shape"),
-        ({"time": cells(*[np.arange(10)[None] / 100] * 3, np.arange(10)[None] / 50)}, "evenly spaced times"),
-        ({"time": cells(*[np.arange(10)[None] ** 2.0] * 4)}, "evenly spaced times"),
-        ({"label": np.array([["A"], ["A"], ["B"]], dtype=object)}, "unique"),
+        ({"trial": cells(*np.zeros((4, 2, 10)))}, r"must all have the shape \(3 channels, times\); got \(2, 10\)"),
+        ({"time": cells(*[np.arange(10)[None] / 100] * 3, np.arange(10)[None] / 50)}, "the same, evenly spaced times"),
+        ({"time": cells(*[np.arange(10)[None] ** 2.0] * 4)}, "must be evenly spaced, by its fsample"),
+        ({"fsample": 50.0}, "by its fsample; mne has 50 Hz"),
+        ({"label": np.array([["A"], ["A"], ["B"]], dtype=object)}, "label must be unique; repeated: 'A'"),
+        ({"trial": np.zeros((4, 3, 10)), "time": np.arange(10)[None] / 100}, "ft_checkdata"),
+        ({"trial": cells(np.zeros((3, 10))), "time": cells(np.arange(10)[None] / 100)}, "two or more trials"),
+        ({"trialinfo": np.zeros((3, 1))}, "a matrix of numbers with a row per trial"),
+        ({"trialinfo": np.array([["a"]] * 4, dtype=object)}, "a matrix of numbers with a row per trial"),
     ],
 )
 def test_trials_that_do_not_fit(rng, tmp_path, changes, text):
     savemat(tmp_path / "a.mat", {"data": struct(rng, **changes)})
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(ValueError, match=text) as caught:
+        read_epochs(tmp_path / "a.mat")
+    assert str(tmp_path / "a.mat") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_averages_that_do_not_fit(rng, tmp_path):
+    savemat(tmp_path / "a.mat", {"data": timelock(np.zeros((10, 3)))})
+    with pytest.raises(ValueError, match=r"shape \(3 channels, 10 times\); got \(10, 3\)"):
         read_epochs(tmp_path / "a.mat")
 
 
@@ -139,6 +203,37 @@ def test_eeglab_epochs_with_the_fields_of_their_events(shared_data):
     assert np.array_equal(epochs.get_data(copy=False), theirs.get_data(copy=False))
 
 
+def test_eeglab_version_73(tmp_path, rng):
+    epochs = [{"number": [1.0], "latency": [0.0]}, {"number": [2.0, 3.0], "latency": [-300.0, 0.0]}]
+    data = rng.standard_normal((3, 5, 2))
+    content = {
+        "data": data,
+        "nbchan": 3,
+        "pnts": 5,
+        "trials": 2,
+        "srate": 10.0,
+        "xmin": -0.2,
+        "xmax": 0.2,
+        "event": {
+            "type": ["cat", "beep", "dog"],
+            "latency": [3.0, 7.0, 8.0],
+            "epoch": [1.0, 2.0, 2.0],
+            "load": [1.0, 2.0, 3.0],
+        },
+        "epoch": {
+            "event": [1.0, np.array([2.0, 3.0])],
+            "eventlatency": [part["latency"] for part in epochs],
+            "eventtype": [["cat"], ["beep", "dog"]],
+        },
+        "chanlocs": {"labels": ["O1", "O2", "Pz"]},
+    }
+    write_matlab73(tmp_path / "a.set", {"EEG": content})
+    read = read_epochs(tmp_path / "a.set")
+    np.testing.assert_allclose(read.get_data(copy=False), data.transpose(2, 0, 1) * 1e-6, rtol=1e-12)
+    assert read.metadata["type"].tolist() == ["cat", "dog"]
+    assert read.metadata["load"].tolist() == [1, 3]
+
+
 def test_eeglab_files_that_are_no_epochs(shared_data, tmp_path):
     with pytest.raises(ValueError, match="cannot be read as EEGLAB's epochs") as caught:
         read_epochs(shared_data("meg", "eeglab", "eeglab_data.set"))
@@ -148,7 +243,7 @@ def test_eeglab_files_that_are_no_epochs(shared_data, tmp_path):
     with pytest.raises(FileNotFoundError, match="keeps its data in a file that is not there"):
         read_epochs(tmp_path / source.name)
     (tmp_path / "cut.set").write_bytes(source.read_bytes()[:5000])
-    with pytest.raises(ValueError, match="truncated or damaged"):
+    with pytest.raises(ValueError, match=r"cut\.set cannot be read as a MATLAB file"):
         read_epochs(tmp_path / "cut.set")
     savemat(tmp_path / "other.set", {"x": 1}, appendmat=False)
     with pytest.raises(ValueError, match="cannot be read as EEGLAB's epochs"):
