@@ -206,6 +206,25 @@ def test_single_precision_decides_as_double_does(rng, monkeypatch):
     np.testing.assert_array_equal(*counts)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e4])
+@pytest.mark.parametrize("scale", [1.0, 1e-13, 1e6])
+def test_decisions_too_close_for_single_precision_are_made_in_double(rng, scale, size):
+    # nearly equal means: float32 gets many of these decisions wrong
+    n, trials, channels = 40, 60, 50
+    means = scale * (rng.normal(size=channels) + 1e-7 * rng.normal(size=(n, channels)))
+    test = size * scale * rng.normal(size=(trials, channels))
+    condition = rng.integers(0, n, trials)
+    half = 0.5 * (means**2).sum(axis=1)
+    counted = np.zeros((2, n, n), dtype=np.uint8)
+    for kernel, halves in zip((_numpy, _numba), counted, strict=True):
+        kernel.count_decisions(kernel.prepare(test), condition, kernel.prepare(means), half, halves)
+    np.testing.assert_array_equal(*counted)
+    value = test @ means.T - half
+    expected = np.zeros((n, n))
+    np.add.at(expected, condition, 2.0 * (value[np.arange(trials), condition][:, None] > value))
+    assert np.count_nonzero(counted[0] != expected) <= 2  # ties
+
+
 def test_kernels_agree(rng):
     n, folds = 150, 4
     x, design = balanced(rng, n=n, folds=folds, channels=70, times=1)
