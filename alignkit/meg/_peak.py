@@ -56,7 +56,7 @@ def peak(
     Returns
     -------
     Latency
-        In seconds; ``amplitude`` in the units of the curves.
+        In seconds, NaN, with a warning, where the mean curve is flat; ``amplitude`` in the units of the curves.
 
     Raises
     ------
@@ -125,10 +125,11 @@ def _after_zero(times: FloatArray) -> float | None:
 def _highest(curves: FloatArray, frame: Frame) -> tuple[FloatArray, FloatArray]:
     """Return when curves are highest, and how high."""
     height, peak = peaks(curves, frame)
-    seconds = frame.times[peak]
+    # a flat line is nowhere higher than elsewhere
+    seconds = frame.seconds(peak, height > curves[:, frame.start : frame.stop].min(axis=1))
     if not frame.interpolate:
         return seconds, height
-    inner = (peak > 0) & (peak < len(frame.times) - 1)
+    inner = (peak > 0) & (peak < len(frame.times) - 1) & np.isfinite(seconds)
     rows, at = np.flatnonzero(inner), peak[inner]
     t0, t1, t2 = frame.times[at - 1], frame.times[at], frame.times[at + 1]
     y0, y1, y2 = curves[rows, at - 1], curves[rows, at], curves[rows, at + 1]

@@ -48,6 +48,23 @@ def test_the_search_begins_after_the_stimulus():
     assert peak(curve, times=np.arange(-1, 4) * 0.1, n_bootstrap=0).value == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("interpolate", [False, True])
+def test_a_flat_curve_has_no_peak(interpolate):
+    curves = np.zeros((3, 9))
+    curves[0, 6] = 1.0  # one person has one
+    times = np.arange(-2, 7) * 0.1
+    with pytest.warns(RuntimeWarning, match="the mean curve has no peak") as caught:
+        found = peak(np.full((3, 9), 0.2), times=times, interpolate=interpolate, rng=0)
+    assert len(caught) == 1
+    assert np.isnan(found.value)
+    assert np.isnan(found.interval).all()
+    assert found.amplitude == pytest.approx(0.2)
+    some = peak(curves, times=times, interpolate=interpolate, rng=0)
+    assert some.value == pytest.approx(0.4)
+    np.testing.assert_allclose(some.per_subject, [0.4, np.nan, np.nan])
+    assert some.n_undefined > 0  # resamples without that person
+
+
 def test_a_maximum_at_the_edge_is_told():
     rising = np.linspace(0, 1, 10)
     with pytest.warns(RuntimeWarning, match="highest at the last sample searched"):
