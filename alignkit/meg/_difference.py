@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -116,6 +117,7 @@ def latency_difference(
     left = as_curves(a, times if not isinstance(a, TimeCourse) else None, first, name="a")
     right = as_curves(b, times if not isinstance(b, TimeCourse) else None, second, name="b")
     resampling = Resampling(interval, confidence, n_bootstrap)
+    right = _in_order_of(left, right)
     together = _paired(left, right, paired)
     generator = as_rng(rng)
     of_onset = {"method": method, "fraction": fraction, "k": k, "alpha": alpha, "baseline": baseline}
@@ -168,6 +170,14 @@ def _rule(kind: str, curves: GroupCurves, rng: np.random.Generator, options: dic
     return peak_rule(curves, **options)
 
 
+def _in_order_of(a: GroupCurves, b: GroupCurves) -> GroupCurves:
+    """Return b with its subjects in the order of those of a, where they are the same by name."""
+    if not (a.named and b.named) or a.subjects == b.subjects or sorted(a.subjects) != sorted(b.subjects):
+        return b
+    order = [b.subjects.index(name) for name in a.subjects]
+    return dataclasses.replace(b, values=b.values[order], present=b.present[order], subjects=a.subjects)
+
+
 def _paired(a: GroupCurves, b: GroupCurves, paired: object) -> bool:
     """Return whether rows are the same subjects, or raise where they cannot be."""
     if paired is not None and not isinstance(paired, bool | np.bool_):
@@ -178,8 +188,8 @@ def _paired(a: GroupCurves, b: GroupCurves, paired: object) -> bool:
         same = same and a.subjects == b.subjects
     if paired and not same:
         msg = (
-            f"a and b cannot be paired: {a.n_subjects} and {b.n_subjects} subjects (with {a.n_sessions} and "
-            f"{b.n_sessions} sessions), in the same order, are needed to be the same; pass paired=False."
+            f"a and b cannot be paired: {a.n_subjects} and {b.n_subjects} subjects, with up to {a.n_sessions} and "
+            f"{b.n_sessions} sessions, differ in their number, names or sessions; pass paired=False."
         )
         raise ValueError(msg)
     return same if paired is None else bool(paired)

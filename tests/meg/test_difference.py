@@ -71,6 +71,19 @@ def test_subjects_are_matched_by_name(rng):
         latency_difference(one, other, paired=True)
 
 
+def test_subjects_in_another_order_are_still_paired(rng):
+    early, order = group_curves(rng, 9, sd=0.01), rng.permutation(9)
+    one = make_course(early[None], TIMES)
+    late = shifted(early, 4)
+    other = make_course(late[None], TIMES)
+    moved = make_course(late[None, order], TIMES, subjects=tuple(other.subjects[i] for i in order))
+    found, expected = (latency_difference(one, two, rng=0) for two in (moved, other))
+    assert found.paired
+    assert found.subjects == one.subjects
+    np.testing.assert_array_equal(found.per_subject, expected.per_subject)
+    np.testing.assert_array_equal(found.interval, expected.interval)
+
+
 def test_groups_of_different_size_are_not_paired(rng):
     found = latency_difference(group_curves(rng, 9), group_curves(rng, 12), times=TIMES, rng=0)
     assert not found.paired
