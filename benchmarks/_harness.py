@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import dataclasses
+import importlib
 import json
 import os
 import platform
@@ -84,6 +86,57 @@ def in_turn(functions: Mapping[str, Callable[[], Any]], *, repeats: int = 7) -> 
     return {name: Timing(min(s), float(np.median(s)), repeats, peaks[name]) for name, s in seconds.items()}
 
 
+def timed(function: Callable[[], Any], *, repeats: int = 1) -> tuple[Timing, Any]:
+    """Return the timing of a call that takes long, without any before it, and what it returned."""
+    seconds: list[float] = []
+    found: list[Any] = []
+
+    def call() -> None:
+        found.clear()
+        start = time.perf_counter()
+        found.append(function())
+        seconds.append(time.perf_counter() - start)
+
+    peak = max(_peak_of(call) for _ in range(repeats))
+    return Timing(min(seconds), float(np.median(seconds)), repeats, peak), found[0]
+
+
+def extrapolated(function: Callable[[], Any], factor: float, *, repeats: int = 3) -> Timing:
+    """Return the timing of ``factor`` times the work of ``function``, which is called a few times."""
+    function()  # caches
+    seconds = []
+    for _ in range(repeats):
+        time.sleep(_PAUSE)
+        start = time.perf_counter()
+        function()
+        seconds.append((time.perf_counter() - start) * factor)
+    return Timing(min(seconds), float(np.median(seconds)), repeats, float("nan"))
+
+
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser of a script's options, with ``--small`` for a run of seconds that keeps no results."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--small", action="store_true", help="small sizes, to see that it runs; nothing is kept")
+    return parser
+
+
+def peer(name: str, install: str | None = None) -> Any:
+    """Return a rival's module; None, and a line that says so, where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        print(f"{name} is missing (pip install {install or name}): nothing is timed beside it", flush=True)
+        return None
+
+
+def peak_memory() -> float:
+    """Return the most MiB that this process has held since it began; NaN where the system does not say."""
+    try:
+        return _status("VmHWM") / 1024
+    except OSError:
+        return float("nan")
+
+
 def _peak_of(function: Callable[[], Any]) -> float:
     """Return the MiB that a call needs beyond what is held before it; NaN where the system does not say."""
     try:
@@ -97,6 +150,7 @@ def _peak_of(function: Callable[[], Any]) -> float:
 
 
 def _status(key: str) -> float:
+    """Return KiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return float(next(line for line in lines if line.startswith(key)).split()[1])
 
@@ -113,7 +167,7 @@ def machine() -> dict[str, Any]:
     """Return what the figures were measured on and with."""
     from importlib import metadata
 
-    names = ("alignkit", "numpy", "scipy", "numba", "torch", "rsatoolbox")
+    names = ("alignkit", "numpy", "scipy", "numba", "torch", "rsatoolbox", "scikit-learn", "mne", "zarr")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "processor": _processor(),
@@ -143,8 +197,14 @@ def _version(metadata: Any, name: str) -> str | None:
     return found
 
 
-def keep(name: str, lines: Sequence[Line], *, device: str | None = None) -> None:
-    """Write the lines of one script to ``results/`` and print them; ``device`` names what computed besides."""
+def keep(name: str, lines: Sequence[Line], *, device: str | None = None, small: bool = False) -> None:
+    """Write the lines of one script to ``results/`` and print them; ``device`` names what computed besides.
+
+    Those of a ``small`` run are printed alone.
+    """
+    if small:
+        print("\n".join(table(lines)))
+        return
     where = machine()
     if device is not None:
         where["processor"] = f"{device} beside {where['processor']}"
@@ -178,6 +238,8 @@ def table(lines: Sequence[Line]) -> list[str]:
 
 
 def _seconds(seconds: float) -> str:
+    if seconds >= 1e5:
+        return f"{seconds / 86_400:,.1f} days"
     if seconds >= 1:
         return f"{seconds:.2f} s"
     return f"{seconds * 1e3:.3g} ms"
