@@ -96,6 +96,22 @@ def test_equals_the_definition_for_unbalanced_trials(rng, kernel):
     assert found.counts is None
 
 
+@pytest.mark.parametrize("first", [1, 2])
+def test_conditions_that_differ_in_the_last_fold_alone_equal_the_definition(rng, kernel, first):
+    # their training trials then lie in the same places, their test trials do not
+    counts = np.array([[2] * 5, [2] * 5, [first, 2, 1, 2, 1]])
+    fold, condition = (np.repeat(a.ravel(), counts.ravel()) for a in np.indices(counts.shape))
+    design = design_of(condition, fold)
+    x = rng.normal(size=(4, len(fold), 7))
+    np.testing.assert_allclose(decode_pairwise(x, design).values, expected_of(x, design), rtol=0, atol=1e-15)
+
+
+def test_offsets_of_channels_change_no_decision(rng, kernel):
+    x, design = balanced(rng, n=6, folds=4, channels=20)
+    moved = x + 1e7 * rng.normal(size=20)
+    np.testing.assert_array_equal(decode_pairwise(moved, design).counts, decode_pairwise(x, design).counts)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(2, 4), st.integers(4, 30))
 def test_equals_the_definition_for_any_design(seed, n, folds, trials):
     rng = np.random.default_rng(seed)
