@@ -55,14 +55,17 @@ def _log_ratio(shift: FloatArray, t: FloatArray, nu: int) -> FloatArray:
     from scipy.special import gammaln
 
     a = shift * t / np.sqrt(nu + t * t)
-    peak = (a + np.sqrt(a * a + 4 * nu)) / 2
+    # the product of both roots of peak ** 2 - a * peak = nu is -nu: the one that is a sum of sizes gives the other
+    larger = (np.abs(a) + np.sqrt(a * a + 4 * nu)) / 2
+    peak = np.where(a < 0, nu / larger, larger)
     width = _REACH / np.sqrt(1 + nu / np.square(peak))
-    first, last = np.maximum(peak - width, 0.0), peak + width
+    first, last = -np.minimum(width, peak), width
     nodes, weights = np.polynomial.legendre.leggauss(_SPREADS)
     half = ((last - first) / 2)[..., None]
-    w = ((first + last) / 2)[..., None] + half * nodes
-    logs = nu * np.log(w) - w * w / 2 + a[..., None] * w
+    from_peak = ((first + last) / 2)[..., None] + half * nodes
+    # the square of w - a, since a and the shift are all but the same where t is large, and their squares huge
+    logs = nu * np.log(peak[..., None] + from_peak) - np.square(from_peak + (nu / peak)[..., None]) / 2
     top = logs.max(axis=-1, keepdims=True)
     total = top[..., 0] + np.log((np.exp(logs - top) * weights * half).sum(axis=-1))
     norm = (nu - 1) / 2 * np.log(2) + gammaln((nu + 1) / 2)
-    return np.asarray(total - norm - shift * shift / 2)
+    return np.asarray(total - norm - shift * shift * nu / (2 * (nu + t * t)))

@@ -113,3 +113,24 @@ def test_result_comes_back(rng, tmp_path):
     plt.close("all")
     with pytest.raises(ValueError, match="only curves"):
         bayes_factors(rng.normal(size=(6, 2, 5))).plot()
+
+
+def log_rouder(t, n, scale):
+    """The same integral by a fine sum over log g, in logarithms: no t is too large for it."""
+    g = np.exp(np.linspace(-7, 2 * np.log(abs(t)) + 45, 200_001))
+    shrunk = 1 + n * g * scale**2
+    logs = -n / 2 * np.log1p(t * t / (shrunk * (n - 1))) - 0.5 * np.log(2 * np.pi * shrunk * g) - 1 / (2 * g)
+    step = np.log(g[1] / g[0])
+    return logs.max() + np.log(np.exp(logs - logs.max()).sum() * step) + n / 2 * np.log1p(t * t / (n - 1))
+
+
+@pytest.mark.parametrize("n", [2, 5, 30, 150])
+@pytest.mark.parametrize("t", [20.0, 1e4, -1e6, 1e9, -1e12])
+def test_no_t_is_too_large(t, n):
+    log = log_bayes_factor(np.array([t]), n, 0.707, -np.inf, np.inf)
+    assert_allclose(log, log_rouder(t, n, 0.707), rtol=1e-9)
+
+
+def test_truth_values_are_no_effect_sizes(rng):
+    with pytest.raises(ValueError, match="interval must be two effect sizes"):
+        bayes_factors(rng.normal(size=(5, 3)), interval=(False, True))
