@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import as_float_array, check_finite, check_positive, counted, shown
+from alignkit._check import check_positive, counted, shown
 from alignkit._result import Result
 from alignkit.meg._jzs import log_bayes_factor
-from alignkit.meg._read_curves import read_curves, report_cells
+from alignkit.meg._read_curves import as_popmean, read_curves, report_cells
 from alignkit.meg._sign_flips import observed_statistic
 
 if TYPE_CHECKING:
@@ -171,9 +171,8 @@ def bayes_factors(
     """
     scale = check_positive("prior_scale", prior_scale)
     low, high = _interval(interval)
-    middle = as_float_array("popmean", popmean, ndim=0)
-    check_finite("popmean", middle)
-    read = read_curves(curves, popmean=float(middle), times=times, model=model)
+    middle = as_popmean(popmean)
+    read = read_curves(curves, popmean=middle, times=times, model=model)
     t, constant = observed_statistic(read.x, "t")
     report_cells(read, constant)
     log = np.full(t.shape, np.nan)
@@ -188,7 +187,7 @@ def bayes_factors(
         times=read.times,
         dims=read.dims,
         coords=read.coords,
-        popmean=float(middle),
+        popmean=middle,
         prior_scale=scale,
         interval=(low if np.isfinite(low) else None, high if np.isfinite(high) else None),
         n_subjects=len(read.x),
@@ -199,7 +198,9 @@ def _interval(interval: object) -> tuple[float, float]:
     """Return both bounds as numbers, infinite where there is none."""
     given = tuple(interval) if isinstance(interval, tuple | list) else ()
     number = (int, float, np.integer, np.floating)
-    fits = len(given) == 2 and all(one is None or isinstance(one, number) for one in given)
+    fits = len(given) == 2 and all(
+        one is None or (isinstance(one, number) and not isinstance(one, bool)) for one in given
+    )
     low, high = (
         (-np.inf if given[0] is None else float(given[0]), np.inf if given[1] is None else float(given[1]))
         if fits

@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 import numpy as np
 
-from alignkit._check import as_float_array, check_choice, check_count, check_finite, check_fraction
+from alignkit._check import check_choice, check_count, check_fraction
 from alignkit._random import as_rng
 from alignkit._typing import FloatArray, RNGLike
-from alignkit.meg._read_curves import Curves, read_curves, report_cells
+from alignkit.meg._read_curves import Curves, as_popmean, read_curves, report_cells
 from alignkit.meg._sign_flips import (
     SIDES,
     Flips,
@@ -93,11 +93,10 @@ def flip_test(
     check_count("n_permutations", n_permutations, 1)
     check_fraction("alpha", alpha)
     generator = as_rng(rng)
-    middle = as_float_array("popmean", popmean, ndim=0)
-    check_finite("popmean", middle)
-    read = read_curves(curves, popmean=float(middle), times=times, model=model, channels=channels)
+    middle = as_popmean(popmean)
+    read = read_curves(curves, popmean=middle, times=times, model=model, channels=channels)
     note = warn_if_hopeless(len(read.x), tail, n_permutations, alpha, stacklevel=4)
     values, constant = observed_statistic(read.x, statistic)
     report_cells(read, constant, stacklevel=4)
-    settings = {"test": statistic, "tail": tail, "popmean": float(middle), "alpha": float(alpha), "note": note}
+    settings = {"test": statistic, "tail": tail, "popmean": middle, "alpha": float(alpha), "note": note}
     return FlipTest(read, values, settings, n_permutations, generator)

@@ -117,6 +117,8 @@ class LabelTest(Result):
         )
 
     def _best(self, k: int) -> str:
+        if np.isnan(self.similarity[k]).all():
+            return "NaN"
         j = int(np.argmax(self.n_significant[k]))
         most = f"{self.n_significant[k, j]} of {self.n_subjects}"
         return f"at most {most}, at time {self.times[j]:g} (p = {self.p_count[k, j]:.3g})"

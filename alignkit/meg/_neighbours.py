@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from alignkit._check import as_array
+from alignkit._check import as_array, check_finite
 from alignkit._typing import AnyArray, IntArray
 
 
@@ -19,11 +19,12 @@ def neighbours(shape: tuple[int, ...], adjacency: Any = None) -> IntArray:
     Raises
     ------
     ValueError
-        An adjacency of another shape.
+        An adjacency of another shape, or with NaN.
     """
     if adjacency is None:
         return _grid(shape)
     matrix = adjacency if hasattr(adjacency, "tocoo") else as_array("adjacency", adjacency)
+    check_finite("adjacency", matrix.tocoo().data if hasattr(matrix, "tocoo") else matrix)
     n_cells = int(np.prod(shape))
     whole = matrix.shape == (n_cells, n_cells)
     if not whole and (matrix.shape != (shape[0],) * 2 or len(shape) < 2):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from alignkit._check import as_float_array, join_names
+from alignkit._check import as_float_array, join_names, shown
 from alignkit._typing import BoolArray, FloatArray
 from alignkit.meg._timecourse_result import TimeCourse
 from alignkit.rsa._nan import report_all
@@ -35,6 +35,15 @@ class Curves:
         return ", ".join([*(f"{name} {self.coords[name][i]}" for name, i in named), f"time {self.times[time]:g}"])
 
 
+def as_popmean(popmean: object) -> float:
+    """Return the value tested against, or raise where it is no finite number."""
+    value = float(as_float_array("popmean", popmean, ndim=0))
+    if not np.isfinite(value):
+        msg = f"popmean must be a finite number, of the curves' unit; got {value}."
+        raise ValueError(msg)
+    return value
+
+
 def read_curves(
     curves: object,
     *,
@@ -51,7 +60,7 @@ def read_curves(
     ------
     ValueError
         Fewer than two participants, no time axis, infinite values, a participant without any values, times that do not
-        fit, several models and none named.
+        fit or do not rise, several models and none named, distances tested against 0.
     TypeError
         Values that are not real numbers.
     """
@@ -60,12 +69,18 @@ def read_curves(
         if times is not None:
             msg = "times come with a time course; leave out times=."
             raise ValueError(msg)
+        if curves.quantity == "distance" and popmean == 0:
+            msg = (
+                f"curves hold distances ({curves.method}), which are above 0 where there is nothing, too; pass the "
+                "subjects' differences between two models, as an array with times=."
+            )
+            raise ValueError(msg)
         dims, times, subjects = curves.dims[2:], curves.times, curves.subjects
         coords = {} if curves.model_times is None else {"model_time": curves.model_times.tolist()}
         values = curves.curves(model)
     else:
         values, dims, coords = _from_array(curves, model, channels=channels)
-    _check(values, subjects := subjects or tuple(f"subject {i}" for i in range(len(values))))
+    _check(values, subjects := subjects or tuple(f"subject {i}" for i in range(1, len(values) + 1)))
     at = _times(times, values.shape[-1])
     rows = values.reshape(len(values), -1) - float(popmean)
     return Curves(rows, values.shape[1:], dims, coords, at, subjects)
@@ -111,6 +126,9 @@ def _times(times: object, n: int) -> FloatArray:
     at = as_float_array("times", times)
     if at.shape != (n,) or not np.isfinite(at).all():
         msg = f"times must hold one finite number per sample ({n}); got shape {at.shape}."
+        raise ValueError(msg)
+    if (np.diff(at) <= 0).any():
+        msg = f"times must increase from sample to sample; got {shown(at.tolist())}."
         raise ValueError(msg)
     return at
 

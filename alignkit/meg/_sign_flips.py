@@ -48,11 +48,21 @@ def observed_statistic(x: FloatArray, statistic: Statistic) -> tuple[FloatArray,
     NaN where a subject is, and where all subjects are equal (those have no t, and their mean is not tested).
     """
     n = len(x)
-    mean = x.mean(axis=0)
     # exactly: rounding in a mean must not make a variance of what has none
     constant = np.asarray(x.max(axis=0) == x.min(axis=0))
-    value = mean if statistic == "mean" else mean / (np.where(constant, 1.0, x.std(axis=0, ddof=1)) / np.sqrt(n))
+    if statistic == "mean":
+        return np.where(constant, np.nan, x.mean(axis=0)), constant
+    y = _near_one(x)
+    value = y.mean(axis=0) / (np.where(constant, 1.0, y.std(axis=0, ddof=1)) / np.sqrt(n))
     return np.where(constant, np.nan, value), constant
+
+
+def _near_one(x: FloatArray) -> FloatArray:
+    """Return ``x`` with each cell divided by a power of two, so that squares of tiny or huge units are in range.
+
+    It changes no t value, not even its last digit.
+    """
+    return np.asarray(np.ldexp(x, -np.frexp(np.abs(x).max(axis=0))[1]))
 
 
 def sign_flips(
@@ -85,11 +95,12 @@ def sign_flips(
 
     from alignkit.meg._kernels_maps import finish
 
-    n = len(x)
+    n, student = len(x), statistic == "t"
+    x = _near_one(x) if student else x
     exact = n_patterns(n, tail) <= n_permutations
     total = n_patterns(n, tail) if exact else n_permutations
     drawn = None if exact else rng.integers(0, 2, size=(total, n), dtype=np.int8)
-    squares, side, student = np.square(x).sum(axis=0), SIDES[tail], statistic == "t"
+    squares, side = np.square(x).sum(axis=0) if student else np.zeros(x.shape[1]), SIDES[tail]
     own = x.sum(axis=0)
     floor = _directed(own, side) - _ROUNDING * np.abs(x).sum(axis=0)
 

@@ -174,7 +174,7 @@ def _from_store(called: str, store: RDMStore, name: str) -> Source:
 
 def _from_rdm(called: str, rdm: RDM, name: str | None) -> Source:
     values, subject = _subject_and_time(called, rdm)
-    names = [f"{name or 'subject'} {i}" for i in range(len(values))]
+    names = [f"{name or 'subject'} {i}" for i in range(1, len(values) + 1)]
     if subject in rdm.coords:
         names = [str(one) for one in rdm.coords[subject].tolist()]
     elif len(names) == 1 and name is not None:
@@ -269,7 +269,7 @@ def _where(source: Source, first: RDM) -> IntArray | None:
 
 def _names(sources: Sequence[Source]) -> tuple[str, ...]:
     names = tuple(name for source in sources for name in source.subjects)
-    return names if len(set(names)) == len(names) else tuple(f"subject {i}" for i in range(len(names)))
+    return names if len(set(names)) == len(names) else tuple(f"subject {i}" for i in range(1, len(names) + 1))
 
 
 def _shared_metric(sources: Sequence[Source]) -> str | None:

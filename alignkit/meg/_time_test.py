@@ -44,7 +44,8 @@ class TimeTest(Result):
     def __repr__(self) -> str:
         unit = "samples" if self.statistic.ndim == 1 else "cells"
         n, found = int(np.isfinite(self.statistic).sum()), int(self.significant.sum())
-        flips = f"{'all ' if self.exact else ''}{self.n_permutations:,} sign flips of {self.n_subjects} subjects"
+        count = counted(self.n_permutations, "sign flip")
+        flips = f"{'all ' if self.exact else ''}{count} of {self.n_subjects} subjects"
         note = f"; {self.note}" if self.note else ""
         lowest = f", lowest corrected p {np.nanmin(self.p_corrected):.4g}" if n else ""
         return (

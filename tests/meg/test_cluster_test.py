@@ -196,7 +196,7 @@ def test_times_without_variance_or_values_are_named_and_in_no_cluster(rng, reado
     x[:, 3] = 2.0
     x[4, 7:9] = np.nan
     with pytest.warns(
-        RuntimeWarning, match=r"NaN in the curves of 'subject 4' at: 'time 0.7', 'time 0.8'; all subj.*'time 0.3'"
+        RuntimeWarning, match=r"NaN in the curves of 'subject 5' at: 'time 0.7', 'time 0.8'; all subj.*'time 0.3'"
     ):
         found = cluster_test(readonly(x), times=np.arange(12) / 10)
     bad = np.array([3, 7, 8])
@@ -260,7 +260,7 @@ def test_reads_time_courses(rng):
         ({"adjacency": np.eye(3)}, r"adjacency must have shape \(20, 20\)"),
         ({"times": [1, 2]}, r"one finite number per sample \(20\)"),
         ({"model": "clip"}, "names a model of a time course"),
-        ({"popmean": np.nan}, "popmean holds"),
+        ({"popmean": np.nan}, "popmean must be a finite number"),
         ({"rng": "x"}, "rng must be"),
     ],
 )
@@ -272,7 +272,7 @@ def test_options_that_do_not_fit_are_refused(rng, options, message):
 def test_curves_that_cannot_be_tested_are_refused(rng):
     x = rng.normal(size=(8, 20))
     for curves, message in (
-        (np.where(np.arange(8)[:, None] == 2, np.nan, x), "no values for 'subject 2'"),
+        (np.where(np.arange(8)[:, None] == 2, np.nan, x), "no values for 'subject 3'"),
         (np.where(x > 1, np.inf, x), "infinite"),
         (x[0], r"shape \(subjects"),
         (np.zeros((3, 0)), "hold values"),

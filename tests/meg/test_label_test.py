@@ -166,7 +166,7 @@ def test_undefined_values_are_named(rng):
     values[0, 0] = 1.0
     broken = RDM(values, people.labels, dims=["subject", "time"], coords={"time": people.coords["time"]})
     flat = {"good": model, "flat": RDM(np.ones(36), people.labels)}
-    with pytest.warns(RuntimeWarning, match=r"models: 'flat'; .*'subject 0 at 0 s', 'subject 1 at 0.2 s'") as caught:
+    with pytest.warns(RuntimeWarning, match=r"models: 'flat'; .*'subject 1 at 0 s', 'subject 2 at 0.2 s'") as caught:
         found = label_test(flat, broken, n_permutations=99, rng=0)
     assert len(caught) == 1
     assert caught[0].filename == __file__
@@ -175,6 +175,7 @@ def test_undefined_values_are_named(rng):
     assert_array_equal(np.isnan(found.p_corrected), undefined)
     assert_array_equal(np.isnan(found.p), undefined)
     assert np.isnan(found.p_count[1]).all()
+    assert repr(found).endswith("\n  flat: NaN>")
 
 
 def test_what_does_not_fit_is_refused(rng):

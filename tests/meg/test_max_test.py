@@ -60,7 +60,7 @@ def test_a_planted_time_is_found_by_itself(rng):
 def test_maps_and_undefined_times(rng):
     x = rng.normal(size=(8, 4, 5))
     x[0, 1, 2] = np.nan
-    with pytest.warns(RuntimeWarning, match="'subject 0' at: 'axis_1 1, time 2'"):
+    with pytest.warns(RuntimeWarning, match="'subject 1' at: 'axis_1 1, time 2'"):
         found = max_test(x)
     assert np.isnan(found.p_corrected[1, 2])
     assert np.isfinite(found.p_corrected).sum() == 19

@@ -34,6 +34,9 @@ def test_an_adjacency_replaces_the_first_axis_or_all():
     assert {tuple(pair) for pair in neighbours((3, 2), whole).tolist()} == {(0, 3), (2, 5)}
     with pytest.raises(ValueError, match=r"shape \(3, 3\) for the axis after subjects, or \(6, 6\)"):
         neighbours((3, 2), np.eye(2))
+    for matrix in (np.full((3, 3), np.nan), sparse.csr_array(np.diag([1.0, np.inf, 1.0]))):
+        with pytest.raises(ValueError, match="adjacency holds"):
+            neighbours((3, 2), matrix)
 
 
 def test_lists_hold_the_neighbours_of_each_cell():

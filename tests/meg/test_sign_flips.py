@@ -62,3 +62,16 @@ def test_corrected_p_counts_ties_and_the_observed():
     assert_allclose(corrected_p(np.array([2.0, 3.5, 0.0, np.nan]), largest, exact=False), [0.8, 0.2, 1.0, np.nan])
     assert_allclose(corrected_p(np.array([2.0 + 1e-15, 3.0]), largest, exact=True), [0.75, 0.25])
     assert_allclose(corrected_p(np.array([5.0]), np.array([np.inf, 1.0]), exact=True), [0.5])
+
+
+@pytest.mark.parametrize("unit", [2.0**-1060, 2.0**-600, 2.0**700])
+@pytest.mark.parametrize("tail", ["two-sided", "less"])
+def test_units_change_nothing(tail, unit):
+    # few significant bits, which the smallest numbers of all hold, too
+    x = np.random.default_rng(1).integers(-20, 30, size=(6, 4)).astype(float)
+    (value, constant), (scaled, same) = observed_statistic(x, "t"), observed_statistic(x * unit, "t")
+    assert_array_equal(scaled, value)
+    assert_array_equal(same, constant)
+    (plain, maps), (flips, scaled_maps) = flip(x, tail, 64), flip(x * unit, tail, 64)
+    assert_array_equal(scaled_maps, maps)
+    assert_array_equal(flips.p, plain.p)

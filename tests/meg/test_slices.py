@@ -80,12 +80,12 @@ def test_names_come_from_coordinates_keys_and_files(values, tmp_path):
     first = store(tmp_path / "p1.zarr", values[0])
     movie(values[0]).save(tmp_path / "p2.npz")
     assert slices(named).subjects == ("ann", "bob")
-    assert slices(values).subjects == ("subject 0", "subject 1")
+    assert slices(values).subjects == ("subject 1", "subject 2")
     assert slices(values[0]).subjects == ("subject",)
     assert slices({"x": movie(values[0]), "y": first}).subjects == ("x", "y")
     assert slices([first, tmp_path / "p2.npz"]).subjects == ("p1", "p2")
-    assert slices([first, first]).subjects == ("subject 0", "subject 1")
-    assert slices([movie(values[0]), movie(values[1])]).subjects == ("subject 0", "subject 1")
+    assert slices([first, first]).subjects == ("subject 1", "subject 2")
+    assert slices([movie(values[0]), movie(values[1])]).subjects == ("subject 1", "subject 2")
 
 
 def test_items_are_put_into_one_order(values, tmp_path):

@@ -301,7 +301,7 @@ def test_nan_at_one_time_changes_no_other(method, data, models):
     broken = data.copy()
     broken[1, 2, 3] = np.nan
     clean = timecourse(models[0], stacked(data), method=method, n_bootstrap=0)
-    with pytest.warns(RuntimeWarning, match=r"the data hold NaN .* for: 'subject 1 at 0.2 s'\. The values") as caught:
+    with pytest.warns(RuntimeWarning, match=r"the data hold NaN .* for: 'subject 2 at 0.2 s'\. The values") as caught:
         result = timecourse(models[0], stacked(broken), method=method, n_bootstrap=0)
     assert len(caught) == 1
     assert np.isnan(result.similarity[0, 1, 2])
@@ -365,7 +365,7 @@ def test_a_constant_rdm_is_nan_at_its_time_with_one_warning(data, models):
     with pytest.warns(RuntimeWarning) as caught:
         result = timecourse(RDM(models, dims=["model"]), stacked(flat))
     assert [str(one.message) for one in caught] == [
-        "spearman is undefined for RDMs whose values are all equal: 'subject 0 at 0.1 s', 'subject 3 at 0.2 s'. "
+        "spearman is undefined for RDMs whose values are all equal: 'subject 1 at 0.1 s', 'subject 4 at 0.2 s'. "
         "The values that depend on them are NaN."
     ]
     assert np.argwhere(np.isnan(result.similarity[0])).tolist() == [[0, 1], [3, 2]]
@@ -397,7 +397,7 @@ def test_models_that_the_controls_explain_are_named(data, models):
 
 
 def test_data_that_the_controls_explain_are_named(data, models):
-    with pytest.warns(RuntimeWarning, match="the controls leave nothing of, or .*: 'subject 2 at 0 s'"):
+    with pytest.warns(RuntimeWarning, match="the controls leave nothing of, or .*: 'subject 3 at 0 s'"):
         result = timecourse(models[0], stacked(data), controls=data[2, 0], n_bootstrap=0)
     assert np.isnan(result.similarity).sum() == 1
 
@@ -413,7 +413,7 @@ def test_too_few_pairs_are_named(models):
 def test_raise_names_the_first(data, models):
     broken = data.copy()
     broken[1, 2, 3] = np.nan
-    with pytest.raises(ValueError, match=r"the data hold NaN .*'subject 1 at 0\.2 s'"):
+    with pytest.raises(ValueError, match=r"the data hold NaN .*'subject 2 at 0\.2 s'"):
         timecourse(models[0], stacked(broken), nan_policy="raise")
     assert np.isfinite(timecourse(models[0], stacked(data), nan_policy="raise").mean).all()
 

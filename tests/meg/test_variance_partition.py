@@ -137,7 +137,7 @@ def test_missing_pairs_are_left_out_of_that_fit_alone(data, models):
     with pytest.warns(RuntimeWarning) as caught:
         result = variance_partition(named, stacked(broken), n_bootstrap=0)
     assert "models hold NaN" in str(caught[0].message)
-    assert "'subject 1 at 0.2 s', 'subject 2 at 0.2 s'" in str(caught[0].message)
+    assert "'subject 2 at 0.2 s', 'subject 3 at 0.2 s'" in str(caught[0].message)
     assert len(caught) == 1
     assert np.isnan(result.r2).all()
 
@@ -146,7 +146,7 @@ def test_nan_at_one_time_changes_no_other(data, models):
     broken = data.copy()
     broken[1, 2, 3] = np.nan
     broken[3, 4] = 0.5
-    with pytest.warns(RuntimeWarning, match=r"NaN .* 'subject 1 at 0\.2 s'; there is no .* in: 'subject 3 at 0\.4 s'"):
+    with pytest.warns(RuntimeWarning, match=r"NaN .* 'subject 2 at 0\.2 s'; there is no .* in: 'subject 4 at 0\.4 s'"):
         result = variance_partition(RDM(models, dims=["model"]), stacked(broken))
     clean = variance_partition(RDM(models, dims=["model"]), stacked(data))
     assert np.argwhere(np.isnan(result.r2)).tolist() == [[1, 2], [3, 4]]
@@ -230,10 +230,10 @@ def test_parts_have_names(result):
 def test_tables_and_datasets(result):
     table = result.to_dataframe()
     assert len(table) == 8 * 3 * 5
-    row = table[(table.part == "common: a, c") & (table.participant == "subject 1") & (table.time == 0.2)]
+    row = table[(table.part == "common: a, c") & (table.participant == "subject 2") & (table.time == 0.2)]
     assert row.share.item() == result.parts[4, 1, 2]
     dataset = result.to_xarray()
-    assert dataset.share.sel(part="unique: b", subject="subject 0", time=0.0).item() == result.parts[1, 0, 0]
+    assert dataset.share.sel(part="unique: b", subject="subject 1", time=0.0).item() == result.parts[1, 0, 0]
     assert dataset.r2_interval.sel(bound="low", time=0.4).item() == result.r2_interval[0, 4]
 
 
