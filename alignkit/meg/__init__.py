@@ -20,6 +20,8 @@ from alignkit.meg._read_epochs import read_epochs
 from alignkit.meg._read_meg_rdms import read_meg_rdms
 from alignkit.meg._read_things_eeg2 import read_things_eeg2
 from alignkit.meg._read_things_meg import read_things_meg
+from alignkit.meg._searchlight import searchlight
+from alignkit.meg._searchlight_result import Searchlight
 from alignkit.meg._temporal_generalization import temporal_generalization
 from alignkit.meg._tfce_test import TfceTest, tfce_test
 from alignkit.meg._time_rdms import time_rdms
@@ -37,6 +39,7 @@ __all__ = [
     "LatencyDifference",
     "MaxTest",
     "RDMStore",
+    "Searchlight",
     "TemporalGeneralization",
     "TfceTest",
     "TimeCourse",
@@ -57,6 +60,7 @@ __all__ = [
     "read_meg_rdms",
     "read_things_eeg2",
     "read_things_meg",
+    "searchlight",
     "temporal_generalization",
     "tfce_test",
     "time_rdms",

@@ -177,7 +177,7 @@ def temporal_generalization(
         before = 0.0 if window is None else -window / 2
         by_fold = noise_from == "training"
         noises = [noise_for(mode, noise_kind, each, shrinkage, by_fold, "float64", before) for each in repeats]
-        n_sets = 0 if mode != "time" or noises[0] is None else noises[0].n_sets
+        n_sets = 0 if noises[0] is None else noises[0].n_sets_at_each_time
         at_once = times_at_once(trials, repeats, "float64", n_sets, n_bytes // 2)
         return _Prepared(base, trials, tuple(repeats), tuple(noises), metric, at_once, keep_pairs)
 
