@@ -16,6 +16,9 @@ from alignkit.meg._time_grid import sample_interval, time_grid, warn_of_aliasing
 from alignkit.meg._trial_labels import choose, design_of
 from alignkit.meg._trials import Trials
 
+#: MNE's names of the levels of messages.
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 
 def as_trials(
     data: Any,
@@ -139,7 +142,8 @@ def _mne_level(verbose: object) -> Iterator[Any]:
     if verbose is None:
         yield "warning"
         return
-    if is_tensor(verbose) or not isinstance(verbose, bool | str | int):
+    known = isinstance(verbose, str) and verbose.upper() in _LEVELS
+    if not known and (is_tensor(verbose) or not isinstance(verbose, bool | int)):
         msg = f"verbose must be True, False, or a level of MNE's such as 'info'; got {shown(verbose)}."
-        raise TypeError(msg)
+        raise ValueError(msg) if isinstance(verbose, str) else TypeError(msg)
     yield verbose

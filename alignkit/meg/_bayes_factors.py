@@ -154,7 +154,8 @@ def bayes_factors(
 
     with p the density of the noncentral t with n - 1 degrees of freedom and pi the Cauchy density. Without bounds it is
     the integral of Rouder et al. (2009), and ``ttestBF`` of the R package BayesFactor; with bounds, the first of the
-    two that ``ttestBF(..., nullInterval=c(a, b))`` gives. Its integrals are Gauss quadratures, good to nine digits.
+    two that ``ttestBF(..., nullInterval=c(a, b))`` gives. Its integrals are Gauss quadratures, good to nine digits, or
+    to seven where t is above a million.
 
     References
     ----------

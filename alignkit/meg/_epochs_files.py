@@ -96,6 +96,8 @@ def _open(path: Path, what: str, level: str) -> Any:
         raise FileNotFoundError(msg) from error
     except Exception as error:  # whatever a damaged or foreign file makes mne raise
         reason = " ".join(str(error).split()).rstrip(".")[:200]
+        if isinstance(error, AttributeError | TypeError | LookupError):  # what mne stumbled over says nothing to a user
+            reason = "it is damaged or cut off"
         msg = f"{path} cannot be read as a FIF file of {what} ({reason or type(error).__name__})."
         raise ValueError(msg) from error
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from alignkit._check import counted
 from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.meg._sources import BLOCK
 
@@ -195,7 +196,7 @@ def _part(container: Any, shape: tuple[int, int]) -> _Part | None:
 def _check_length(file: io.BufferedReader, path: Path, end: int) -> None:
     missing = end - os.fstat(file.fileno()).st_size
     if missing > 0:
-        msg = f"{path} is at least {missing:,} bytes shorter than it says it is; copy it again."
+        msg = f"{path} is at least {counted(missing, 'byte')} shorter than it says it is; copy it again."
         raise ValueError(msg)
 
 

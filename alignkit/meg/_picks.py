@@ -95,10 +95,13 @@ def _pick_mne(recording: Recording, picks: Any, bads: set[str]) -> Any:
         return probe.pick(picks if names is None else names, exclude="bads", verbose="error")
     except (ValueError, TypeError, IndexError, re.error) as error:
         kinds = join_names(dict.fromkeys(recording.types))
-        msg = f"{recording.source} has no good data channels, only {kinds}; name channels with picks=."
+        bad = f", {len(bads)} marked bad" if bads else ""
+        msg = f"{recording.source} has no good data channels, only {kinds}{bad}; name channels with picks=."
         if picks is not None:
             some = join_names(recording.channels, 3)
             msg = f"picks={shown(picks)} chooses none of the channels ({some}), or none of their types ({kinds})."
+            if isinstance(picks, list | tuple | np.ndarray):  # some of several may be there
+                msg = f"picks={shown(picks)} must name channels ({some}) or types ({kinds}) that are there, none twice."
         raise ValueError(msg) from error
 
 

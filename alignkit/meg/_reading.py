@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import NoReturn
 
 import numpy as np
 
@@ -58,6 +59,9 @@ class Reading:
         mean = np.empty((len(self.trials), self.source.n_channels), self.source.dtype)
         for rows, block in self.source.blocks(self.trials, *self.grid.baseline, 1):
             mean[rows] = block.mean(axis=-1, dtype=np.float64)
+        if not np.isfinite(mean).all():
+            trial, channel = (int(i) for i in np.argwhere(~np.isfinite(mean))[0])
+            self._refuse(trial, channel, "in the baseline")
         return mean
 
     def _check(self, values: AnyArray, start: int) -> None:
@@ -67,8 +71,11 @@ class Reading:
         bad = ~np.isfinite(values)
         if bad.any():
             sample, trial, channel = (int(i) for i in np.argwhere(bad)[0])
-            msg = (
-                f"the data holds NaN or infinite values, the first in channel {self.channels[channel]!r} of trial "
-                f"{int(self.trials[trial])} at {self.grid.times[start + sample]:g} s; leave out or interpolate them."
-            )
-            raise ValueError(msg)
+            self._refuse(trial, channel, f"at {self.grid.times[start + sample]:g} s")
+
+    def _refuse(self, trial: int, channel: int, where: str) -> NoReturn:
+        msg = (
+            f"the data holds NaN or infinite values, the first in channel {self.channels[channel]!r} of trial "
+            f"{int(self.trials[trial])} {where}; leave out or interpolate them."
+        )
+        raise ValueError(msg)

@@ -64,6 +64,9 @@ def recordings_of(data: Any, *, times: Any, ch_types: Any, level: str) -> list[R
         if value is not None:
             msg = f"{name} belongs to arrays: mne's objects bring their own."
             raise ValueError(msg)
+    if len({id(part) for part in parts}) < len(parts):
+        msg = "data holds the same object twice; its trials would count twice."
+        raise ValueError(msg)
     return [_of_evoked(parts)] if kinds == {"evoked"} else [_of_epochs(part) for part in parts]
 
 

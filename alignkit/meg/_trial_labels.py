@@ -72,13 +72,19 @@ def _chosen_of(recording: Recording, query: str) -> IntArray:
     if recording.metadata is None:
         msg = f"query={shown(query)} looks into metadata, and {recording.source} has none."
         raise ValueError(msg)
+    import pandas as pd
+
     try:
-        table = recording.metadata.reset_index(drop=True).query(query, engine="python")
+        answers = pd.Series(recording.metadata.reset_index(drop=True).eval(query, engine="python")).infer_objects()
     except Exception as error:  # pandas evaluates what the user wrote: anything may be raised
         reason = " ".join(str(error).split()).rstrip(".")[:160]
         msg = f"query={shown(query)} cannot be evaluated on the metadata ({reason})."
         raise ValueError(msg) from error
-    return table.index.to_numpy(dtype=np.int64)
+    # DataFrame.query would take numbers for labels of rows, and a row twice
+    if answers.dtype not in (bool, "boolean") or len(answers) != recording.n_trials:
+        msg = f"query={shown(query)} must say yes or no to each trial, as \"trial_type == 'exp'\" does."
+        raise ValueError(msg)
+    return np.flatnonzero(answers.fillna(value=False).to_numpy(dtype=bool))
 
 
 def _event_names(recordings: Sequence[Recording]) -> list[str]:
@@ -147,6 +153,9 @@ def in_natural_order(labels: set[str]) -> tuple[str, ...]:
     """Return labels sorted by their size where all are numbers, else as text with the numbers in it by their size."""
     try:
         numbers = {label: float(label) for label in labels}
+        are_numbers = all(map(math.isfinite, numbers.values()))  # "nan" has no place among them: it is a word
     except ValueError:
+        are_numbers = False
+    if not are_numbers:
         return tuple(sorted(labels, key=lambda label: (natural(label.casefold()), label)))
     return tuple(sorted(labels, key=lambda label: (numbers[label], label)))

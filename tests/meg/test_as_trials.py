@@ -188,6 +188,8 @@ def test_verbose_is_that_of_mne(tmp_path, capsys):
     assert "Reading" in capsys.readouterr().out
     with pytest.raises(TypeError, match="verbose must be True, False, or a level"):
         as_trials(path, verbose=[1])
+    with pytest.raises(ValueError, match=r"verbose must be True, False, or a level .* got 'loud'"):
+        as_trials(path, verbose="loud")
 
 
 # --- real recordings

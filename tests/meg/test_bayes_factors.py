@@ -128,7 +128,7 @@ def log_rouder(t, n, scale):
 @pytest.mark.parametrize("t", [20.0, 1e4, -1e6, 1e9, -1e12])
 def test_no_t_is_too_large(t, n):
     log = log_bayes_factor(np.array([t]), n, 0.707, -np.inf, np.inf)
-    assert_allclose(log, log_rouder(t, n, 0.707), rtol=1e-9)
+    assert_allclose(log, log_rouder(t, n, 0.707), rtol=1e-7)
 
 
 def test_truth_values_are_no_effect_sizes(rng):

@@ -96,3 +96,4 @@ def test_any_truncation_is_one_sentence(tmp_path):
         with pytest.raises(ValueError, match=r"cut-epo.fif .*[.]$") as caught:
             as_trials(path)
         assert "\n" not in str(caught.value)
+        assert "object has no attribute" not in str(caught.value)

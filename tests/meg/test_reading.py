@@ -68,3 +68,10 @@ def test_missing_numbers_are_refused_where_they_are_read(value):
 def test_large_numbers_are_not_missing():
     data = np.full((2, 2, 4), 3e38, dtype=np.float32)  # their sum is infinite
     np.testing.assert_array_equal(reading(data)(0, 4), data.transpose(2, 0, 1))
+
+
+def test_a_gap_in_the_baseline_alone_is_said_to_be_there(rng):
+    data = rng.standard_normal((3, 2, 10))
+    data[2, 1, 0] = np.nan
+    with pytest.raises(ValueError, match="first in channel 'EEG 1' of trial 2 in the baseline; leave out"):
+        reading(data, first=5, baseline=(0, 3))(0, 2)

@@ -26,7 +26,9 @@ def test_kinds_of_data(tmp_path):
     path = save(epochs, tmp_path / "a-epo.fif")
     assert [r.source for r in taken(epochs)] == ["EpochsArray"]
     assert [r.source for r in taken(str(path))] == ["a-epo.fif"]
-    assert [r.n_trials for r in taken((epochs, epochs))] == [24, 24]
+    assert [r.n_trials for r in taken((epochs, epochs.copy()))] == [24, 24]
+    with pytest.raises(ValueError, match="same object twice; its trials would count twice"):
+        taken([epochs, epochs])
     (averages,) = taken(evokeds())
     assert (averages.n_trials, averages.source) == (3, "Evoked")
     assert taken(evokeds()[0])[0].n_trials == 1

@@ -129,3 +129,30 @@ def test_the_order_depends_on_the_labels_alone(labels, random):
     random.shuffle(shuffled)
     assert in_natural_order(set(shuffled)) == in_natural_order(labels)
     assert set(in_natural_order(labels)) == labels
+
+
+def test_a_query_says_yes_or_no():
+    epochs = make_epochs()
+    recordings = sessions(epochs)
+    concept = epochs.metadata["concept"].to_numpy()
+    np.testing.assert_array_equal(choose(recordings, "concept > 10"), np.flatnonzero(concept > 10))
+    np.testing.assert_array_equal(choose(recordings, "concept in [9, 12]"), np.flatnonzero(np.isin(concept, [9, 12])))
+    # a column of numbers would be read as labels of rows, the same ones again and again
+    for query in ("concept", "concept + 1", "word", "1 == 1"):
+        with pytest.raises(ValueError, match="must say yes or no to each trial"):
+            choose(recordings, query)
+    with pytest.raises(ValueError, match="cannot be evaluated"):
+        choose(recordings, "concept = 3")
+
+
+def test_a_gap_in_an_answer_is_a_no():
+    pandas = pytest.importorskip("pandas")
+    epochs = make_epochs(4)
+    epochs.metadata["seen"] = pandas.array([True, None, False, True], dtype="boolean")
+    np.testing.assert_array_equal(choose(sessions(epochs), "seen"), [0, 3])
+
+
+def test_nan_and_infinity_are_words():
+    # as numbers they have no order, so that the order of rows would be that of a set
+    assert in_natural_order({"nan", "10", "2", "inf", "1"}) == ("inf", "nan", "1", "2", "10")
+    assert in_natural_order({"1e999", "2"}) == in_natural_order({"2", "1e999"})
