@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DataVerifyConfig,
     )
     from alignkit._cli._extract import ExtractConfig
+    from alignkit._cli._meg_generalize import MegGeneralizeConfig
     from alignkit._cli._meg_import import MegImportConfig
     from alignkit._cli._meg_rdms import MegRdmsConfig
     from alignkit._cli._meg_timecourse import MegTimecourseConfig
@@ -146,6 +147,14 @@ def meg_timecourse() -> Entry[MegTimecourseConfig]:
     from alignkit._cli._meg_timecourse import MegTimecourseConfig, run_meg_timecourse
 
     return Entry(MegTimecourseConfig, run_meg_timecourse)
+
+
+@verb("meg generalize", MEG)
+def meg_generalize() -> Entry[MegGeneralizeConfig]:
+    """Compare RDMs across times: how long a geometry lasts."""
+    from alignkit._cli._meg_generalize import MegGeneralizeConfig, run_meg_generalize
+
+    return Entry(MegGeneralizeConfig, run_meg_generalize)
 
 
 @verb("meg import", MEG)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alignkit._check import check_choice
 from alignkit._cli._files import check_out
+from alignkit._io import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _FIGURES = (".png", ".pdf", ".svg")
 
@@ -42,16 +47,29 @@ def outputs_of(out: Path | None, figure: Path | None, inputs: Sequence[Path | No
         A folder that is missing or cannot be written to, or stands where a file is meant.
     """
     found = Outputs() if out is None else _of_out(out, test=test)
-    if figure is not None:
-        check_choice("the suffix of --figure", figure.suffix.lower(), _FIGURES)
-        found = dataclasses.replace(found, figure=figure)
     for path in found.written:
-        try:
-            check_out(path, (path.suffix,), inputs)
-        except (ValueError, OSError) as error:
-            msg = str(error).replace("--out", "--figure") if path == figure else str(error)
-            raise type(error)(msg) from error
+        check_out(path, (path.suffix,), inputs)
+    if figure is not None:
+        check_figure(figure, inputs)
+        found = dataclasses.replace(found, figure=figure)
     return found
+
+
+def check_figure(figure: Path | None, inputs: Sequence[Path | None]) -> None:
+    """Raise unless a figure can be written there, as :func:`outputs_of` does."""
+    if figure is None:
+        return
+    check_choice("the suffix of --figure", figure.suffix.lower(), _FIGURES)
+    try:
+        check_out(figure, (figure.suffix,), inputs)
+    except (ValueError, OSError) as error:
+        raise type(error)(str(error).replace("--out", "--figure")) from error
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format that the suffix names."""
+    with atomic_write(path) as file:
+        figure.savefig(file, format=path.suffix[1:].lower(), dpi=160, bbox_inches="tight", facecolor="white")
 
 
 def _of_out(out: Path, *, test: bool) -> Outputs:

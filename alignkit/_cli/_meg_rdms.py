@@ -45,6 +45,7 @@ _PASSED_ON = (
     "decim",
     "query",
     "dtype",
+    "overwrite",
     "memory",
     "progress",
 )
@@ -139,6 +140,8 @@ class MegRdmsConfig:
     """Show a progress bar with the time left."""
     out: Path | None = None
     """Where to write the RDMs (.zarr: as they are done; .npz: at the end)."""
+    overwrite: bool = False
+    """Start anew, whatever the store --out holds."""
 
     def __post_init__(self) -> None:
         if not self.epochs:
@@ -244,7 +247,6 @@ def _phrases(config: MegRdmsConfig) -> dict[str, str]:
     return {
         **{f"data {verb} ": f"{_names(config.epochs)} {verb} " for verb in ("must hold", "holds", "has")},
         "data names the same": "--epochs names the same",
-        "replace it with overwrite=True": "remove it first",
         "lie after tmax": "lie after --tmax",
     }
 

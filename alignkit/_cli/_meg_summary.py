@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from alignkit.meg import AreaUnderCurve, Latency, TimeCourse
 
 Found = TypeVar("Found")
+#: What there is to say, by whose model, and of what where that could not be summed up.
+Notes: TypeAlias = dict[str, list[tuple[str, str]]]
 #: A value and its interval, NaN where there is none.
 Estimate: TypeAlias = tuple[float, FloatArray]
 _NONE: Estimate = (float("nan"), np.full(2, np.nan))
@@ -57,7 +59,7 @@ class Summary:
         return row | _triple("onset_s", _time(self.onsets[k])) | {"significant": self.significant[k]}
 
     def table(self) -> str:
-        """Return one row per model, as text."""
+        """Return one row per model, as text; nothing where there is nothing to say."""
         import pandas as pd
 
         rows = {
@@ -71,7 +73,7 @@ class Summary:
         }
         empty = ("", "-")
         table = pd.DataFrame({name: value for name, value in rows.items() if any(one not in empty for one in value)})
-        return str(table.to_string(index=False, justify="left"))
+        return str(table.to_string(index=False, justify="left")) if len(table.columns) > 1 else ""
 
 
 def summarise(
@@ -96,7 +98,7 @@ def summarise(
     area_options = options | {"tmin": float(later[0]) if tmin is None and later.size > 1 else tmin}
     area_options |= {"of_ceiling": bool(course.pooling) and bool(np.isfinite(course.lower).any())}
     start = {**options, "method": onset_method, "baseline": baseline}
-    notes: dict[str, list[str]] = {}
+    notes: Notes = {}
     areas: list[AreaUnderCurve | None] = []
     peaks: list[Latency | None] = []
     onsets: list[Latency | None] = []
@@ -115,26 +117,29 @@ def summarise(
     )
 
 
-def _attempt(what: str, work: Callable[[], Found], notes: dict[str, list[str]], name: str) -> Found | None:
+def _attempt(what: str, work: Callable[[], Found], notes: Notes, name: str) -> Found | None:
     try:
         return work()
     except ValueError as error:
-        notes.setdefault(f"no {what}: {error}", []).append(name)
+        notes.setdefault(str(error), []).append((name, what))
         return None
 
 
 @contextmanager
-def _notes_of(name: str, notes: dict[str, list[str]]) -> Iterator[None]:
+def _notes_of(name: str, notes: Notes) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
     for text in dict.fromkeys(str(one.message) for one in caught):
-        notes.setdefault(text, []).append(name)
+        notes.setdefault(text, []).append((name, ""))
 
 
-def _shared_notes(notes: dict[str, list[str]], models: Sequence[str]) -> Iterator[str]:
-    for text, names in notes.items():
-        yield text if len(names) == len(models) else f"{join_names(names)}: {text}"
+def _shared_notes(notes: Notes, models: Sequence[str]) -> Iterator[str]:
+    for text, where in notes.items():
+        names = list(dict.fromkeys(name for name, _ in where))
+        whats = ", ".join(dict.fromkeys(what for _, what in where if what))
+        of = "" if len(names) == len(models) else f"{join_names(names)}: "
+        yield f"{of}{f'no {whats}: ' if whats else ''}{text}"
 
 
 def _significant(tests: dict[str, TimeTest] | LabelTest | None, name: str, k: int) -> str:
@@ -144,7 +149,9 @@ def _significant(tests: dict[str, TimeTest] | LabelTest | None, name: str, k: in
     if isinstance(tests, LabelTest):
         most = int(tests.n_significant[k].max())
         mask = (tests.n_significant[k] == most) & (most > 0)
-        return f"{most} of {tests.n_subjects} participants at {_stretches(mask, tests.times)}" if most else "nobody"
+        lowest = float(tests.p_count[k][mask].min()) if most else np.nan
+        when = _stretches(mask, tests.times)
+        return f"{most} of {tests.n_subjects} at {when} (p = {lowest:.2g})" if most else f"0 of {tests.n_subjects}"
     test = tests.get(name)
     if test is None:
         return ""

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from alignkit._check import NanPolicy, check_count, check_fraction
-from alignkit._cli._compare import load_rdm
-from alignkit._cli._files import file_names
-from alignkit._cli._meg_outputs import Outputs, outputs_of
+from alignkit._cli._meg_files import PHRASES, open_data, open_models
+from alignkit._cli._meg_outputs import Outputs, outputs_of, save_figure
 from alignkit._cli._meg_summary import Summary, ceiling_words, summarise
 from alignkit._cli._meg_words import flags, in_words, reworded
 from alignkit._io import atomic_write
 from alignkit.meg import LabelTest
+from alignkit.meg._curves import stretch
 from alignkit.meg._label_p import Correction
 from alignkit.meg._onset import OnsetMethod
 from alignkit.meg._sign_flips import Tail
+from alignkit.meg._slices import as_sources
 from alignkit.meg._time_test import TimeTest
 from alignkit.meg._timecourse import Side, TimePooling
-from alignkit.rsa._matrix_methods import ComparisonMethod
+from alignkit.rsa._matrix_methods import DISTANCES, ComparisonMethod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,15 +49,16 @@ _PASSED_ON = (
 _OF_TESTS = ("tail", "n_permutations", "alpha", "correction")
 _FLAGS = flags(*_PASSED_ON, *_OF_TESTS, "models", "data", "controls", "sigma_k", "tmin", "tmax", "baseline")
 _PHRASES = {
+    **PHRASES,
     "label_test": "--test labels",
-    "choose those that both have with sel(time=...)": "compute both with the same --tmin, --tmax and --decim",
-    "Name the axes with dims=, and choose or average further ones with isel() or mean().": (
-        "`alignkit meg rdms` and `alignkit meg import` write such files."
+    "says which side the controls leave; give controls": "says which side the controls leave; give --controls",
+    "curves has curves for each time of the model; choose one, and pass its curves as an array with times": (
+        "the models have times of their own (see the figure, a map)"
     ),
-    " (choose or average others with isel() or mean())": "",
-    "with a time axis; choose one time of them with sel(time=...)": "with a time axis",
-    "choose one, and pass its curves as an array with times": "see the figure, a map",
+    "curves holds distances": "the curves are distances",
     "; pass their negative as an array with times": "",
+    "curves holds NaN": "the curves hold NaN",
+    ": leave them or those samples out. Only whole sessions may be missing.": ".",
 }
 _CLUSTERS = (
     "note: clusters and TFCE say that there is an effect, not when it begins or how long it lasts (Sassenhagen and "
@@ -151,6 +152,11 @@ class MegTimecourseConfig:
         if self.test != "labels" and self.correction is not None:
             msg = f"--correction is for --test labels; got --test {self.test}."
             raise ValueError(msg)
+        if self.test in ("cluster", "max", "tfce") and self.method in DISTANCES:
+            msg = (
+                f"--test {self.test} takes similarities, and --method {self.method} gives distances; use --test labels."
+            )
+            raise ValueError(msg)
         if self.test == "labels" and (self.controls or self.nan_policy == "omit" or self.sigma_k is not None):
             given = "--controls" if self.controls else "--sigma-k" if self.sigma_k is not None else "--nan-policy omit"
             msg = f"--test labels does without {given}: it compares models and data as they are."
@@ -162,8 +168,8 @@ def run_meg_timecourse(config: MegTimecourseConfig) -> None:
     inputs = (*config.models, *config.data, *config.controls, config.sigma_k)
     outputs = outputs_of(config.out, config.figure, inputs, test=config.test != "none")
     with in_words(_FLAGS, _PHRASES):
-        models, data = _models(config.models), _data(config.data)
-        _check_enough(config, data)
+        models, data = open_models(config.models), open_data(config.data)
+        _check_data(config, data)
         course = _compare(config, models, data, outputs)
         tests = _test(config, course, models, data)
         summary = summarise(
@@ -179,44 +185,21 @@ def run_meg_timecourse(config: MegTimecourseConfig) -> None:
     _show(outputs, course, tests, summary)
 
 
-def _models(paths: Sequence[Path]) -> dict[str, Any]:
-    return dict(zip(_stems(paths), [load_rdm(path) for path in paths], strict=True))
-
-
-def _data(paths: Sequence[Path]) -> dict[str, Any]:
-    from alignkit.meg import RDMStore
-    from alignkit.meg._slices import opened
-
-    found: list[Any] = []
-    for path in paths:
-        is_store = path.suffix == ".zarr" and path.is_dir()
-        found.append(opened(str(path), path) if is_store else load_rdm(path))
-        if isinstance(found[-1], RDMStore) and not found[-1].finished:
-            store = found[-1]
-            msg = (
-                f"{path} is not finished: {store.done.sum():,} of {len(store):,} times are computed; run the command "
-                "that makes it again, which continues it."
-            )
-            raise ValueError(msg)
-    return dict(zip(_stems(paths), found, strict=True))
-
-
-def _stems(paths: Sequence[Path]) -> list[str]:
-    """Return the files' names without suffixes, where these tell them apart."""
-    stems = [path.stem for path in paths]
-    return stems if len(set(stems)) == len(stems) else file_names(paths)
-
-
-def _check_enough(config: MegTimecourseConfig, data: dict[str, Any]) -> None:
-    """Raise before anything is computed where a test of the group has no group."""
-    from alignkit.meg._slices import as_sources
-
-    n_subjects = sum(len(source.subjects) for source in as_sources(data))
-    if config.test in ("cluster", "max", "tfce") and n_subjects < 2:
+def _check_data(config: MegTimecourseConfig, data: dict[str, Any]) -> None:
+    """Raise before anything is computed where a test has no group, or a stretch of time no samples."""
+    sources = as_sources(data)
+    if config.test in ("cluster", "max", "tfce") and sum(len(source.subjects) for source in sources) < 2:
         msg = (
             f"--test {config.test} needs two participants at least; for one, permute labels within them: --test labels."
         )
         raise ValueError(msg)
+    times = sources[0].times
+    if times is None or len(times) < 2:
+        return
+    if config.tmin is not None or config.tmax is not None:
+        stretch(times, config.tmin, config.tmax, "the stretch (--tmin, --tmax)")
+    if config.baseline is not None:
+        stretch(times, *config.baseline, "--baseline")
 
 
 def _compare(config: MegTimecourseConfig, models: dict[str, Any], data: dict[str, Any], outputs: Outputs) -> TimeCourse:
@@ -228,7 +211,7 @@ def _compare(config: MegTimecourseConfig, models: dict[str, Any], data: dict[str
         models,
         data,
         sigma_k=None if config.sigma_k is None else load_array(config.sigma_k),
-        controls=_models(config.controls) or None,
+        controls=open_models(config.controls) or None,
         resume=outputs.resume,
         rng=config.seed,
         **options,
@@ -310,8 +293,7 @@ def _draw(path: Path, course: TimeCourse, tests: Tests, summary: Summary) -> Non
         axes = figure.subplots(len(course.models), squeeze=False)[:, 0]
         for ax, name in zip(axes, course.models, strict=True):
             course.plot(ax, models=name)
-    with atomic_write(path) as file:
-        figure.savefig(file, format=path.suffix[1:].lower(), dpi=160, bbox_inches="tight", facecolor="white")
+    save_figure(figure, path)
 
 
 def _draw_curves(figure: Figure, course: TimeCourse, tests: Tests, summary: Summary) -> None:
@@ -329,13 +311,12 @@ def _draw_curves(figure: Figure, course: TimeCourse, tests: Tests, summary: Summ
 
 def _show(outputs: Outputs, course: TimeCourse, tests: Tests, summary: Summary) -> None:
     print(repr(course).partition("\n")[0].rstrip(">") + ">")
-    print(summary.table())
+    if table := summary.table():
+        print(table)
     print(ceiling_words(course))
-    if isinstance(tests, LabelTest):
-        print(f"test: {tests!r}".partition("\n")[0])
-    elif tests:
-        first = next(iter(tests.values()))
-        print(f"test: {first.methods_text()}")
+    if tests:
+        one = tests if isinstance(tests, LabelTest) else next(iter(tests.values()))
+        print(f"test: {one.methods_text()}")
     for note in summary.notes:
         print(f"note: {reworded(note, _FLAGS, _PHRASES)}")
     if _of_clusters(tests):

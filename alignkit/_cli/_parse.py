@@ -18,6 +18,8 @@ C = TypeVar("C")
 
 _MARKERS = (tyro.conf.DisallowNone, tyro.conf.PositionalMetavarFromFieldName)
 _FRAME = re.compile(r"\x1b\[[0-9;]*m|[│╭╮╰╯]")
+#: How tyro writes that any number of values may follow.
+_SEVERAL = re.compile(r"\{?\[+(\w+) \[\1 \.\.\.\]\]+\}?")
 #: Python's words for a value that does not parse, and ours.
 _PLAIN = (
     (
@@ -69,7 +71,7 @@ def help_text(config_type: type, prog: str, width: int) -> str:
     with contextlib.redirect_stdout(printed), _wide(width), contextlib.suppress(SystemExit):
         tyro.cli(config_type, prog=prog, args=["--help"], description=" ", config=_MARKERS)
     text = re.sub(r"\s*\(default:\s*(None)?\)", "", _FRAME.sub("", printed.getvalue()))
-    text = re.sub(r"\{?\[+(\w+) \[\1 \.\.\.\]\]+\}?", r"\1 ...", text)
+    text = _SEVERAL.sub(r"\1 ...", text)
     text = text.replace("positional arguments", "arguments")
     return "\n".join(line.rstrip() for line in text.splitlines()).strip() + "\n"
 
@@ -108,7 +110,7 @@ def _sentence(printed: str) -> str:
 
 def _missing(rows: Sequence[str]) -> str:
     # What is missing stands at the margin, its help further in.
-    names = [row for row in rows if row and not row.startswith(" ")]
+    names = [_SEVERAL.sub(r"\1 ...", row) for row in rows if row and not row.startswith(" ")]
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} required."
 
 
