@@ -1,61 +1,48 @@
-"""The registry of metrics agrees with what it names."""
+"""What all metrics of RDMs over time share: they do not depend on units, down to tesla in single precision."""
 
 from __future__ import annotations
-
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from alignkit.meg._estimators import KINDS, Metric, check_options, estimator_of
-from alignkit.meg._trials import Design
-from alignkit.rsa._metrics import METRICS
-from alignkit.rsa._patterns import MetricOptions
+from alignkit.meg import time_rdms
+from alignkit.meg._estimators import KINDS
 
-DESIGN = Design(np.tile(np.arange(3), 6), ("a", "b", "c"), np.repeat(np.arange(3), 6), ("x", "y", "z"))
-
-
-def test_every_metric_has_a_kind():
-    assert set(get_args(Metric)) == set(KINDS)
-    for name, kind in KINDS.items():
-        assert kind.decodes == (name in ("decoding", "decoding_weighted", "svm"))
-        if not kind.decodes:
-            assert METRICS[name].crossvalidated == kind.folds
-            assert kind.takes <= METRICS[name].takes | {"variance_floor"}
+#: Power of the unit in unwhitened values; 0 for all others.
+POWER = {"euclidean": 1, "sqeuclidean": 2, "sqeuclidean_cv": 2, "decoding_weighted": 1}
 
 
-@pytest.mark.parametrize("metric", KINDS)
-def test_every_metric_computes(rng, metric):
-    design = DESIGN if KINDS[metric].folds else Design(DESIGN.condition, DESIGN.labels)
-    estimator = estimator_of(metric, design, MetricOptions(), covariance="shared", ridge=0.01, dtype="float32")
-    x = rng.normal(size=(2, 18, 4)) + 9 * rng.normal(size=(3, 4))[DESIGN.condition]
-    found = estimator.compute(x, None)
-    assert found.values.shape == (2, 3)
-    assert found.counted == (estimator.n_decisions is not None)
-    if found.counted:
-        assert estimator.n_decisions == 12
-        assert found.values.max() <= 24
+@pytest.mark.parametrize("unbalanced", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("metric", [metric for metric in KINDS if metric != "svm"])
+def test_units_only_scale(rng, metric, dtype, unbalanced):
+    condition, fold = (a.ravel() for a in np.indices((5, 4)).repeat(2, axis=2))
+    x = rng.normal(size=(len(fold), 8, 4)) + 3 * rng.normal(size=(5, 8, 4))[condition]
+    if unbalanced:
+        kept = np.append(rng.permutation(len(fold))[:-6], 0)
+        x, condition, fold = x[kept], condition[kept], fold[kept]
+    x = x.astype(np.float32)
+    names = [f"c{c}" for c in condition]
+    options = {"by": names, "times": np.arange(-2, 2) * 0.01, "metric": metric, "dtype": dtype}
+    if KINDS[metric].folds:
+        options["folds"] = fold
+    weighs = metric in ("mahalanobis", "sqmahalanobis", "crossnobis")
+    for noise in ("time", "epoch", "baseline") if weighs else ("time", "epoch", "baseline", None):
+        plain = time_rdms(x, noise=noise, **options).values
+        # of 2^-60 the fourth power, which shrinkage takes, is 0 in float32
+        for exponent in (-43, -60, 20):
+            unit = np.float32(2.0**exponent)
+            scaled = time_rdms(unit * x, noise=noise, **options).values
+            power = POWER.get(metric, 0) if noise is None else 0
+            np.testing.assert_allclose(scaled / 2.0 ** (power * exponent), plain, rtol=2e-5, atol=1e-6)
 
 
-def test_equal_counts_leave_a_fold_out_and_unequal_ones_pair_trials():
-    def cv(design):
-        return estimator_of("crossnobis", design, MetricOptions(), covariance="shared", ridge=0.01, dtype="float64").cv
-
-    assert cv(DESIGN) == "leave-one-fold-out"
-    fewer = Design(DESIGN.condition[1:], DESIGN.labels, DESIGN.fold[1:], DESIGN.folds)
-    assert cv(fewer) == "observation-pairs"
-
-
-@pytest.mark.parametrize("metric", KINDS)
-def test_options_are_refused_where_they_mean_nothing(metric):
-    options = {
-        "cv": MetricOptions(cv="fold-pairs"),
-        "normalize": MetricOptions(normalize=True),
-        "variance_floor": MetricOptions(variance_floor=0.1),
-    }
-    for name, given in options.items():
-        if name in KINDS[metric].takes:
-            check_options(metric, given, "shared")
-        else:
-            with pytest.raises(ValueError, match=f"{name} is only for metric="):
-                check_options(metric, given, "shared")
+def test_pairwise_decoding_does_not_depend_on_units(rng):
+    condition, fold = (a.ravel() for a in np.indices((5, 4)).repeat(2, axis=2))
+    x = (rng.normal(size=(len(fold), 20, 3)) + rng.normal(size=(5, 20, 3))[condition]).astype(np.float32)
+    options = {"by": [f"c{c}" for c in condition], "folds": fold, "times": [0.0, 0.1, 0.2]}
+    plain, tesla = (
+        time_rdms(data, metric="decoding", covariance="pairwise", **options).values
+        for data in (x, np.float32(2.0**-43) * x)
+    )
+    np.testing.assert_array_equal(plain, tesla)
