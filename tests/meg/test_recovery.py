@@ -7,7 +7,7 @@ import pytest
 from reference.simulate import onset_and_peak
 
 from alignkit.data import simulate
-from alignkit.meg import time_rdms, timecourse
+from alignkit.meg import onset, peak, time_rdms, timecourse
 from alignkit.rsa import RDM
 
 
@@ -38,19 +38,29 @@ def test_onset_and_peak_are_found_within_a_sample(lab, onset_s, peak_s, sfreq, n
     )
     curves = rdms_of(meg, metric="crossnobis").values.mean(axis=-1)
     for curve in [*curves, curves.mean(axis=0)]:
-        onset, peak = onset_and_peak(curve.tolist(), meg.times.tolist())
-        assert abs(onset - onset_s) <= 1 / sfreq + 1e-9
-        assert abs(peak - peak_s) <= 1 / sfreq + 1e-9
+        begins, highest = onset_and_peak(curve.tolist(), meg.times.tolist())
+        assert abs(begins - onset_s) <= 1 / sfreq + 1e-9
+        assert abs(highest - peak_s) <= 1 / sfreq + 1e-9
 
 
 def test_time_course_of_the_planted_rdm_rises_and_peaks_when_planted(lab):
     meg = lab.meg(n_subjects=4, snr=0.5)
     result = timecourse(meg.planted_at(0.15), rdms_of(meg, metric="crossnobis"))
     curve = np.asarray(result.mean).ravel()
-    onset, peak = onset_and_peak(curve.tolist(), meg.times.tolist())
-    assert abs(onset - 0.08) <= 0.01 + 1e-9
-    assert abs(peak - 0.15) <= 0.01 + 1e-9
+    begins, highest = onset_and_peak(curve.tolist(), meg.times.tolist())
+    assert abs(begins - 0.08) <= 0.01 + 1e-9
+    assert abs(highest - 0.15) <= 0.01 + 1e-9
     assert curve[25] > 0.85
+
+
+@pytest.mark.parametrize(("onset_s", "peak_s", "sfreq"), [(0.08, 0.15, 100.0), (0.06, 0.2, 125.0), (0.08, 0.15, 250.0)])
+def test_the_default_onset_and_peak_of_a_time_course_are_those_planted(lab, onset_s, peak_s, sfreq):
+    meg = lab.meg(n_subjects=5, snr=3.0, sfreq=sfreq, n_times=int(0.45 * sfreq), onset_s=onset_s, peak_s=peak_s)
+    course = timecourse(meg.planted_at(peak_s), rdms_of(meg, metric="crossnobis"))
+    for find, planted in ((onset, onset_s), (peak, peak_s)):
+        found = find(course, rng=0)
+        assert abs(found.value - planted) <= 1 / sfreq + 1e-9
+        assert np.abs(found.interval - planted).max() <= 2 / sfreq + 1e-9
 
 
 @pytest.mark.parametrize("rank", [None, 20])
