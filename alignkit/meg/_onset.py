@@ -150,6 +150,12 @@ def onset(
     ``fraction-of-peak``  0.6         3.6         90 %        2.5         6.3         91 %
     ====================  ==========  ==========  ==========  ==========  ==========  ==========
 
+    The default's interval holds the truth in 92 % for 4 of the first kind of subjects, 99 % for 8 and 100 % for 30. It
+    does not where its assumptions fail (16 subjects): flanks that are half a cosine (8 ms late, 69 %), a square root
+    (11 ms early, 55 %) or a step (14 ms early, 32 %), and onsets that spread by 30 ms (13 ms early, 89 %): the mean
+    curve leaves its baseline with the earliest people. ``"fraction-of-peak"`` holds its own truth in 91 to 95 % there
+    (but 83 % for 4 subjects): compare conditions by it where flanks are not straight.
+
     Plain percentiles cover 1 to 15 points less; the basic interval and, for latencies of samples, the jackknife do
     worse. With sessions, both levels are drawn: intervals that hold the truth more often than they say for many
     subjects, and that do not fall short for four, as resampling those alone does.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,12 +43,12 @@ def test_all_rules_have_all_intervals(rng, method, interval):
 
 
 def coverage(
-    find: Callable[..., Latency], truth: float, n_subjects: int, sd: float, n: int = 400
+    find: Callable[..., Latency], truth: float, n_subjects: int, sd: float, n: int = 400, **group: Any
 ) -> tuple[float, float, float, float]:
     """Return bias, standard deviation, coverage of the 95 % interval and its mean width, times in ms."""
     rows = []
     for seed in range(n):
-        curves = group_curves(np.random.default_rng(seed), n_subjects, sd=sd)
+        curves = group_curves(np.random.default_rng(seed), n_subjects, sd=sd, **group)
         found = find(curves, times=TIMES, n_bootstrap=500, rng=seed)
         rows.append((found.value, *found.interval))
     value, low, high = 1000 * np.array(rows).T
@@ -93,6 +94,35 @@ def test_the_intervals_hold_the_truth(capsys):
             assert found[late, n_subjects][0] > 5.0  # as the docstring says
 
 
+@pytest.mark.slow
+def test_the_default_intervals_elsewhere_hold_the_truth_as_often_as_the_docstring_says(capsys):
+    settings = [
+        ({"n_subjects": 4}, 0.92),
+        ({"n_subjects": 8}, 0.99),
+        ({"n_subjects": 30}, 1.0),
+        ({"spread": 0.0}, 0.99),
+        ({"spread": 3.0}, 0.89),
+        ({"flank": "half cosine"}, 0.69),
+        ({"flank": "square root"}, 0.55),
+        ({"flank": "step"}, 0.32),
+    ]
+    lines = ["16 subjects, noise 0.03, but: bias (ms), SD (ms), coverage of the default onset; of the default peak"]
+    found = []
+    for changes, _ in settings:
+        group = {"n_subjects": 16, "sd": 0.03, **changes}
+        mean_curve = population(group.get("spread", 1.0), group.get("flank", "straight"))[None]
+        highest = peak(mean_curve, times=TIMES, n_bootstrap=0).value
+        onsets, peaks = coverage(onset, ONSET, **group), coverage(peak, highest, **group)
+        found.append((onsets[2], peaks[2]))
+        told = "; ".join(f"{bias:6.1f} {spread:5.1f} {held:6.1%}" for bias, spread, held, _ in (onsets, peaks))
+        lines.append(f"  {', '.join(f'{k} {v}' for k, v in changes.items()):20s} {told}")
+    with capsys.disabled():
+        print("\n" + "\n".join(lines))
+    for (of_onset, of_peak), (changes, stated) in zip(found, settings, strict=True):
+        assert of_onset == pytest.approx(stated, abs=0.05), changes
+        assert of_peak >= 0.9, changes
+
+
 def test_four_subjects_with_sessions_have_intervals_that_hold_the_truth():
     held = 0
     for seed in range(60):
@@ -126,6 +156,20 @@ def test_consecutive_samples_exceed_the_maximum_of_all_sign_flips(rng):
     assert np.isnan(again.interval).all()  # what was tested elsewhere cannot be tested again
     assert again.n_bootstrap == 0
     assert np.isnan(found.per_subject).all()
+    for interval in ("jackknife", "bca"):
+        given = {"method": "consecutive", "significant": test.significant, "interval": interval}
+        assert np.isnan(onset(curves[:, 21:], times=TIMES[21:], baseline=(None, 0.01), **given).interval).all()
+
+
+@pytest.mark.parametrize(("method", "fraction"), [("broken-line", 0.75), ("fraction-of-peak", 0.5)])
+def test_fractions_have_the_defaults_that_are_documented(method, fraction):
+    curves = group_curves(np.random.default_rng(1), 6, sd=0.06)
+    values = [
+        onset(curves, times=TIMES, method=method, interpolate=True, n_bootstrap=0, **given).per_subject
+        for given in ({}, {"fraction": fraction}, {"fraction": fraction - 0.1})
+    ]
+    np.testing.assert_array_equal(values[0], values[1])
+    assert not np.array_equal(values[0], values[2], equal_nan=True)
 
 
 def test_significance_comes_as_a_mask_p_values_or_a_test(rng):
