@@ -68,6 +68,15 @@ def check_fraction(name: str, value: float) -> float:
     return number
 
 
+def check_number(name: str, value: object) -> float:
+    """Return ``value``, or raise when it is not a finite number."""
+    number = _as_number(name, value)
+    if not -float("inf") < number < float("inf"):
+        msg = f"{name} must be a finite number; got {shown(value)}."
+        raise ValueError(msg)
+    return number
+
+
 def check_positive(name: str, value: float) -> float:
     """Return ``value``, or raise when it is not a finite number above 0."""
     number = _as_number(name, value)

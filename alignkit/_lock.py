@@ -26,12 +26,17 @@ class FolderLock:
         self._handle = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.release()
-            msg = f"another process is writing to {folder}; wait until it is done, or choose another out."
-            raise BlockingIOError(msg) from error
+            # who replaced the folder meanwhile lets go of the old one, which nobody should write to
+            held = os.path.samestat(os.fstat(self._handle), os.stat(folder))
+        except BlockingIOError:
+            held = False
         except OSError:  # some network disks
             self.release()
+            return
+        if not held:
+            self.release()
+            msg = f"another process is writing to {folder}; wait until it is done, or choose another out."
+            raise BlockingIOError(msg)
 
     def release(self) -> None:
         """Let others in."""

@@ -10,15 +10,18 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from alignkit._check import as_float_array, as_labels, check_choice, check_count, check_n_items, shown
+from alignkit._check import as_float_array, as_labels, check_choice, check_count, check_n_items, check_number, shown
 from alignkit._io import MAX_BYTES
 from alignkit._lock import FolderLock
-from alignkit._typing import AnyArray, BoolArray, FloatArray, PathLike
+from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray, PathLike
 from alignkit.meg._rdm_store_files import StoreFiles, create_files, open_files
 from alignkit.rsa import RDM
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._container import condensed_rdm
 from alignkit.rsa._counts import as_counts, dtype_of_counts, from_counts
+
+#: Seconds: times are sums of steps, and not what is written for them.
+_TINY = 1e-9
 
 
 class RDMStore:
@@ -335,21 +338,31 @@ class RDMStore:
             No time in that window, times that are not written yet, or more than fits.
         """
         times = self._files.times
-        low, high = (-np.inf if tmin is None else tmin), (np.inf if tmax is None else tmax)
-        inside = np.flatnonzero((times >= low) & (times <= high))
-        if not inside.size:
-            span = f"{times[0]:g} to {times[-1]:g} s"
-            msg = f"{self.path} ({span}) has no time between tmin={shown(tmin)} and tmax={shown(tmax)}."
-            raise ValueError(msg)
+        inside = positions_within(str(self.path), times, tmin, tmax)
         start, stop = int(inside[0]), int(inside[-1]) + 1
+        values = self.read(start, stop)
+        if inside.size < len(values):  # a movie that others saved may have its times in any order
+            values = values[inside - start]
         return condensed_rdm(
-            self.read(start, stop),
+            values,
             self.labels,
             dims=("time",),
-            coords={"time": times[start:stop]},
+            coords={"time": times[inside]},
             metric=self.metric,
             provenance=self.provenance,
         )
+
+
+def positions_within(source: str, times: FloatArray, tmin: float | None, tmax: float | None) -> IntArray:
+    """Return the positions of the times from ``tmin`` to ``tmax``, both included, or raise where there are none."""
+    low = -np.inf if tmin is None else check_number("tmin", tmin)
+    high = np.inf if tmax is None else check_number("tmax", tmax)
+    inside = np.flatnonzero((times >= low - _TINY) & (times <= high + _TINY))
+    if not inside.size:
+        span = f"{times[0]:g} to {times[-1]:g} s"
+        msg = f"{source} ({span}) has no time between tmin={shown(tmin)} and tmax={shown(tmax)}."
+        raise ValueError(msg)
+    return inside
 
 
 def _as_times(times: object) -> FloatArray:

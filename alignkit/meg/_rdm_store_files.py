@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import os
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ from alignkit._typing import AnyArray, BoolArray, FloatArray
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._counts import dtype_of_counts, missing_count
 from alignkit.rsa._storage import DONE, SCHEMA, swap
+from alignkit.rsa._zarr_pieces import check_all_pieces, check_metadata, check_pieces
 
 #: Values of a piece on disk, at most: one time of 2,900 items.
 _MOST = 1 << 22
@@ -54,6 +56,7 @@ class StoreFiles:
         try:
             done = self.group[DONE]
             if done.shape == self.times.shape and done.dtype == np.bool_:
+                check_all_pieces(self.path / DONE, done)
                 return np.asarray(done[...])
         except Exception as error:  # zarr raises many kinds on damaged folders
             msg = f"{self.path} is damaged: its list of times that are done cannot be read ({error})."
@@ -73,11 +76,13 @@ class StoreFiles:
 
     def read(self, start: int, stop: int) -> AnyArray:
         """Return slices, or raise when some are lost or damaged."""
-        lost = [piece for piece in self._pieces(start, stop) if not piece.is_file()]
+        pieces = self._pieces(start, stop)
+        lost = [piece for piece in pieces if not piece.is_file()]
         if lost:
             msg = f"{self.path} is damaged: {lost[0].relative_to(self.path)} is missing."
             raise ValueError(msg)
         try:
+            check_pieces(self.values, pieces)
             return np.asarray(self.values[start:stop])
         except Exception as error:  # zarr raises many kinds on damaged folders
             msg = f"{self.path} is damaged: its times from {start} up to {stop} cannot be read ({error})."
@@ -208,11 +213,12 @@ def open_files(path: Path, mode: Literal["r", "r+"] = "r") -> StoreFiles:
     try:
         with warnings.catch_warnings():  # about members that have no metadata any more: they are missed below
             warnings.simplefilter("ignore")
+            check_metadata(path)
             # version 3 only: version 2 has a filter that unpickles
             group: Any = zarr.open_group(path, mode=mode, zarr_format=3)
             attributes = dict(group.attrs)
             values = group[_VALUES]
-            times = _read_times(group) if (path / _TIMES).exists() else None
+            times = _read_times(path, group) if (path / _TIMES).exists() else None
     except Exception as error:  # zarr raises many kinds on damaged folders
         msg = f"{path} is not a readable store of RDMs ({error}); it is incomplete, damaged or something else."
         raise ValueError(msg) from error
@@ -221,17 +227,18 @@ def open_files(path: Path, mode: Literal["r", "r+"] = "r") -> StoreFiles:
     labels = _checked_labels(path, attributes.get("labels"), values.shape[1])
     if times is None:
         times = np.arange(values.shape[0], dtype=np.float64)
-    if times.shape != values.shape[:1]:
+    if times.shape != values.shape[:1] or not times.size:
         msg = f"{path} is damaged: it holds {values.shape[0]} slices and {times.size} times."
         raise ValueError(msg)
     return StoreFiles(path, labels, times, values, meta, group)
 
 
-def _read_times(group: Any) -> FloatArray:
+def _read_times(path: Path, group: Any) -> FloatArray:
     times = group[_TIMES]
     if times.ndim != 1 or times.size > 10_000_000 or times.dtype.kind not in "fiu":
         msg = f"its times have shape {times.shape} and dtype {times.dtype}"
         raise ValueError(msg)
+    check_all_pieces(path / _TIMES, times)
     return np.asarray(times[...], dtype=np.float64)
 
 
@@ -252,8 +259,8 @@ def _check_values(path: Path, values: Any, meta: Mapping[str, Any]) -> None:
     n_decisions = meta.get("n_decisions")
     try:
         expected = values.dtype if n_decisions is None else dtype_of_counts(n_decisions)
-        fits = values.dtype == expected and (values.dtype.kind == "f" or n_decisions is not None)
-        if not fits or values.ndim != 2 or np.prod(values.chunks) * 8 > _LARGEST_PIECE:
+        fits = values.dtype == expected and (values.dtype in (np.float32, np.float64) or n_decisions is not None)
+        if not fits or values.ndim != 2 or not 0 < math.prod(values.chunks) * 8 <= _LARGEST_PIECE:
             msg = f"values of dtype {values.dtype}, shape {values.shape}, in pieces of {values.chunks}"
             raise ValueError(msg)
         n_items_of(values.shape[1], "it")
@@ -280,13 +287,14 @@ def _check_same(
         different.append(f"{len(files.labels or ())} labels there, {len(labels)} others here")
     if files.times.shape != times.shape or not np.allclose(files.times, times, rtol=0, atol=1e-9):
         different.append(f"{_span(files.times)} there, {_span(times)} here")
-    there = {**files.meta, "dtype": str(files.values.dtype), **files.meta["provenance"]}
-    here = {**meta, "dtype": str(dtype), **meta["provenance"]}
-    different += [
-        f"{name} {shown(there.get(name), 40)} there, {shown(here.get(name), 40)} here"
-        for name in {**there, **here}
-        if name != "provenance" and there.get(name) != here.get(name)
-    ]
+    there, here = {**files.meta, "dtype": str(files.values.dtype)}, {**meta, "dtype": str(dtype)}
+    # apart, as a provenance may have entries of the same names
+    for old, new in ((there, here), (there.pop("provenance"), here.pop("provenance"))):
+        different += [
+            f"{name} {shown(old.get(name), 40)} there, {shown(new.get(name), 40)} here"
+            for name in {**old, **new}
+            if old.get(name) != new.get(name)
+        ]
     if different:
         msg = (
             f"{files.path} holds another computation ({'; '.join(different[:3])}); choose another name, or replace it "

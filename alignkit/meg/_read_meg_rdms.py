@@ -14,7 +14,7 @@ from alignkit._check import as_float_array, as_labels, check_choice, check_n_ite
 from alignkit._io import MAX_BYTES
 from alignkit._typing import AnyArray, FloatArray, PathLike
 from alignkit.meg._rdm_array import LEADING, SquareArray, as_axes, open_squares
-from alignkit.meg._rdm_store import RDMStore
+from alignkit.meg._rdm_store import RDMStore, positions_within
 from alignkit.rsa import RDM
 from alignkit.rsa._container import condensed_rdm
 from alignkit.rsa._counts import as_counts
@@ -197,14 +197,7 @@ def _choose(
     if labels is None and n_items == _THINGS_CONCEPTS:
         labels = range(1, n_items + 1)
     seconds = _as_seconds(source, times)
-    low, high = -np.inf if tmin is None else tmin, np.inf if tmax is None else tmax
-    inside = np.flatnonzero((seconds >= low - 1e-9) & (seconds <= high + 1e-9))
-    if not inside.size:
-        msg = (
-            f"{source.path} ({seconds[0]:g} to {seconds[-1]:g} s) has no time between tmin={shown(tmin)} and "
-            f"tmax={shown(tmax)}."
-        )
-        raise ValueError(msg)
+    inside = positions_within(str(source.path), seconds, tmin, tmax)
     chosen = {axis: _as_numbers(source, axis, numbers) for axis, numbers in wanted.items()}
     names = None if labels is None else as_labels("labels", labels, n_items)
     return _Part(names, seconds[inside], {**chosen, "time": inside})

@@ -16,6 +16,7 @@ from alignkit._io import MAX_BYTES, check_file, exchange, load_array, load_npz, 
 from alignkit._typing import AnyArray, PathLike
 from alignkit.rsa._container import RDM, condensed_rdm
 from alignkit.rsa._counts import dtype_of_counts, from_counts
+from alignkit.rsa._zarr_pieces import check_all_pieces, check_metadata
 
 if TYPE_CHECKING:
     import zarr
@@ -157,11 +158,12 @@ def _load_zarr(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
         msg = f"{path} is a file; a .zarr folder is expected."
         raise ValueError(msg)
     try:
+        check_metadata(path)
         # version 3 only: version 2 has a filter that unpickles
         group = zarr.open_group(path, mode="r", zarr_format=3)
         with warnings.catch_warnings():  # about members that have no metadata any more: they are missed below
             warnings.simplefilter("ignore")
-            arrays = _read_arrays(group)
+            arrays = _read_arrays(path, group)
         if (path / DONE).exists() and DONE not in arrays:
             msg = "its list of slices that are done is lost"
             raise ValueError(msg)
@@ -174,13 +176,15 @@ def _load_zarr(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     return arrays, meta if isinstance(meta, dict) else {}
 
 
-def _read_arrays(group: zarr.Group) -> dict[str, AnyArray]:
+def _read_arrays(path: Path, group: zarr.Group) -> dict[str, AnyArray]:
     members = dict(group.arrays())
     # a few bytes of metadata can claim any shape
     total = sum(math.prod(array.shape) * _item_bytes(array.dtype) for array in members.values())
     if total > MAX_BYTES:
         msg = f"it expands to {total / 2**30:.1f} GiB, more than the {MAX_BYTES // 2**30} GiB allowed"
         raise ValueError(msg)
+    for name, array in members.items():
+        check_all_pieces(path / name, array)
     if DONE in members and not np.asarray(members[DONE][...]).all():
         members = {DONE: members[DONE]}
     for name, array in members.items():

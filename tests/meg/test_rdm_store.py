@@ -143,6 +143,23 @@ def test_a_part_of_the_times(movie, tmp_path):
             store.rdm(tmin=0.5)
 
 
+def test_times_are_sums_of_steps(tmp_path):
+    with create(tmp_path / "a.zarr", times=-0.1 + np.arange(5) * 0.005) as store:
+        store.write(0, np.ones((5, 6)))
+        assert store.rdm(tmin=-0.095, tmax=-0.085).shape == (3,)
+        for bad in ("0", np.nan):
+            with pytest.raises((TypeError, ValueError), match="tmin must be a"):
+                store.rdm(tmin=bad)
+
+
+def test_times_in_any_order(tmp_path):
+    values = np.arange(18.0).reshape(3, 6)
+    RDM(values, dims=["time"], coords={"time": [0.0, 0.3, 0.1]}).save(tmp_path / "a.zarr")
+    part = RDMStore.open(tmp_path / "a.zarr").rdm(tmin=0, tmax=0.2)
+    assert part.coords["time"].tolist() == [0.0, 0.1]
+    assert np.array_equal(part.values, values[[0, 2]])
+
+
 # --- continuing
 
 
@@ -184,6 +201,15 @@ def test_another_computation_is_refused_or_replaced(movie, changes, text, tmp_pa
     with create(path, **changes) as store:
         assert not store.done.any()
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+@pytest.mark.parametrize("changes", [{"metric": "cosine"}, {"dtype": "float64"}, {"n_decisions": 24}])
+def test_a_provenance_hides_no_other_difference(changes, tmp_path):
+    provenance = {"metric": "p", "dtype": "q", "n_decisions": 3}
+    create(tmp_path / "a.zarr", provenance=provenance).close()
+    create(tmp_path / "a.zarr", provenance=provenance).close()
+    with pytest.raises(FileExistsError, match=next(iter(changes))):
+        create(tmp_path / "a.zarr", provenance=provenance, **changes)
 
 
 def test_an_unfinished_store_is_no_rdm_yet(movie, tmp_path):
@@ -228,6 +254,8 @@ def test_a_killed_computation_continues(tmp_path):
     for i in np.flatnonzero(done):
         assert (RDMStore.open(path).read_counts(i, i + 1) == i).all()
     (path / "values" / "c" / "0" / "0.0123.partial").write_bytes(b"half a piece")
+    (path / "done" / "c" / "0.0123.partial").write_bytes(b"half a list")
+    assert np.array_equal(RDMStore.open(path).done, done)
     with start("0") as process:
         printed, _ = process.communicate(timeout=60)
     assert printed.split() == [str(i) for i in np.flatnonzero(~done)]
@@ -269,6 +297,22 @@ def test_another_process_is_kept_out(movie, tmp_path):
         store.write(1, movie[1:2])
     assert create(path).done.tolist() == [True, False, False, False, False]  # and lets go when it is forgotten
     create(path).close()
+
+
+def test_a_folder_that_was_replaced_meanwhile_is_not_held(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    create(tmp_path / "a.zarr").close()
+    create(tmp_path / "b.zarr", metric="cosine").close()
+    flock = fcntl.flock
+
+    def late(handle: int, how: int) -> None:
+        (tmp_path / "a.zarr").rename(tmp_path / "old.zarr")
+        (tmp_path / "b.zarr").rename(tmp_path / "a.zarr")
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(BlockingIOError, match="another process is writing to"):
+        create(tmp_path / "a.zarr")
 
 
 def test_a_store_opened_for_reading_takes_nothing(movie, tmp_path):
@@ -469,6 +513,60 @@ def test_claimed_pieces(folder):
     edit(folder / "values" / "zarr.json", change)
     with pytest.raises(ValueError, match="in pieces of"):
         RDMStore.open(folder)
+
+
+@pytest.mark.parametrize("side", [2**32, 2**40, 0])
+def test_claimed_pieces_beyond_numbers(folder, side):
+    def change(content: dict[str, Any]) -> None:
+        content["chunk_grid"]["configuration"]["chunk_shape"] = [side, side]
+
+    edit(folder / "values" / "zarr.json", change)
+    with pytest.raises(ValueError, match=r"a\.zarr is damaged: its values are no RDMs"):
+        RDMStore.open(folder)
+
+
+def test_no_times(folder):
+    for name, shape in (("values", [0, 6]), ("coord_time", [0]), ("done", [0])):
+        edit(folder / name / "zarr.json", lambda content, shape=shape: content.update(shape=shape))
+    with pytest.raises(ValueError, match="it holds 0 slices and 0 times"):
+        RDMStore.open(folder)
+
+
+def test_half_precision_is_none_of_ours(folder):
+    edit(folder / "values" / "zarr.json", lambda content: content.update(data_type="float16", fill_value=0))
+    with pytest.raises(ValueError, match="values of dtype float16"):
+        RDMStore.open(folder)
+
+
+@pytest.mark.parametrize("name", ["values/c/0/0", "coord_time/c/0", "done/c/0"])
+def test_files_that_are_too_large_are_not_read(folder, name):
+    os.truncate(folder / name, 2**40)  # takes no room
+    with pytest.raises(ValueError, match=r"1,099,511,627,776 bytes in place of"):
+        RDMStore.open(folder).read(0, 5)
+    with pytest.raises(ValueError, match=r"a\.zarr"):
+        RDM.load(folder)
+
+
+def test_pieces_that_unpack_to_more_than_they_should(tmp_path):
+    path = tmp_path / "a.zarr"
+    with create(path, n_decisions=24) as store:
+        store.write(0, np.full((5, 6), 0.5))
+    from numcodecs.zstd import Zstd
+
+    (path / "values" / "c" / "0" / "0").write_bytes(Zstd().encode(bytes(2**18)))
+    for read in (lambda: RDMStore.open(path).read(0, 5), lambda: RDM.load(path)):
+        with pytest.raises(ValueError, match=r"c/0/0 holds 262,144 bytes in place of 30"):
+            read()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("name", ["zarr.json", "values/zarr.json", "done/zarr.json", "values/c/0/0"])
+def test_pipes_are_not_waited_for(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    for read in (lambda: RDMStore.open(folder).read(0, 5), lambda: RDM.load(folder)):
+        with pytest.raises(ValueError, match=r"a\.zarr"):
+            read()
 
 
 def test_no_pickle_is_run(folder):
