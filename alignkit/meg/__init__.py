@@ -7,6 +7,8 @@ from alignkit.meg._cluster_test import ClusterTest, cluster_test
 from alignkit.meg._difference import latency_difference
 from alignkit.meg._fdr import fdr
 from alignkit.meg._find_epochs import find_epochs
+from alignkit.meg._fusion import fusion
+from alignkit.meg._fusion_result import Fusion
 from alignkit.meg._generalization_result import TemporalGeneralization
 from alignkit.meg._label_test import label_test
 from alignkit.meg._label_test_result import LabelTest
@@ -34,6 +36,7 @@ __all__ = [
     "AreaUnderCurve",
     "BayesFactors",
     "ClusterTest",
+    "Fusion",
     "LabelTest",
     "Latency",
     "LatencyDifference",
@@ -50,6 +53,7 @@ __all__ = [
     "cluster_test",
     "fdr",
     "find_epochs",
+    "fusion",
     "label_test",
     "latency_difference",
     "max_test",

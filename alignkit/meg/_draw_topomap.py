@@ -68,7 +68,7 @@ def plot_sensors(result: Searchlight, ax: Axes | None, *, model: str | None) -> 
         worst = np.nanargmin(mean) if result.quantity == "distance" else np.nanargmax(mean)
         best = int(np.unravel_index(worst, mean.shape)[0])
         ax.plot(times, mean[best], color="#0072B2", linewidth=1.6, label=result.sensors.names[best])
-        ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        ax.legend(frameon=False, fontsize=8, loc="upper right")
     line: dict[str, Any] = {"color": "0.4", "linewidth": 0.8}
     ax.axhline(0, **line)
     if times[0] < 0 < times[-1]:

@@ -18,9 +18,10 @@ from alignkit._check import (
     counted,
 )
 from alignkit._random import as_rng
-from alignkit._typing import AnyArray, BoolArray, FloatArray, RNGLike
+from alignkit._typing import AnyArray, FloatArray, RNGLike
 from alignkit.meg._generalization_result import TemporalGeneralization
 from alignkit.meg._mean_interval import FEWEST, mean_interval
+from alignkit.meg._mean_rdms import mean_rdms
 from alignkit.meg._measures import measure_of
 from alignkit.meg._memory import as_bytes
 from alignkit.meg._slices import Slices, align_slices, as_sources
@@ -29,8 +30,7 @@ from alignkit.rsa._compare_rows import Options, compare_rows
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._matrix_methods import COMPARISON_METHODS, DISTANCES, SENTENCES, ComparisonMethod
 from alignkit.rsa._nan import report_undefined
-from alignkit.rsa._pooling import Pooling, check_pooling, checked_sigma_k, describe_pooling, pools
-from alignkit.rsa._pools import GramPool, RowPool
+from alignkit.rsa._pooling import Pooling, check_pooling, checked_sigma_k, describe_pooling
 from alignkit.rsa._sigma_k import of_items
 from alignkit.rsa._similarity_methods import RANK_METHODS
 
@@ -199,7 +199,7 @@ def _with_itself(slices: Slices, options: Options, n_bytes: int, progress: bool)
 
 def _with_others(slices: Slices, options: Options, pooling: Pooling, n_bytes: int, progress: bool) -> FloatArray:
     def others(start: int, stop: int) -> AnyArray:
-        return _means_of_others(slices.read(start, stop), options, pooling)
+        return mean_rdms(slices.read(start, stop), options, pooling, others=True)
 
     values = np.full((slices.n_subjects, slices.n_times, slices.n_times), np.nan)
     read = slices.read_ordered if options.method in RANK_METHODS else slices.read
@@ -252,34 +252,6 @@ def _has_nan(x: AnyArray) -> bool:
 
 def _floats(x: AnyArray) -> AnyArray:
     return x if x.dtype.kind == "f" else x.astype(np.float64)
-
-
-def _means_of_others(rows: AnyArray, options: Options, pooling: Pooling) -> FloatArray:
-    """Return the mean RDM of all other participants, for each; ``rows`` has shape (subject, time, pairs)."""
-    out = np.full(rows.shape, np.nan)
-    missing = np.asarray(np.isnan(rows).any(axis=0))
-    for time, gaps in enumerate(missing):
-        valid = ~gaps
-        if valid.sum() < 2 or (gaps.any() and options.nan_policy != "omit"):
-            continue
-        part = rows[:, time : time + 1][..., valid]
-        out[:, time, valid] = _sums_of_others(part, options, pooling, valid)
-    return out
-
-
-def _sums_of_others(rows: AnyArray, options: Options, pooling: Pooling, valid: BoolArray) -> FloatArray:
-    (pool,) = pools(rows, options.method, pooling, valid, options.sigma_k)
-    own = pool.rows if isinstance(pool, GramPool) else pool
-    assert isinstance(own, RowPool)
-    scaled = own.scaled.astype(np.float64)
-    total = np.zeros(scaled.shape[1])
-    for row in scaled:  # pairs that are tied in everybody stay tied
-        total += row
-    sums = total - scaled
-    limit = 4 * np.finfo(np.float64).eps * own.largest.sum()
-    extent = np.abs(sums).max(axis=1) if own.directed else np.ptp(sums, axis=1)
-    sums[extent <= limit] = 0.0  # what cancels out has no direction
-    return sums
 
 
 def _report(values: FloatArray, slices: Slices, nan_policy: NanPolicy) -> None:
