@@ -18,6 +18,7 @@ from alignkit.meg._inputs import Inputs, read_inputs
 from alignkit.meg._label_p import Correction, LabelP, label_p
 from alignkit.meg._label_test_result import LabelTest
 from alignkit.meg._memory import as_bytes
+from alignkit.meg._sample_unit import UNTIMED, at_time
 from alignkit.meg._sign_flips import Tail
 from alignkit.meg._slices import Slices
 from alignkit.rsa._align import OnMismatch
@@ -191,7 +192,7 @@ def _number(n_items: int, n_permutations: int) -> int:
 
 
 def _untimed(slices: Slices) -> str:
-    return "" if slices.timed else "the data has no times: samples are numbered from 0"
+    return "" if slices.timed else UNTIMED
 
 
 def _hopeless(n_items: int, n_permutations: int, alpha: float) -> str:
@@ -297,8 +298,7 @@ def _report(similarity: FloatArray, given: Inputs, method: str) -> None:
     slices, kind = given.slices, "distance" if method in DISTANCES else "similarity"
     never = np.asarray(undefined.all(axis=(1, 2)))
     cells = np.argwhere(undefined[~never].any(axis=0))
-    unit = " s" if slices.timed else ""
-    names = [f"{slices.subjects[i]} at {slices.times[j]:g}{unit}" for i, j in cells]
+    names = [f"{slices.subjects[i]} at {at_time(slices.times[j], timed=slices.timed)}" for i, j in cells]
     models = [name for name, bad in zip(given.models.names, never, strict=True) if bad]
     reason = f"NaN, or values that are all equal, leave no {method} {kind}"
     report_all({f"{reason} for the models": models, f"{reason} for": names}, "propagate", stacklevel=4)

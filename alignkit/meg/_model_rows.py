@@ -19,13 +19,15 @@ from alignkit.rsa._container import RDM, condensed_rdm
 class Models:
     """RDMs with the axes (model,) or (model, time), what to call each in sentences, and the names of all models.
 
-    ``times`` is None where models have no axis of time; ``n_times`` is 1 then.
+    ``times`` is None where models have no axis of time; ``n_times`` is 1 then. Where they have one without
+    coordinates (not ``timed``), ``times`` are numbers of samples.
     """
 
     named: tuple[tuple[str, RDM], ...]
     names: tuple[str, ...]
     times: FloatArray | None
     n_times: int
+    timed: bool
 
 
 def as_models(name: str, models: object, *, tolerance: float = 0.0) -> Models:
@@ -52,7 +54,8 @@ def as_models(name: str, models: object, *, tolerance: float = 0.0) -> Models:
     stacks = [(called, _model_and_time(called, _in_memory(called, one))) for called, one in found]
     keys = [str(key) for key in models] if isinstance(models, Mapping) else None
     times, n_times = _own_times(name, stacks, tolerance)
-    return Models(tuple(stacks), _names(name, stacks, keys), times, n_times)
+    timed = "time" in stacks[0][1].coords
+    return Models(tuple(stacks), _names(name, stacks, keys), times, n_times, timed)
 
 
 def rows_of(rdms: Sequence[RDM]) -> AnyArray:

@@ -23,6 +23,7 @@ from alignkit.meg._judged_file import JudgedFile
 from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._memory import as_bytes
 from alignkit.meg._over_time import over_time
+from alignkit.meg._sample_unit import UNTIMED
 from alignkit.meg._slices import Slices
 from alignkit.meg._timecourse_result import TimeCourse
 from alignkit.meg._undefined import model_names, names_of, why_undefined
@@ -106,7 +107,7 @@ def timecourse(
     n_bootstrap : int
         Resamples of participants for the interval of the mean; 0 for none.
     confidence : float
-        Level of the percentile interval.
+        Level of the interval, an expanded percentile one: plain percentiles are too short for few participants.
     memory : int or str
         Memory to work in, besides models and data that are in memory already: bytes, or a text such as ``"1 GB"``.
     resume : path, optional
@@ -141,7 +142,8 @@ def timecourse(
 
     References
     ----------
-    Cichy et al. (2014), doi:10.1038/nn.3635; ceilings: Nili et al. (2014), doi:10.1371/journal.pcbi.1003553.
+    Cichy et al. (2014), doi:10.1038/nn.3635; ceilings: Nili et al. (2014), doi:10.1371/journal.pcbi.1003553;
+    intervals: Hesterberg (2015), doi:10.1080/00031305.2015.1089789.
 
     Examples
     --------
@@ -281,7 +283,7 @@ def _negative(judged: Judged, given: Inputs, method: str) -> str:
 def _note(given: Inputs, method: str, pooling: str, negative: str, *, ceiling: bool) -> str:
     """Return what to know about the numbers."""
     notes = [
-        "" if given.slices.timed else "the data has no times: samples are numbered from 0",
+        "" if given.slices.timed else UNTIMED,
         _FEW.get(given.slices.n_subjects, ""),
         f"{method} has no mean RDM in closed form, and therefore no ceiling" if ceiling and method in BURES else "",
         pooling_note(method, pooling).rstrip(".") if pooling else "",

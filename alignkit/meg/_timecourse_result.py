@@ -10,6 +10,7 @@ import numpy as np
 from alignkit._check import check_choice, counted, join_names, require, shown
 from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.meg._sample_unit import UNTIMED, at_time, span_of
 from alignkit.rsa._comparison import name_of
 from alignkit.rsa._matrix_methods import DISTANCES, SENTENCES
 from alignkit.rsa._pooling import describe_pooling
@@ -34,7 +35,7 @@ class TimeCourse(Result):
     mean : ndarray, shape (model, [model_time,] time)
         Mean over participants of their curves.
     interval : ndarray, shape (2, model, [model_time,] time)
-        Percentile interval of that mean, by bootstrap over participants; NaN where it was not computed.
+        Expanded percentile interval of that mean, by bootstrap over participants; NaN where it was not computed.
     lower, upper : ndarray, shape (time,)
         Noise ceiling: mean similarity of a participant to the mean RDM of all others (lower) and of all (upper).
     lower_per_subject, upper_per_subject : ndarray, shape (subject, time)
@@ -108,6 +109,10 @@ class TimeCourse(Result):
         """What the values are: ``"similarity"`` or, where smaller is more alike, ``"distance"``."""
         return "distance" if self.method in DISTANCES else "similarity"
 
+    @property
+    def _timed(self) -> bool:
+        return UNTIMED not in self.note
+
     def curves(self, model: str | int | None = None) -> FloatArray:
         """Return the curves of one model, shape (subject, [model_time,] time); of the only one by default.
 
@@ -147,7 +152,7 @@ class TimeCourse(Result):
         note = f"; {self.note}" if self.note else ""
         head = (
             f"<TimeCourse {self._name()}, {counted(self.n_subjects, 'participant')}, {self.n_items} items, "
-            f"{counted(len(self.times), 'sample')} from {self.times[0]:g} to {self.times[-1]:g} s"
+            f"{span_of(self.times, timed=self._timed)}"
         )
         lines = [f"\n  {name}: {self._best(k)}" for k, name in enumerate(self.models[:6])]
         more = f"\n  and {len(self.models) - 6} more models" if len(self.models) > 6 else ""
@@ -162,7 +167,7 @@ class TimeCourse(Result):
             return "NaN"
         distance = self.quantity == "distance"
         where = np.unravel_index(np.nanargmin(mean) if distance else np.nanargmax(mean), mean.shape)
-        when = f"{self.times[where[-1]]:g} s"
+        when = at_time(self.times[where[-1]], timed=self._timed)
         if self.model_times is not None:
             when += f" (model: {self.model_times[where[0]]:g} s)"
         low, high = (bound[where] for bound in self.interval[:, k])
@@ -243,13 +248,16 @@ class TimeCourse(Result):
         each = "each time of the model with each time of the data" if self.model_times is not None else "each time"
         text = (
             f"RDMs{what} of {counted(n, 'participant')} ({self.n_items} items, {at_most}{self.n_pairs:,} item "
-            f"pairs{left_out}; {counted(len(self.times), 'sample')} from {self.times[0]:g} to {self.times[-1]:g} s) "
+            f"pairs{left_out}; {span_of(self.times, timed=self._timed)}) "
             f"were compared with {counted(len(self.models), 'model RDM')} at {each} by {SENTENCES[self.method]}"
             f"{controlled}, items matched by {self.aligned_by}, within each participant"
         )
         text += ", and averaged over participants" if n > 1 else ""
         if self.n_bootstrap:
-            text += f" ({self.confidence:.0%} intervals by bootstrap over participants, {self.n_bootstrap:,} resamples)"
+            text += (
+                f" ({self.confidence:.0%} expanded percentile intervals (Hesterberg, 2015) by bootstrap over "
+                f"participants, {self.n_bootstrap:,} resamples)"
+            )
         if self.pooling and n > 1:
             text += (
                 ". Noise ceilings at each time: participants' RDMs were "

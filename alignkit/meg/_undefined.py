@@ -8,6 +8,7 @@ from alignkit._check import NanPolicy
 from alignkit._typing import AnyArray, BoolArray
 from alignkit.meg._inputs import Inputs
 from alignkit.meg._judge import Judged
+from alignkit.meg._sample_unit import at_time
 from alignkit.rsa._pooling import plain_of
 from alignkit.rsa._similarity_methods import undefined_rows
 
@@ -40,7 +41,7 @@ def why_undefined(
     explained = (missing | judged.flat).any(axis=0)
     reasons[
         "participants cancel out or share fewer than two item pairs, so that a bound of the ceiling is undefined, at"
-    ] = [f"{time:g} s" for time in given.slices.times[bounds.any(axis=0) & ~explained]]
+    ] = [at_time(time, timed=given.slices.timed) for time in given.slices.times[bounds.any(axis=0) & ~explained]]
     return reasons
 
 
@@ -72,9 +73,9 @@ def _explain_models(
 
 def names_of(cells: BoolArray, given: Inputs) -> list[str]:
     """Return what to call marked RDMs of the data, shape (subject, time)."""
-    unit = " s" if given.slices.timed else ""
-    at = "at " if given.slices.timed else "sample "
-    return [f"{given.slices.subjects[i]} {at}{given.slices.times[j]:g}{unit}" for i, j in np.argwhere(cells)]
+    slices = given.slices
+    when = [at_time(time, timed=slices.timed) for time in slices.times]
+    return [f"{slices.subjects[i]} at {when[j]}" for i, j in np.argwhere(cells)]
 
 
 def model_names(rows: BoolArray, given: Inputs) -> list[str]:
@@ -83,7 +84,7 @@ def model_names(rows: BoolArray, given: Inputs) -> list[str]:
     if models.times is None:
         return [name for name, marked in zip(models.names, rows, strict=True) if marked]
     where = np.argwhere(rows.reshape(len(models.names), models.n_times))
-    return [f"{models.names[i]} at {models.times[j]:g} s" for i, j in where]
+    return [f"{models.names[i]} at {at_time(models.times[j], timed=models.timed)}" for i, j in where]
 
 
 def _incomplete(rows: AnyArray) -> BoolArray:

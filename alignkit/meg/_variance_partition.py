@@ -11,6 +11,7 @@ from alignkit._check import (
     check_fraction,
     check_nan_policy,
     check_not_negative,
+    counted,
     join_names,
 )
 from alignkit._random import as_rng
@@ -19,6 +20,7 @@ from alignkit.meg._inputs import Inputs, read_inputs
 from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._memory import as_bytes
 from alignkit.meg._over_time import over_time
+from alignkit.meg._sample_unit import UNTIMED
 from alignkit.meg._shares import Shares, Sharing, commonalities, subsets_of
 from alignkit.meg._undefined import names_of
 from alignkit.meg._variance_result import VariancePartition
@@ -66,7 +68,7 @@ def variance_partition(
     n_bootstrap : int
         Resamples of participants for the intervals of the means; 0 for none.
     confidence : float
-        Level of the percentile intervals.
+        Level of the intervals, expanded percentile ones as for :func:`timecourse`.
     memory : int or str
         Memory to work in, as for :func:`timecourse`.
     progress : bool
@@ -205,7 +207,7 @@ def _why_undefined(shares: Shares, given: Inputs, nan_policy: NanPolicy) -> dict
 def _note(given: Inputs) -> str:
     n = given.slices.n_subjects
     notes = [
-        "" if given.slices.timed else "the data has no times: samples are numbered from 0",
-        f"no interval: {n} participant(s), of three that it needs" if n < FEWEST else "",
+        "" if given.slices.timed else UNTIMED,
+        f"no interval: {counted(n, 'participant')}, of three that it needs" if n < FEWEST else "",
     ]
     return "; ".join(filter(None, notes))

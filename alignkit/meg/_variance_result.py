@@ -10,6 +10,7 @@ import numpy as np
 from alignkit._check import counted
 from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.meg._sample_unit import UNTIMED, at_time, span_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ class VariancePartition(Result):
     r2_mean, mean : ndarray, shapes (time,) and (part, time)
         Means over participants of ``r2`` and ``parts``.
     r2_interval, interval : ndarray, shapes (2, time) and (2, part, time)
-        Percentile intervals of these means, by bootstrap over participants; NaN where they were not computed.
+        Expanded percentile intervals of these means, by bootstrap over participants; NaN where they were not computed.
     times : ndarray, shape (time,)
         Seconds (sample numbers where the data has no times: ``note`` says so).
     models : tuple of str
@@ -98,11 +99,15 @@ class VariancePartition(Result):
         """What to call the parts: ``"unique: a"``, ``"common: a, b"``."""
         return tuple(f"{'unique' if len(own) == 1 else 'common'}: {', '.join(own)}" for own in self.members)
 
+    @property
+    def _timed(self) -> bool:
+        return UNTIMED not in self.note
+
     def __repr__(self) -> str:
         note = f"; {self.note}" if self.note else ""
         head = (
             f"<VariancePartition {self.method}, {counted(self.n_subjects, 'participant')}, {self.n_items} items, "
-            f"{counted(len(self.times), 'sample')} from {self.times[0]:g} to {self.times[-1]:g} s{note}"
+            f"{span_of(self.times, timed=self._timed)}{note}"
         )
         rows = [("all models", self.r2_mean), *zip(self.names, self.mean, strict=True)]
         lines = [f"\n  {name}: {self._best(curve)}" for name, curve in rows[:16]]
@@ -113,7 +118,7 @@ class VariancePartition(Result):
         if not np.isfinite(curve).any():
             return "NaN"
         k = int(np.nanargmax(curve))
-        return f"highest mean {curve[k] + 0.0:.4f} at {self.times[k]:g} s"
+        return f"highest mean {curve[k] + 0.0:.4f} at {at_time(self.times[k], timed=self._timed)}"
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per value: ``part`` (``"all models"``, unique and common ones), ``participant``, ``time``."""
@@ -156,12 +161,13 @@ class VariancePartition(Result):
         kind = f" ({self.metric})" if self.metric else ""
         left_out = ", those without a value on either side left out" if self.nan_policy == "omit" else ""
         interval = (
-            f" ({self.confidence:.0%} intervals by bootstrap over participants, {self.n_bootstrap:,} resamples)"
+            f" ({self.confidence:.0%} expanded percentile intervals (Hesterberg, 2015) by bootstrap over participants, "
+            f"{self.n_bootstrap:,} resamples)"
             if self.n_bootstrap
             else ""
         )
         average = f", and averaged over participants{interval}" if self.n_subjects > 1 else ""
-        span = f"{counted(len(self.times), 'sample')} from {self.times[0]:g} to {self.times[-1]:g} s"
+        span = span_of(self.times, timed=self._timed)
         return (
             f"The variance of the {_WHAT[self.method]}{kind} of {counted(self.n_subjects, 'participant')} at each of "
             f"{span} ({self.n_items} items, {self.n_pairs:,} item pairs{left_out}, matched by {self.aligned_by}) was "
@@ -184,7 +190,7 @@ class VariancePartition(Result):
             ax.plot(self.times, mean, color=color, linestyle="--" if common else "-", label=name.replace("$", r"\$"))
             if np.isfinite(low).any():
                 ax.fill_between(self.times, low, high, color=color, alpha=0.2, linewidth=0)
-        ax.set_xlabel("time (s)")
+        ax.set_xlabel("time (s)" if self._timed else "sample")
         ax.set_ylabel("share of variance")
         ax.legend(frameon=False, fontsize="small")
         return ax

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import compare as reference_compare
 from reference import rsa as reference
-from scipy.stats import kendalltau, pearsonr, rankdata, spearmanr
+from scipy.stats import kendalltau, norm, pearsonr, rankdata, spearmanr
+from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 from alignkit.meg import RDMStore, TimeCourse, timecourse
@@ -445,7 +446,8 @@ def test_intervals_are_those_of_means_of_drawn_participants(rng):
     result = timecourse(x[0, 0], stacked(x), n_bootstrap=4000, confidence=0.9, rng=1)
     draws = np.random.default_rng(2).integers(12, size=(4000, 12))
     means = result.similarity[0][draws].mean(axis=1)
-    assert np.allclose(result.interval[:, 0], np.quantile(means, [0.05, 0.95], axis=0), atol=0.02)
+    tail = norm.cdf(-np.sqrt(12 / 11) * student.isf(0.05, 11))
+    assert np.allclose(result.interval[:, 0], np.quantile(means, [tail, 1 - tail], axis=0), atol=0.02)
     again = timecourse(x[0, 0], stacked(x), n_bootstrap=4000, confidence=0.9, rng=1)
     assert np.array_equal(again.interval, result.interval)
     assert result.n_bootstrap == 4000

@@ -110,7 +110,7 @@ def test_sentences_say_what_was_done(result, timed):
         "RDMs of crossnobis dissimilarities of 3 participants (5 items, 10 item pairs; 4 samples from -0.1 to 0.2 s)",
         "compared with 2 model RDMs at each time by Spearman's rank correlation",
         "items matched by position",
-        "95% intervals by bootstrap over participants, 50 resamples",
+        "95% expanded percentile intervals (Hesterberg, 2015) by bootstrap over participants, 50 resamples",
         "averaged on the scale of the comparison (ranks)",
     ):
         assert part in text
