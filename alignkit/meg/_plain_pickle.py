@@ -16,10 +16,11 @@ from typing import IO, Any
 import numpy as np
 
 from alignkit._check import shown
+from alignkit._io import MAX_BYTES
 from alignkit._typing import AnyArray
 
 #: Instructions and values of one file, at most: a few lists that hold each other unfold without end.
-_MOST = 5_000_000
+_MOST = 500_000
 _DEEPEST = 8
 _MARK = object()
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d{1,6}|O8?")
@@ -193,28 +194,41 @@ class _Unfolding:
     """Values without what stood for arrays to come."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._count = self._bytes = 0
 
     def plain(self, value: Any, depth: int = 0) -> Any:
         self._count += 1
         if depth > _DEEPEST or self._count > _MOST:
             msg = "its lists and dicts lie too deep within each other"
             raise ValueError(msg)
-        if isinstance(value, _Array):
-            if value.values is None:
-                msg = "it is damaged (an array without contents)"
-                raise ValueError(msg)
-            value = value.values
-            if isinstance(value, list) and len(value) == 1:
-                return self.plain(value[0], depth + 1)
-        if isinstance(value, _Name | _Dtype) or value is _MARK:
-            msg = "it asks for more than plain values"
+        value = self._filled(value)
+        # the same array in a thousand places is a thousand arrays, once those are joined
+        self._bytes += value.nbytes if isinstance(value, np.ndarray) else 4 * len(value) if _is_text(value) else 0
+        if self._bytes > MAX_BYTES:
+            msg = f"it unfolds to more than the {MAX_BYTES / 2**30:g} GiB allowed"
             raise ValueError(msg)
         if isinstance(value, dict):
             return {key: self.plain(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return type(value)(self.plain(item, depth + 1) for item in value)
         return value
+
+    def _filled(self, value: Any, depth: int = 0) -> Any:
+        """Return what an array to come has become, or raise where a value is none."""
+        if isinstance(value, _Array):
+            if value.values is None:
+                msg = "it is damaged (an array without contents)"
+                raise ValueError(msg)
+            single = isinstance(value.values, list) and len(value.values) == 1 and depth <= _DEEPEST
+            return self._filled(value.values[0], depth + 1) if single else value.values
+        if isinstance(value, _Name | _Dtype) or value is _MARK:
+            msg = "it asks for more than plain values"
+            raise ValueError(msg)
+        return value
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str | bytes | bytearray)
 
 
 #: Instructions whose argument is a value.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import as_labels, join_names, require
+from alignkit._check import as_array, as_labels, join_names, require
 from alignkit._io import MAX_BYTES, check_file, load_npz
 from alignkit._typing import AnyArray, FloatArray, PathLike
 from alignkit.meg._plain_pickle import read_plain_pickle
@@ -75,7 +75,8 @@ def read_things_eeg2(path: PathLike, /, *, first_image: int = 1) -> mne.EpochsAr
         raise ValueError(msg)
     data, times = _numbers(path, content, _DATA), _numbers(path, content, "times").ravel()
     try:
-        channels = as_labels(_NAMES, np.asarray(content[_NAMES]).ravel().tolist())
+        names = content[_NAMES]
+        channels = as_labels(_NAMES, names.ravel().tolist() if isinstance(names, np.ndarray) else names)
     except (ValueError, TypeError) as error:
         msg = f"{path}: {error}"
         raise ValueError(msg) from error
@@ -125,7 +126,12 @@ def _skip_header(file: Any) -> None:
 
 
 def _numbers(path: Path, content: Mapping[str, Any], name: str) -> AnyArray:
-    array = np.asarray(content[name])
+    value = content[name]
+    try:  # as floats at once: an array of texts would give all the room of the longest
+        array = np.asarray(value, np.float64) if isinstance(value, list) else as_array(name, value)
+    except (TypeError, ValueError) as error:
+        msg = f"{path}: {name} must be an array of numbers ({error})."
+        raise ValueError(msg) from error
     if array.dtype.kind not in "fiu":
         msg = f"{path}: {name} must hold real numbers; got dtype {array.dtype}."
         raise ValueError(msg)

@@ -85,12 +85,21 @@ def test_no_code_is_run(rng, tmp_path, writer):
         ({"preprocessed_eeg_data": np.zeros((5, 3, 100))}, r"got shape \(5, 3, 100\)"),
         ({"preprocessed_eeg_data": np.zeros((0, 4, 3, 100))}, "got shape"),
         ({"preprocessed_eeg_data": "x"}, "must hold real numbers"),
+        ({"preprocessed_eeg_data": [[1, 2], [3]]}, "preprocessed_eeg_data must be an array of numbers"),
+        ({"times": ["x" * 2**20] + [f"{i}" for i in range(2**16)]}, "times must be an array of numbers"),
+        ({"ch_names": ["x" * 2**20] + [f"{i}" for i in range(2**16)]}, "65537 channels"),
+        ({"ch_names": None}, "ch_names must be a sequence"),
     ],
 )
 def test_arrays_that_do_not_fit(rng, tmp_path, changes, text):
     with pytest.raises(ValueError, match=text) as caught:
         read_things_eeg2(write(tmp_path / "a.npy", content(rng, **changes), "pickle 4"))
     assert "a.npy" in str(caught.value)
+
+
+def test_numbers_in_lists(rng, tmp_path):
+    value = content(rng, times=TIMES.tolist())
+    assert np.allclose(read_things_eeg2(write(tmp_path / "a.npy", value, "pickle 4")).times, TIMES)
 
 
 def test_other_files(rng, tmp_path):
