@@ -137,9 +137,9 @@ def _notes_of(name: str, notes: Notes) -> Iterator[None]:
 def _shared_notes(notes: Notes, models: Sequence[str]) -> Iterator[str]:
     for text, where in notes.items():
         names = list(dict.fromkeys(name for name, _ in where))
-        whats = ", ".join(dict.fromkeys(what for _, what in where if what))
+        kinds = ", ".join(dict.fromkeys(what for _, what in where if what))
         of = "" if len(names) == len(models) else f"{join_names(names)}: "
-        yield f"{of}{f'no {whats}: ' if whats else ''}{text}"
+        yield f"{of}{f'no {kinds}: ' if kinds else ''}{text}"
 
 
 def _significant(tests: dict[str, TimeTest] | LabelTest | None, name: str, k: int) -> str:
