@@ -81,6 +81,8 @@ def test_time_courses_of_distances_maps_and_several_models_are_refused(rng):
 def test_stretches_include_both_ends_whatever_the_rounding():
     times = np.arange(-20, 61) * 0.005  # 0.15 is 0.15000000000000002
     assert times[stretch(times, 0.05, 0.15, "x")][[0, -1]].tolist() == pytest.approx([0.05, 0.15])
+    for i, time in enumerate(times):  # as a person writes it
+        assert stretch(times, round(time, 3), round(time, 3), "x") == slice(i, i + 1)
     assert stretch(times, None, None, "x") == slice(0, 81)
     assert times[baseline_stretch(times, (None, 0))][-1] == 0.0
     with pytest.raises(ValueError, match="holds no sample"):

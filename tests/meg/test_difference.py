@@ -84,6 +84,25 @@ def test_subjects_in_another_order_are_still_paired(rng):
     np.testing.assert_array_equal(found.interval, expected.interval)
 
 
+def test_the_baseline_is_that_of_both_onsets(rng):
+    early = group_curves(rng, 8, sd=0.02)
+    late = shifted(early, 4)
+    found = latency_difference(late, early, times=TIMES, baseline=(-0.05, 0.05), method="longest-run", n_bootstrap=0)
+    rule = {"times": TIMES, "baseline": (-0.05, 0.05), "method": "longest-run", "n_bootstrap": 0}
+    assert (found.value_a, found.value_b) == (onset(late, **rule).value, onset(early, **rule).value)
+    assert found.value_b != onset(early, **{**rule, "baseline": (None, 0.0)}).value
+
+
+def test_intervals_of_different_people_are_as_wide_as_the_smaller_group_asks(rng):
+    small, large = group_curves(rng, 4, sd=0.02), group_curves(rng, 40, sd=0.02)
+    options = {"times": TIMES, "interpolate": True, "n_bootstrap": 4000, "rng": 0}
+    expanded, plain = (
+        np.diff(latency_difference(small, large, interval=interval, **options).interval)[0]
+        for interval in ("expanded", "percentile")
+    )
+    assert expanded > 1.2 * plain
+
+
 def test_groups_of_different_size_are_not_paired(rng):
     found = latency_difference(group_curves(rng, 9), group_curves(rng, 12), times=TIMES, rng=0)
     assert not found.paired

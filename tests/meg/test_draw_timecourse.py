@@ -69,6 +69,10 @@ def test_significance_onsets_and_peaks_are_drawn():
     rows = [line.get_ydata()[0] for line in ax.lines if line.get_linewidth() == 3.5]
     assert rows
     assert max(rows) < lowest  # below all curves
+    colours = {line.get_color(): line.get_ydata()[0] for line in ax.lines if line.get_linewidth() == 3.5}
+    assert len(set(colours.values())) == 2  # a row for each model, with the mark of its onset
+    marked = {line.get_color(): line.get_ydata()[0] for line in ax.lines if line.get_marker() == "^"}
+    assert marked == colours
     assert all(tick >= lowest - 0.1 for tick in ax.get_yticks())
 
 

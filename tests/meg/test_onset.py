@@ -161,6 +161,23 @@ def test_consecutive_samples_exceed_the_maximum_of_all_sign_flips(rng):
         assert np.isnan(onset(curves[:, 21:], times=TIMES[21:], baseline=(None, 0.01), **given).interval).all()
 
 
+@pytest.mark.parametrize("n_subjects", [8, 14])  # all sign patterns, and some of them
+def test_the_level_of_consecutive_samples_is_that_of_the_maximum_test(n_subjects):
+    n_levels = 0
+    for seed in range(12):
+        curves = group_curves(np.random.default_rng(seed), n_subjects, sd=0.05)[:, 20:60]
+        times, rules = TIMES[20:60], {"method": "consecutive", "k": 1, "n_bootstrap": 0, "rng": 0}
+        p = max_test(curves[:, 1:], times=times[1:], tail="greater", n_permutations=4096, rng=0).p_corrected
+        first = int(np.argmax(p <= 0.3))
+        if not 0.01 < p[first] <= 0.3:
+            continue
+        n_levels += 1
+        begins = [onset(curves, times=times, alpha=float(p[first] + change), **rules).value for change in (0, -1e-6)]
+        assert begins[0] == times[1:][first]
+        assert begins[1] != begins[0]
+    assert n_levels >= 5
+
+
 @pytest.mark.parametrize(("method", "fraction"), [("broken-line", 0.75), ("fraction-of-peak", 0.5)])
 def test_fractions_have_the_defaults_that_are_documented(method, fraction):
     curves = group_curves(np.random.default_rng(1), 6, sd=0.06)

@@ -43,6 +43,15 @@ def test_a_plateau_is_not_refined():
     assert flat.value == pytest.approx(0.15)  # the first of the highest samples, and its neighbours
 
 
+def test_the_highest_sample_at_the_edge_of_the_search_is_not_refined():
+    times = np.arange(-2, 9) * 0.05
+    curve = 3.0 - (times - 0.33) ** 2
+    with pytest.warns(RuntimeWarning, match="highest at the last sample searched"):
+        found = peak(curve, times=times, tmax=0.2, interpolate=True, n_bootstrap=0)
+    assert found.value == pytest.approx(0.2)
+    assert found.amplitude == pytest.approx(3.0 - 0.13**2)
+
+
 def test_the_search_begins_after_the_stimulus():
     curve = np.array([5.0, 9.0, 1.0, 2.0, 1.0])
     assert peak(curve, times=np.arange(-1, 4) * 0.1, n_bootstrap=0).value == pytest.approx(0.2)
