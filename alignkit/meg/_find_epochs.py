@@ -58,7 +58,7 @@ def find_epochs(
     FileNotFoundError
         No such folder, subject or epochs; the sentence names what there is.
     ValueError
-        Several files for one session, task and run, or entities that are no labels.
+        Several files for one session, task and run, several subjects of that number, or entities that are no labels.
     TypeError
         A folder that is no path.
 
@@ -85,9 +85,12 @@ def find_epochs(
     wanted["sub"] = _as_label("subject", "sub", subject)
     bases = _bases(folder, pipeline)
     everything = [(path, entities) for base in bases for path, entities in _epochs_of(base, wanted["sub"])]
+    if isinstance(subject, str):  # as it is written, where that is there
+        everything = [item for item in everything if item[1]["sub"] == wanted["sub"]] or everything
     found = [(path, entities) for path, entities in everything if _matches(entities, wanted)]
     if not found:
         raise FileNotFoundError(_nothing(folder, bases, wanted, everything))
+    _check_one_subject(wanted["sub"], found)
     _check_one_each(found)
     return [path for path, _ in sorted(found, key=lambda item: _order(item[1]))]
 
@@ -136,6 +139,13 @@ def _order(entities: Mapping[str, str]) -> list[tuple[int, str]]:
     return [(int(label), "") if label.isdigit() else (-1, label) for label in labels]
 
 
+def _check_one_subject(wanted: str, found: list[tuple[Path, dict[str, str]]]) -> None:
+    homes = sorted({entities["sub"] for _, entities in found})
+    if len(homes) > 1:
+        msg = f"subject {wanted!r} could be {join_names(f'sub-{home}' for home in homes)}, which are different people."
+        raise ValueError(msg)
+
+
 def _check_one_each(found: list[tuple[Path, dict[str, str]]]) -> None:
     seen: dict[tuple[str, ...], Path] = {}
     for path, entities in found:
@@ -143,7 +153,7 @@ def _check_one_each(found: list[tuple[Path, dict[str, str]]]) -> None:
         if key in seen:
             msg = (
                 f"{seen[key]} and {path} are epochs of the same session, task and run; choose with pipeline=, "
-                "processing= or description=."
+                "processing= or description=, or list the files yourself."
             )
             raise ValueError(msg)
         seen[key] = path

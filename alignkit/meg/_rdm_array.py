@@ -98,7 +98,8 @@ class SquareArray:
                 block = np.expand_dims(block, axis)
             else:
                 block = block.take(chosen[name] - chosen[name][0], axis=axis)
-        return block if block.dtype == np.float32 else block.astype(np.float64, copy=False)
+        single = block.dtype.kind == "f" and block.dtype.itemsize == 4  # of either byte order
+        return block.astype(np.float32 if single else np.float64, copy=False)
 
 
 def _span(positions: AnyArray) -> slice:

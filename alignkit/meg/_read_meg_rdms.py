@@ -240,7 +240,8 @@ def _as_numbers(source: SquareArray, axis: str, wanted: Any) -> AnyArray:
 def _in_memory(source: SquareArray, part: _Part, metric: str, dtype: str | None, progress: bool) -> RDM:
     n_items = source.sizes["item"]
     shape = (*(len(part.chosen[axis]) for axis in LEADING), n_items * (n_items - 1) // 2)
-    stored = np.dtype(dtype or ("float32" if source.data.dtype == np.float32 else "float64"))
+    single = source.data.dtype.kind == "f" and source.data.dtype.itemsize == 4
+    stored = np.dtype(dtype or ("float32" if single else "float64"))
     size = int(np.prod(shape, dtype=object)) * stored.itemsize
     if size > MAX_BYTES:
         msg = (
@@ -306,8 +307,20 @@ def _on_disk(
         for start, stop in _runs(~store.done):
             rest = {**part.chosen, "time": part.chosen["time"][start:stop]}
             for rows, block in _shown(source, rest, progress):
+                if store.n_decisions is not None:
+                    _check_counts(source, block)
                 store.write(start + rows.start, block[0, 0])
     return store
+
+
+def _check_counts(source: SquareArray, block: AnyArray) -> None:
+    """Raise where later times hold other accuracies than the first, which decided how all are stored."""
+    try:
+        as_counts("it", block, _THINGS_DECISIONS)
+    except ValueError as error:
+        reason = str(error).partition(";")[0]
+        msg = f"{source.path}: {reason} as at its first time; pass dtype='float32' and overwrite=True."
+        raise ValueError(msg) from error
 
 
 def _decisions(source: SquareArray, part: _Part, dtype: str | None) -> int | None:

@@ -56,6 +56,15 @@ def test_one_subject_is_not_another(dataset):
     assert names(find_epochs(dataset, subject=11)) == ["sub-11_task-main-epo.fif.gz"]
 
 
+def test_people_of_the_same_number(tmp_path):
+    make(tmp_path, "sub-1/sub-1_ses-01_epo.fif", "sub-01/sub-01_ses-02_epo.fif")
+    assert names(find_epochs(tmp_path, subject="01")) == ["sub-01_ses-02_epo.fif"]
+    assert names(find_epochs(tmp_path, subject="sub-1")) == ["sub-1_ses-01_epo.fif"]
+    for number in (1, "001"):
+        with pytest.raises(ValueError, match=r"could be 'sub-01', 'sub-1', which are different people"):
+            find_epochs(tmp_path, subject=number)
+
+
 def test_by_session_and_task(dataset):
     assert names(find_epochs(dataset, subject=1, session=2)) == ["sub-01_ses-02_task-main_epo.fif"]
     assert names(find_epochs(dataset, subject=1, session="ses-01", task="rest")) == ["sub-01_ses-01_task-rest_epo.fif"]

@@ -222,6 +222,24 @@ def test_a_store_of_other_accuracies(rng, tmp_path):
     assert store.n_decisions is None
 
 
+def test_accuracies_that_change_their_steps(rng, tmp_path):
+    full = squares(rng, 1, 7)
+    full[0, 5, 0, 1] = full[0, 5, 1, 0] = 0.123
+    path = write_v73(tmp_path / "a.mat", "mat", full.transpose(2, 3, 1, 0))
+    with pytest.raises(ValueError, match=r"a\.mat: it holds 0\.123, .*; pass dtype='float32' and overwrite=True"):
+        read_meg_rdms(path, times=(0, 1), labels=LABELS, out=tmp_path / "a.zarr")
+    store = read_meg_rdms(path, times=(0, 1), labels=LABELS, out=tmp_path / "a.zarr", dtype="float32", overwrite=True)
+    assert np.array_equal(store.read(0, 7), condensed(full[0]).astype(np.float32))
+
+
+def test_single_precision_of_the_other_byte_order(rng, tmp_path):
+    full = squares(rng, 2, 7).astype(">f4")
+    np.save(tmp_path / "a.npy", full)
+    rdm = read_meg_rdms(tmp_path / "a.npy", times=(0, 1))
+    assert rdm.values.dtype == np.float32
+    assert np.array_equal(rdm.values, condensed(full.astype(np.float32)))
+
+
 def test_a_store_holds_one_movie(rng, tmp_path):
     np.save(tmp_path / "a.npy", squares(rng, 3, 2, 7))
     with pytest.raises(ValueError, match=r"3 subjects and 2 sessions: choose one with subject= \(and session=\)"):
