@@ -35,6 +35,7 @@ Metric = Literal[
 ]
 Covariance = Literal["shared", "pairwise"]
 UNDECIDED = "conditions that no fold has trained and tested"
+_UNDECIDED_PAIRWISE = "conditions that no fold has trained with two trials and tested"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,10 +102,11 @@ def estimator_of(
         engine = Distances.of(metric, design, options, dtype)
         return Estimator(lambda x, whitening: Estimate(*engine(x, whitening)), cv=engine.options.cv)
     decode = _decoder(metric, design, covariance, ridge)
+    reason = UNDECIDED if covariance == "shared" else _UNDECIDED_PAIRWISE
 
     def compute(x: AnyArray, whitening: Whitening | None) -> Estimate:
         found = decode(x, whitening)
-        undefined = [Undefined(UNDECIDED, found.undefined, "pairs")] if found.undefined.any() else []
+        undefined = [Undefined(reason, found.undefined, "pairs")] if found.undefined.any() else []
         if found.counts is not None:
             return Estimate(found.counts, undefined, counted=True)
         return Estimate(found.as_dtype(dtype), undefined)

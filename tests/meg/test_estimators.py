@@ -46,3 +46,15 @@ def test_pairwise_decoding_does_not_depend_on_units(rng):
         for data in (x, np.float32(2.0**-43) * x)
     )
     np.testing.assert_array_equal(plain, tesla)
+
+
+def test_what_a_pair_lacks_is_said(rng):
+    x = rng.normal(size=(6, 4, 2))
+    options = {"by": list("abcabc"), "folds": [0, 0, 0, 1, 1, 1], "times": [0.0, 0.1], "metric": "decoding"}
+    assert np.isfinite(time_rdms(x, noise=None, **options).values).all()
+    with pytest.warns(RuntimeWarning, match="no fold has trained with two trials and tested: 'a', 'b', 'c'"):
+        assert np.isnan(time_rdms(x, covariance="pairwise", **options).values).all()
+    options |= {"by": list("abcabb")}
+    with pytest.warns(RuntimeWarning, match="no fold has trained and tested: 'c'"):
+        found = time_rdms(x, noise=None, **options).values
+    np.testing.assert_array_equal(np.isnan(found), [[False, True, True]] * 2)
