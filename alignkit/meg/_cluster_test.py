@@ -12,6 +12,7 @@ from alignkit._check import check_positive, counted
 from alignkit._typing import FloatArray, IntArray, RNGLike
 from alignkit.meg._flip_test import flip_test
 from alignkit.meg._neighbours import components, neighbour_lists, neighbours
+from alignkit.meg._read_curves import adjacency_of
 from alignkit.meg._sign_flips import Statistic, Tail, corrected_p
 from alignkit.meg._time_test import TimeTest
 
@@ -142,7 +143,7 @@ def cluster_test(
 
     Parameters
     ----------
-    curves : TimeCourse or array_like, shape (subjects, ..., times)
+    curves : TimeCourse, TemporalGeneralization, Searchlight or array_like, shape (subjects, ..., times)
         One curve per subject, or a map (times by times, channels by times). To compare two conditions or models, pass
         the subjects' differences.
     popmean : float
@@ -159,11 +160,12 @@ def cluster_test(
         the test is exact.
     adjacency : array_like or sparse matrix, shape (channels, channels), optional
         Which channels touch, for curves of shape (subjects, channels, times), as ``mne.channels.find_ch_adjacency``
-        gives it; or, of shape (cells, cells), which cells do. Otherwise neighbours along every axis touch.
+        gives it (a searchlight has its own); or, of shape (cells, cells), which cells do. Otherwise neighbours along
+        every axis touch.
     times : array_like, shape (times,), optional
         Seconds; a time course has its own.
     model : str or int, optional
-        Which model of a time course.
+        Which model of a time course or searchlight.
     alpha : float
         Level at which clusters are called significant.
     progress : bool
@@ -209,6 +211,7 @@ def cluster_test(
     >>> found.exact, float(found.p_cluster.min())
     (True, 0.0009765625)
     """
+    adjacency = adjacency_of(curves, adjacency)
     test = flip_test(
         curves,
         popmean=popmean,

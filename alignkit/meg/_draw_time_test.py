@@ -45,7 +45,8 @@ def _curve(result: TimeTest, ax: Axes) -> Axes:
 
 def _map(result: TimeTest, ax: Axes) -> Axes:
     name = result.dims[0]
-    rows = np.asarray(result.coords[name], dtype=np.float64)
+    places = np.asarray(result.coords[name])
+    rows = places.astype(np.float64) if places.dtype.kind in "fiu" else np.arange(float(len(places)))
     largest = float(np.nanmax(np.abs(result.statistic))) if np.isfinite(result.statistic).any() else 1.0
     image = ax.pcolormesh(
         result.times, rows, result.statistic, cmap="RdBu_r", vmin=-largest, vmax=largest, shading="nearest"

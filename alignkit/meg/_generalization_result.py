@@ -32,7 +32,7 @@ class TemporalGeneralization(Result):
     mean : ndarray, shape (train_time, test_time)
         Mean over participants.
     interval : ndarray, shape (2, train_time, test_time)
-        Percentile interval of that mean, by bootstrap over participants; NaN where it was not computed.
+        Interval of that mean (expanded percentiles), by bootstrap over participants; NaN where it was not computed.
     pairs : ndarray, shape (subject, train_time, test_time, pair), or None
         The same for every pair of conditions, where these were kept.
     train_times, test_times : ndarray
@@ -161,8 +161,8 @@ class TemporalGeneralization(Result):
         if not self.n_bootstrap:
             return self.methods
         return (
-            f"{self.methods} Values were averaged over {self.n_subjects} participants ({self.confidence:.0%} intervals "
-            f"by bootstrap over participants, {self.n_bootstrap:,} resamples)."
+            f"{self.methods} Values were averaged over {self.n_subjects} participants ({self.confidence:.0%} expanded "
+            f"percentile intervals (Hesterberg, 2015) by bootstrap over participants, {self.n_bootstrap:,} resamples)."
         )
 
     def plot(self, ax: Axes | None = None, *, subject: str | None = None, significance: object = None) -> Axes:

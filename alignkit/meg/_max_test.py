@@ -80,7 +80,7 @@ def max_test(
 
     Parameters
     ----------
-    curves : TimeCourse or array_like, shape (subjects, ..., times)
+    curves : TimeCourse, TemporalGeneralization, Searchlight or array_like, shape (subjects, ..., times)
         One curve per subject, or a map. To compare two conditions or models, pass the subjects' differences.
     popmean : float
         Value tested against (0.5 for accuracies of two classes).

@@ -87,7 +87,7 @@ def rdm_generalization(
     n_bootstrap : int
         Resamples of participants for the interval of the mean; 0 for none.
     confidence : float
-        Level of the percentile interval.
+        Level of the interval (expanded percentiles; Hesterberg, 2015).
     memory : int or str
         Memory to work in. RDMs of all times that do not fit are ranked again for every stretch of times that does.
     progress : bool

@@ -1,4 +1,4 @@
-"""Curves of participants, however they come: as an array, or as one model's in a time course."""
+"""Curves of participants, however they come: as an array, as one model's in a time course, or as maps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 
 from alignkit._check import as_float_array, join_names, shown
 from alignkit._typing import BoolArray, FloatArray
+from alignkit.meg._generalization_result import TemporalGeneralization
+from alignkit.meg._searchlight_result import Searchlight
 from alignkit.meg._timecourse_result import TimeCourse
 from alignkit.rsa._nan import report_all
 
@@ -65,25 +67,56 @@ def read_curves(
         Values that are not real numbers.
     """
     subjects: tuple[str, ...] | None = None
-    if isinstance(curves, TimeCourse):
+    if isinstance(curves, TimeCourse | TemporalGeneralization | Searchlight):
         if times is not None:
             msg = "times come with a time course; leave out times=."
             raise ValueError(msg)
-        if curves.quantity == "distance" and popmean == 0:
-            msg = (
-                f"curves hold distances ({curves.method}), which are above 0 where there is nothing, too; pass the "
-                "subjects' differences between two models, as an array with times=."
-            )
-            raise ValueError(msg)
-        dims, times, subjects = curves.dims[2:], curves.times, curves.subjects
-        coords = {} if curves.model_times is None else {"model_time": curves.model_times.tolist()}
-        values = curves.curves(model)
+        _check_level(curves, popmean)
+        values, dims, coords, times = _from_result(curves, model)
+        subjects = curves.subjects
     else:
         values, dims, coords = _from_array(curves, model, channels=channels)
     _check(values, subjects := subjects or tuple(f"subject {i}" for i in range(1, len(values) + 1)))
     at = _times(times, values.shape[-1])
     rows = values.reshape(len(values), -1) - float(popmean)
     return Curves(rows, values.shape[1:], dims, coords, at, subjects)
+
+
+def adjacency_of(curves: object, adjacency: object) -> object:
+    """Return which channels touch: what is given, or what a searchlight knows."""
+    return curves.adjacency if adjacency is None and isinstance(curves, Searchlight) else adjacency
+
+
+def _check_level(curves: TimeCourse | TemporalGeneralization | Searchlight, popmean: float) -> None:
+    """Raise where the value tested against cannot be meant."""
+    if isinstance(curves, TemporalGeneralization):
+        if curves.chance != 0 and popmean == 0:
+            msg = f"chance is {curves.chance:g} for {curves.quantity}; pass popmean={curves.chance:g}."
+            raise ValueError(msg)
+        distances, method = curves.reference != "" and curves.quantity.endswith(" distance"), curves.quantity
+    else:
+        distances, method = curves.quantity == "distance", curves.method
+    if distances and popmean == 0:
+        msg = (
+            f"curves hold distances ({method}), which are above 0 where there is nothing, too; pass the "
+            "subjects' differences between two models, as an array with times=."
+        )
+        raise ValueError(msg)
+
+
+def _from_result(
+    curves: TimeCourse | TemporalGeneralization | Searchlight, model: str | int | None
+) -> tuple[FloatArray, tuple[str, ...], dict[str, list[Any]], FloatArray]:
+    """Return values of one model (subject, ..., time), names and places of the axes, and times."""
+    if isinstance(curves, Searchlight):
+        return curves.curves(model), ("sensor", "time"), {"sensor": list(curves.sensors.names)}, curves.times  # type: ignore[arg-type]
+    if isinstance(curves, TemporalGeneralization):
+        if model is not None:
+            msg = f"model={model!r} names a model of a time course; a generalization has none."
+            raise ValueError(msg)
+        return curves.values, ("train_time", "time"), {"train_time": curves.train_times.tolist()}, curves.test_times
+    coords = {} if curves.model_times is None else {"model_time": curves.model_times.tolist()}
+    return curves.curves(model), curves.dims[2:], coords, curves.times
 
 
 def _from_array(

@@ -109,7 +109,7 @@ def searchlight(
     n_bootstrap : int
         Resamples of participants for the interval of the mean; 0 for none.
     confidence : float
-        Level of the percentile interval.
+        Level of the interval (expanded percentiles; Hesterberg, 2015).
     memory : int or str
         Bytes to work in; data that take more are read once for every group of sensors that fits.
     progress : bool
@@ -121,7 +121,7 @@ def searchlight(
     -------
     Searchlight
         Maps of models over sensors and times, with ``plot_topomap()``, ``to_evoked()``, and ``adjacency`` for tests:
-        ``cluster_test(result.curves("model"), adjacency=result.adjacency, times=result.times)``.
+        ``cluster_test(result, model="model")`` uses it.
 
     Raises
     ------

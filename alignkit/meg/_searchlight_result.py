@@ -34,7 +34,7 @@ class Searchlight(Result):
     mean : ndarray, shape (model, sensor, time)
         Mean over participants.
     interval : ndarray, shape (2, model, sensor, time)
-        Percentile interval of that mean, by bootstrap over participants; NaN where it was not computed.
+        Interval of that mean (expanded percentiles), by bootstrap over participants; NaN where it was not computed.
     times : ndarray, shape (time,)
         Seconds.
     models, subjects : tuple of str
@@ -204,7 +204,8 @@ class Searchlight(Result):
             return self.methods
         return (
             f"{self.methods} Similarities were averaged over {self.n_subjects} participants ({self.confidence:.0%} "
-            f"intervals by bootstrap over participants, {self.n_bootstrap:,} resamples)."
+            f"expanded percentile intervals (Hesterberg, 2015) by bootstrap over participants, {self.n_bootstrap:,} "
+            "resamples)."
         )
 
     def plot(self, ax: Axes | None = None, *, model: str | None = None) -> Axes:

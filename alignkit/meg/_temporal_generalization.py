@@ -111,7 +111,7 @@ def temporal_generalization(
     n_bootstrap : int
         Resamples of participants for the interval of the mean; 0 for none.
     confidence : float
-        Level of the percentile interval.
+        Level of the interval (expanded percentiles; Hesterberg, 2015).
     memory : int or str
         Bytes to work in, besides what is returned.
     progress : bool
@@ -123,7 +123,7 @@ def temporal_generalization(
     -------
     TemporalGeneralization
         A matrix of training by test times for each participant. Tests over time (:func:`cluster_test`,
-        :func:`max_test`, :func:`tfce_test`) take its ``values``, against ``popmean=result.chance``.
+        :func:`max_test`, :func:`tfce_test`) take it, against ``popmean=result.chance``.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from alignkit._check import check_not_negative, check_positive
 from alignkit._typing import FloatArray, RNGLike
 from alignkit.meg._flip_test import flip_test
 from alignkit.meg._neighbours import neighbour_lists, neighbours
+from alignkit.meg._read_curves import adjacency_of
 from alignkit.meg._sign_flips import Statistic, Tail, corrected_p
 from alignkit.meg._time_test import TimeTest
 
@@ -116,7 +117,7 @@ def tfce_test(
 
     Parameters
     ----------
-    curves : TimeCourse or array_like, shape (subjects, ..., times)
+    curves : TimeCourse, TemporalGeneralization, Searchlight or array_like, shape (subjects, ..., times)
         One curve per subject, or a map (times by times, channels by times). To compare two conditions or models, pass
         the subjects' differences.
     popmean : float
@@ -133,11 +134,12 @@ def tfce_test(
         Random sign flips; where there are no more patterns (two-sided half of 2 ** subjects), each is taken once and
         the test is exact.
     adjacency : array_like or sparse matrix, shape (channels, channels), optional
-        Which channels touch, as for :func:`cluster_test`; otherwise neighbours along every axis do.
+        Which channels touch, as for :func:`cluster_test` (a searchlight has its own); otherwise neighbours
+        along every axis do.
     times : array_like, shape (times,), optional
         Seconds; a time course has its own.
     model : str or int, optional
-        Which model of a time course.
+        Which model of a time course or searchlight.
     alpha : float
         Level at which times are called significant.
     progress : bool
@@ -183,6 +185,7 @@ def tfce_test(
         check_not_negative("h_power", h_power),
         None if step is None else check_positive("step", step),
     )
+    adjacency = adjacency_of(curves, adjacency)
     test = flip_test(
         curves,
         popmean=popmean,

@@ -8,7 +8,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from threadpoolctl import threadpool_limits
 
-from alignkit.meg import Searchlight, cluster_test, searchlight, time_rdms, timecourse
+from alignkit.meg import Searchlight, cluster_test, searchlight, tfce_test, time_rdms, timecourse
 from alignkit.rsa import RDM
 
 TIMES = np.arange(-2, 4) / 10
@@ -127,7 +127,12 @@ def test_the_planted_sensors_are_found_in_a_group(epochs, rng):
     assert found.mean[0, 2:5, 3:].min() > found.mean[0, 0].max()
     np.testing.assert_array_equal(run(people["p3"], method="pearson").similarity[:, 0], found.similarity[:, 3])
     assert np.isfinite(found.interval).all()
-    test = cluster_test(found.curves(), adjacency=found.adjacency, times=found.times, tail="greater", rng=0)
+    test = cluster_test(found, tail="greater", rng=0)
+    given = cluster_test(found.curves(), adjacency=found.adjacency, times=found.times, tail="greater", rng=0)
+    np.testing.assert_array_equal(test.p_corrected, given.p_corrected)
+    assert test.dims == ("sensor", "time")
+    assert tfce_test(found, tail="greater", rng=0).significant[3, 4]
+    pytest.importorskip("matplotlib.pyplot").close(test.plot().figure)
     inside = test.significant
     assert inside[2:5, 3:].all()
     assert not inside[:, :2].any()

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from alignkit.meg import RDMStore, TemporalGeneralization, cluster_test, temporal_generalization, time_rdms
+from alignkit.meg import RDMStore, TemporalGeneralization, cluster_test, max_test, temporal_generalization, time_rdms
 from alignkit.rsa import RDM
 
 N_TRIALS, TIMES = 36, np.arange(-2, 4) / 10
@@ -81,7 +81,15 @@ def test_participants_by_name_are_averaged_and_tested(epochs, rng):
     np.testing.assert_array_equal(found.values[2], one.values[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        test = cluster_test(found.values, popmean=found.chance, times=found.test_times, tail="greater")
+        test = cluster_test(found, popmean=found.chance, tail="greater")
+        given = cluster_test(found.values, popmean=0.5, times=found.test_times, tail="greater")
+        assert max_test(found, popmean=0.5, tail="greater").significant[5, 5]
+    np.testing.assert_array_equal(test.p_corrected, given.p_corrected)
+    assert test.dims == ("train_time", "time")
+    with pytest.raises(ValueError, match=r"pass popmean=0\.5"):
+        cluster_test(found)
+    with pytest.raises(ValueError, match="a generalization has none"):
+        cluster_test(found, popmean=0.5, model="cat")
     assert test.significant[4, 4]
     assert "6 participants" in found.methods_text()
 
