@@ -247,6 +247,9 @@ def _phrases(config: MegRdmsConfig) -> dict[str, str]:
     return {
         **{f"data {verb} ": f"{_names(config.epochs)} {verb} " for verb in ("must hold", "holds", "has")},
         "data names the same": "--epochs names the same",
+        "item(s); at least 3 are needed.": (
+            "condition(s); at least 3 are needed (--by names the column that tells them apart)."
+        ),
         "lie after tmax": "lie after --tmax",
     }
 

@@ -200,7 +200,7 @@ def test_another_computation_is_refused_or_replaced(run, things):
         (("--baseline", "0"), "--baseline takes two times in seconds (none: the first or the last sample); got 1."),
         (("--baseline", "a", "b"), "--baseline takes two times in seconds"),
         (("--picks", "eeg"), "--picks eeg "),
-        (("--query", "things_category_nr == 1"), "preprocessed_P1-epo.fif has 1 item(s); at least 3 are needed."),
+        (("--query", "things_category_nr == 1"), "has 1 condition(s); at least 3 are needed (--by names"),
         (("--query", "foo == 1"), "--query 'foo == 1' cannot be evaluated on the metadata"),
         (("--query", "image_nr < 0"), "--query 'image_nr < 0' keeps none of the"),
         (
