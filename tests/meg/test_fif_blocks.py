@@ -143,3 +143,11 @@ def test_a_file_that_shrinks_while_it_is_read_is_noticed(tmp_path):
     os.truncate(path, 10_000)
     with pytest.raises(ValueError, match="ended while it was read"):
         list(source.blocks(np.arange(24), 0, 31, 1))
+
+
+def test_epochs_in_any_order_are_those_of_mne(tmp_path):
+    epochs = opened(save(make_epochs(), tmp_path / "a-epo.fif", parts=2))
+    order = np.random.default_rng(0).permutation(24)
+    got, source = read_all(epochs[order], np.arange(8))
+    assert (np.diff(source.rows) < 0).any()
+    np.testing.assert_array_equal(got, epochs.get_data(verbose="error")[order])

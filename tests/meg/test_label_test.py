@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -220,3 +222,24 @@ def test_too_few_permutations_are_said_to_be_too_few(rng):
     assert "impossible" in repr(found)
     with pytest.warns(RuntimeWarning, match="n_permutations=10"):
         label_test(*movies(rng), n_permutations=10)
+
+
+@pytest.mark.parametrize("n_permutations", [150, 720])
+def test_similarities_that_are_high_for_any_labels_are_taken_from_their_own_mean(rng, n_permutations):
+    # the cosine of two RDMs is far above 0, and differs between times for reasons that have nothing to do with labels
+    model, people = movies(rng, 1, 5, 6, 0.6)
+    lifted = RDM(people.values + np.arange(5)[:, None], people.labels, dims=people.dims, coords=people.coords)
+    found = label_test(model, lifted, method="cosine", n_permutations=n_permutations, rng=3)
+    child = np.random.default_rng(3).spawn(1)[0]
+    exact = n_permutations == 720
+    orders = itertools.permutations(range(6)) if exact else (child.permutation(6) for _ in range(150))
+
+    def cosine(a, b):
+        return (a @ b / np.linalg.norm(a) / np.linalg.norm(b),)
+
+    null = loop(model.values, lifted.values[0], list(orders), cosine)
+    own = loop(model.values, lifted.values[0], [np.arange(6)], cosine)
+    everything = null if exact else np.vstack([null, own])
+    null, own = ((one - everything.mean(axis=0)) / everything.std(axis=0) for one in (null, own[0]))
+    count = (null.max(axis=1)[:, None] >= own - 1e-9).sum(axis=0)
+    assert_allclose(found.p_corrected[0, 0], count / 720 if exact else (count + 1) / 151)

@@ -86,3 +86,15 @@ def test_result_comes_back(rng, tmp_path):
     assert "Nichols and Holmes" in found.methods_text()
     found.save(tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_text().startswith("time,statistic,p,p_corrected")
+
+
+@pytest.mark.parametrize("tail", ["two-sided", "greater"])
+def test_sums_that_only_rounding_tells_apart_are_ties(tail):
+    # .1 + .2 is as much as .3, and to the computer it is not
+    tenths = np.random.default_rng(0).integers(-9, 10, size=(7, 60))
+    found = max_test(tenths / 10, tail=tail, statistic="mean")
+    sums = np.array(
+        [reference.directed(float(s), tail) for signs in reference.flips(7, "greater") for s in signs @ tenths]
+    )
+    own = [reference.directed(float(s), tail) for s in tenths.sum(axis=0)]
+    assert_allclose(found.p, np.mean(sums.reshape(-1, 60) >= own, axis=0))

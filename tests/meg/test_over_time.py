@@ -45,3 +45,19 @@ def test_errors_come_through(slices):
 def test_too_little_memory_is_refused(slices):
     with pytest.raises(ValueError, match=r"4 items of 2 participant\(s\) take .* GB at a time"):
         next(over_time(slices, len, ordered=True, n_bytes=100, progress=False, title=""))
+
+
+@pytest.mark.parametrize(("n_bytes", "most"), [(48 * 24, 1), (2 * 48 * 24 + 1, 2), (10**9, 4)])
+def test_no_more_stretches_are_held_than_the_memory_takes(n_bytes, most, slices, monkeypatch):
+    monkeypatch.setattr(_over_time, "_BLOCK", 24)
+    monkeypatch.setattr(_over_time, "n_threads", lambda: 1)
+    together = []
+
+    def each(function, tasks):
+        together.append(len(tasks))
+        return [function(task) for task in tasks]
+
+    monkeypatch.setattr(_over_time, "each", each)
+    list(over_time(slices, len, ordered=False, n_bytes=n_bytes, progress=False, title=""))
+    assert max(together) == most
+    assert sum(together) == 6

@@ -74,3 +74,10 @@ def test_averages_have_the_rank_of_their_info(shared_data):
     assert ranks(evokeds) == {"meg": 303, "eeg": 59}
     assert ranks(evokeds, picks="grad") == {"grad": 204}
     assert ranks(evokeds, picks="mag") == {"mag": 99}  # its projectors are of magnetometers
+
+
+@pytest.mark.parametrize(("share", "rank"), [(1e-3, 12), (1e-8, 11)])
+def test_what_is_small_counts_and_what_is_rounding_does_not(rng, share, rank):
+    noise = rng.standard_normal((60, 12, 20))
+    noise[:, 0] = noise[:, 1:].mean(axis=1) + share * noise[:, 0]
+    assert array_ranks(noise) == {"misc": rank}

@@ -75,3 +75,10 @@ def test_a_gap_in_the_baseline_alone_is_said_to_be_there(rng):
     data[2, 1, 0] = np.nan
     with pytest.raises(ValueError, match="first in channel 'EEG 1' of trial 2 in the baseline; leave out"):
         reading(data, first=5, baseline=(0, 3))(0, 2)
+
+
+def test_the_baseline_of_single_precision_is_a_mean_of_double(rng):
+    data = (1e4 + rng.standard_normal((2, 3, 5000))).astype(np.float32)
+    got = reading(data, baseline=(0, 5000))(0, 1)
+    expected = data[:, :, 0] - data.mean(axis=2, dtype=np.float64).astype(np.float32)
+    np.testing.assert_array_equal(got[0], expected)

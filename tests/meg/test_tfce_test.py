@@ -115,3 +115,14 @@ def test_result_comes_back(rng, tmp_path):
 def test_options_that_do_not_fit_are_refused(rng, options):
     with pytest.raises((ValueError, TypeError), match="must be"):
         tfce_test(rng.normal(size=(8, 20)), **options)
+
+
+def test_flips_that_leave_no_variance_support_one_another():
+    # flipping the second subject makes both samples constant: two infinite values side by side
+    x = np.array([[1.0, 2.0, 0.3], [-1.0, -2.0, 0.1], [1.0, 2.0, -0.2], [1.0, 2.0, 0.4]])
+    found = tfce_test(x, tail="greater", alpha=0.5)
+    null = [reference.t_values(x[:, 2:] * s[:, None]) for s in reference.flips(4, "greater")]
+    assert len(null) == found.n_permutations == 16
+    assert np.isinf(found.null).sum() == 1
+    assert not np.isnan(found.null).any()
+    assert (found.p_corrected >= 1 / 16).all()

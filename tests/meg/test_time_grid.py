@@ -92,3 +92,10 @@ def test_aliasing_is_told_and_only_where_it_is():
         RuntimeWarning, match=r"decim=20 leaves 60 Hz of data filtered below 40 Hz: what lies above 30 Hz"
     ):
         warn_of_aliasing(1200, 40.0, 20, stacklevel=2)
+
+
+def test_both_ends_are_kept_however_they_were_computed():
+    times = np.arange(40) * 0.1 - 1.3  # none of them is a decimal number
+    for first, last in ((0, 39), (7, 30), (13, 14), (3, 3)):
+        made = grid(times, tmin=round(times[first], 3), tmax=round(times[last], 3))
+        np.testing.assert_array_equal(made.times, times[first : last + 1])
