@@ -61,6 +61,9 @@ def rdm_generalization(
     Patterns may change while distances between them stay: decoders then fail across times
     (:func:`temporal_generalization`) where RDMs agree.
 
+    Distances within the data are larger between conditions with fewer trials, at all times and in everybody: such RDMs
+    agree before anything is shown. Those between folds (crossnobis) do not.
+
     Parameters
     ----------
     rdms : RDM, RDMStore, array_like, path, or a sequence or mapping of them
