@@ -64,8 +64,8 @@ def read_things_meg(
     FileNotFoundError
         No such file, or one of its other parts or its metadata is missing.
     ValueError
-        A later part of a split file, metadata that lacks columns or does not fit, trials missing from a file that
-        must be complete, or none of the type asked for.
+        A later part of a split file, metadata that lacks columns or does not fit (a table of another participant),
+        trials missing from a file that must be complete, or none of the type asked for.
     TypeError
         A path that is none.
     ImportError
@@ -96,13 +96,14 @@ def read_things_meg(
 
 def _chosen(path: Path, trial_type: TrialType, attributes: PathLike | None, complete: bool | None) -> mne.Epochs:
     (epochs,) = _one(path, open_files([path], level="warning"))
-    if epochs.metadata is None or attributes is not None:
+    own = epochs.metadata is not None and attributes is None
+    if not own:
         epochs.metadata = _attributes(path, attributes, len(epochs.events))
     _check_columns(path, epochs.metadata)
     kinds = epochs.metadata["trial_type"].astype(str).str.strip().to_numpy()
     caught = (kinds == "catch") | (epochs.events[:, 2] == _CATCH_CODE)
     _check_counts(path, kinds, epochs.metadata, complete)
-    _check_codes(path, epochs, caught)
+    _check_codes(path, epochs, caught, own=own)
     wanted = ~caught if trial_type == "all" else ~caught & (kinds == trial_type)
     if not wanted.any():
         msg = f"{path} holds no {trial_type} trials; its trial_type is {join_names(sorted(set(kinds)))}."
@@ -175,14 +176,20 @@ def _unequal(path: Path, counts: dict[str, int]) -> str:
     return f"{path} holds {there} trials, where THINGS-MEG has {should}."
 
 
-def _check_codes(path: Path, epochs: Any, caught: BoolArray) -> None:
-    """Warn where events say other images than the metadata, which is believed."""
+def _check_codes(path: Path, epochs: Any, caught: BoolArray, *, own: bool) -> None:
+    """Warn where events say other images than the metadata, which is believed unless it is a table of others."""
     if "things_image_nr" not in epochs.metadata.columns:
         return
     import pandas as pd
 
     numbers = pd.to_numeric(epochs.metadata["things_image_nr"], errors="coerce").to_numpy(dtype=np.float64)
     wrong = int(((numbers != epochs.events[:, 2]) & ~caught).sum())
+    if not own and 2 * wrong > (~caught).sum():
+        msg = (
+            f"{path}: {wrong:,} of {int((~caught).sum()):,} event codes are not the things_image_nr of the table of "
+            "attributes; it belongs to another participant."
+        )
+        raise ValueError(msg)
     if wrong:
         warnings.warn(
             f"{path}: {wrong:,} of {int((~caught).sum()):,} event codes are not the trial's things_image_nr; the "

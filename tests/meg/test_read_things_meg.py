@@ -119,6 +119,15 @@ def test_a_table_of_other_epochs(tmp_path):
         read_things_meg(bare, attributes=tmp_path / "no.csv")
 
 
+def test_a_table_of_another_participant(tmp_path, rng):
+    bare = save(tmp_path / "preprocessed_P3-epo.fif")
+    other = table()
+    shuffled = [rng.permutation(rows) for _, rows in other.groupby("session_nr").groups.items()]
+    other.iloc[np.concatenate(shuffled)].to_csv(tmp_path / "sample_attributes_P3.csv", index=False)
+    with pytest.raises(ValueError, match=r"event codes are not the things_image_nr .* belongs to another participant"):
+        read_things_meg(bare)
+
+
 def test_epochs_by_another_name_need_their_table_named(tmp_path):
     bare = save(tmp_path / "mine-epo.fif")
     table().to_csv(tmp_path / "sample_attributes_P1.csv", index=False)
