@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignkit._check import counted, join_names, shown
+from alignkit._check import check_n_items, counted, join_names, shown
 from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.meg._rdm_store import RDMStore
 from alignkit.rsa._align import OnMismatch, as_rdm
@@ -103,7 +103,7 @@ def as_sources(data: object) -> list[Source]:
     Raises
     ------
     ValueError
-        Axes other than participants and time, stores that are not finished, or nothing at all.
+        Axes other than participants and time, stores that are not finished, the same twice, or nothing at all.
     TypeError
         Something else than RDMs.
     """
@@ -116,7 +116,20 @@ def as_sources(data: object) -> list[Source]:
     if not found:
         msg = "data is empty; give the RDMs over time of at least one participant."
         raise ValueError(msg)
+    given = data.values() if isinstance(data, Mapping) else data
+    places = [_place(one) for one in given] if len(found) > 1 else []  # type: ignore[attr-defined]
+    for position, place in enumerate(places):
+        if place in places[:position]:
+            first = found[places.index(place)].called
+            msg = f"{found[position].called} and {first} are the same RDMs; a participant would count twice."
+            raise ValueError(msg)
     return found
+
+
+def _place(x: object) -> object:
+    """Return what is the same for two that are the same: the place of a file or store, or the object itself."""
+    path = x.path if isinstance(x, RDMStore) else x
+    return Path(path).resolve() if isinstance(path, str | os.PathLike) else id(x)
 
 
 def is_several(x: object) -> bool:
@@ -127,7 +140,13 @@ def is_several(x: object) -> bool:
 
 
 def opened(called: str, x: object) -> RDM | RDMStore:
-    """Return an RDM or a store, whether it came as one, as a path or as an array."""
+    """Return an RDM or a store of three items at least, whether it came as one, as a path or as an array."""
+    found = _opened(called, x)
+    check_n_items(str(x) if isinstance(x, str | os.PathLike) else called, found.n_items)
+    return found
+
+
+def _opened(called: str, x: object) -> RDM | RDMStore:
     if isinstance(x, RDMStore):
         return x
     if not isinstance(x, str | os.PathLike):

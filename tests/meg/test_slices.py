@@ -84,7 +84,8 @@ def test_names_come_from_coordinates_keys_and_files(values, tmp_path):
     assert slices(values[0]).subjects == ("subject",)
     assert slices({"x": movie(values[0]), "y": first}).subjects == ("x", "y")
     assert slices([first, tmp_path / "p2.npz"]).subjects == ("p1", "p2")
-    assert slices([first, first]).subjects == ("subject 1", "subject 2")
+    (tmp_path / "other").mkdir()
+    assert slices([first, store(tmp_path / "other" / "p1.zarr", values[1])]).subjects == ("subject 1", "subject 2")
     assert slices([movie(values[0]), movie(values[1])]).subjects == ("subject 1", "subject 2")
 
 
@@ -168,3 +169,11 @@ def test_a_damaged_store_is_refused(values, tmp_path):
     (tmp_path / "p.zarr" / "zarr.json").write_text("{")
     with pytest.raises(ValueError, match=r"p\.zarr"):
         slices(tmp_path / "p.zarr")
+
+
+def test_the_same_rdms_are_not_two_participants(values, tmp_path):
+    first, path, one = store(tmp_path / "p1.zarr", values[0]), tmp_path / "p1.zarr", movie(values[1])
+    for twice in ([first, first], [path, first], {"x": one, "y": one}, [str(path), one, tmp_path / "." / "p1.zarr"]):
+        with pytest.raises(ValueError, match="are the same RDMs; a participant would count twice"):
+            slices(twice)
+    assert slices([one, movie(values[1])]).n_subjects == 2
