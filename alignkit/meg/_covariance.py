@@ -10,7 +10,7 @@ need besides, the fourth moments, follows from the products of each trial with t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,9 @@ import numpy as np
 from alignkit._check import join_names
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.meg._trials import Design
+
+#: Trials (or cells) that are gathered at once.
+_TOGETHER = 256
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +102,7 @@ class Covariances:
 
 
 def covariances_at(
-    x: AnyArray, plan: ResidualPlan, *, shrinkage: str | float, rank: int, types: Sequence[IntArray]
+    x: AnyArray, plan: ResidualPlan, *, shrinkage: str | float, rank: int, types: Sequence[IntArray], dtype: Any = None
 ) -> Covariances:
     r"""Return the noise covariance of every set of trials at one time.
 
@@ -109,7 +112,7 @@ def covariances_at(
     Parameters
     ----------
     x : ndarray, shape (trials, channels)
-        At one time; products are taken in its precision and summed over folds in float64.
+        At one time.
     plan : ResidualPlan
     shrinkage : {"ledoit-wolf", "none"} or float
         ``"ledoit-wolf"`` takes the weight that scikit-learn's ``LedoitWolf(assume_centered=True)`` gives the residuals,
@@ -119,13 +122,14 @@ def covariances_at(
         Independent channels.
     types : sequence of ndarray of int
         Positions of the channels of each type.
+    dtype : dtype, optional
+        Precision of the products, which are summed over folds in float64; by default that of ``x``.
 
     Returns
     -------
     Covariances
     """
-    e = x[plan.order]
-    e -= (plan.means @ e)[plan.condition].astype(e.dtype, copy=False)
+    e = _residuals(x, plan, x.dtype if dtype is None else dtype)
     sums = e if plan.cells is None else (plan.cells @ e).astype(e.dtype, copy=False)
     scatter = _scatter(e, sums, plan)
     level = np.stack([np.einsum("kii->ki", scatter)[:, of].mean(axis=1) for of in types], axis=1)
@@ -148,6 +152,18 @@ def covariances_at(
     diagonal = np.einsum("kii->ki", matrices)
     diagonal += (weights * trace / rank)[:, None] * scale**2
     return Covariances(matrices, weights)
+
+
+def _residuals(x: AnyArray, plan: ResidualPlan, dtype: Any) -> AnyArray:
+    """Return the trials less the means of their conditions, in the order of the plan."""
+    e = np.empty(x.shape, dtype=dtype)
+    blocks = [slice(start, start + _TOGETHER) for start in range(0, len(e), _TOGETHER)]
+    for rows in blocks:
+        e[rows] = x[plan.order[rows]]
+    means = (plan.means @ e).astype(dtype, copy=False)
+    for rows in blocks:
+        e[rows] -= means[plan.condition[rows]]
+    return e
 
 
 def _check_dof(dof: IntArray, folds: tuple[str, ...]) -> None:
@@ -245,12 +261,21 @@ def _products(e: AnyArray, sums: AnyArray, plan: ResidualPlan) -> tuple[FloatArr
     of_sums = np.zeros(plan.share.shape)
     if plan.n_sets == 1:
         return squares, products, of_sums
-    sums = np.concatenate([sums, np.zeros_like(sums[:1])])
-    lengths = np.einsum("ij,ij->i", sums, sums)
-    for rows, cells in plan.groups:
-        products[rows] = e[rows] @ sums[cells].swapaxes(-1, -2)
+    lengths = np.append(np.einsum("ij,ij->i", sums, sums), 0.0)
+    for rows, cells in _pieces(plan.groups):
+        there = cells < len(sums)
+        others = sums[np.where(there, cells, 0)]
+        products[rows] = (e[rows] @ others.swapaxes(-1, -2)) * there[:, None]
         of_sums[rows] = lengths[cells][:, None, :]
     return squares, products, of_sums
+
+
+def _pieces(groups: tuple[tuple[IntArray, IntArray], ...]) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield a few conditions at a time: what is gathered of them stays in the cache."""
+    for rows, cells in groups:
+        step = max(1, _TOGETHER // max(rows.shape[1], cells.shape[1]))
+        for start in range(0, len(rows), step):
+            yield rows[start : start + step], cells[start : start + step]
 
 
 def _ledoit_wolf(scatter: FloatArray, fourth: FloatArray, plan: ResidualPlan, rank: int) -> FloatArray:

@@ -90,8 +90,9 @@ class EstimatedNoise:
 
     def _estimate(self, x: AnyArray) -> list[Covariances]:
         def at(time: AnyArray) -> Covariances:
-            values = time.astype(self.dtype, copy=False)
-            return covariances_at(values, self.plan, shrinkage=self.shrinkage, rank=self.rank, types=self.types)
+            return covariances_at(
+                time, self.plan, shrinkage=self.shrinkage, rank=self.rank, types=self.types, dtype=self.dtype
+            )
 
         found = each(at, list(x))
         weights = np.concatenate([one.weights for one in found])
