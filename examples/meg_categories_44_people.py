@@ -150,7 +150,7 @@ print("largest at", ", ".join(f"{channels[i]} ({by_channel[i]:.2f})" for i in or
 
 body, rest, blue = "#D55E00", "#009E73", "#0072B2"
 figure = plt.figure(figsize=(8.6, 8.2), layout="constrained")
-top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.05))
+top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
 axes = top.subplots(2, 2, width_ratios=(1.9, 1), sharex="col")
 
 ax = axes[0, 0]
@@ -190,12 +190,12 @@ image, _ = mne.viz.plot_topomap(by_channel, info, axes=ax, cmap="viridis", vlim=
 ax.set_title(f"each electrode, {1000 * peak_time:.0f} ms", fontsize=10)
 top.colorbar(image, ax=ax, label="distance across people (units²)", shrink=0.6, location="bottom")
 
-axes = bottom.subplots(1, 2, sharey=True)
+axes = bottom.subplots(1, 2)
 for ax, (metric, course) in zip(axes, courses.items(), strict=True):
     course.plot(ax, significance=tests[metric])
     ax.set_title(f"within people: {metric}", fontsize=10)
     ax.get_legend().remove()
-    ax.set_ylim(-0.5, 0.9)
+    ax.set_ylim(-0.35, 0.9)
 axes[1].set_ylabel("")
 axes[1].legend(*axes[1].get_legend_handles_labels(), frameon=False, fontsize=8, loc="upper right")
 figure.savefig(out / "meg_categories_44_people.png", dpi=100)

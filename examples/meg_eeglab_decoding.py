@@ -58,7 +58,7 @@ def labels(places: np.ndarray) -> list[str]:
 # training folds. Accuracy is a share of decisions (chance is .5); the signed distance from the boundary, in standard
 # deviations of the noise (chance is 0), keeps how far a trial was on the right or the wrong side.
 
-options = {"folds": folds, "window": 0.05, "step": 0.05}
+options = {"folds": folds, "window": 0.05, "step": 0.05, "noise": "epoch"}
 accuracy = time_rdms(epochs, by=labels(place), metric="decoding", **options)
 signed = time_rdms(epochs, by=labels(place), metric="decoding_weighted", **options)
 times = accuracy.coords["time"]

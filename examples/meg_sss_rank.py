@@ -100,7 +100,7 @@ print(f"distances differ by {largest_difference:.1e} at most")
 # rounding. The covariance of the file, which is not cut to 69 dimensions then, is refused, in one sentence.
 
 nothing = []
-for _ in range(40):
+for _ in range(30):
     design = random_design()
     within_data = time_rdms(segments, metric="sqmahalanobis", noise=covariance, **conditions_alone(design))
     between_folds = time_rdms(segments, metric="crossnobis", noise=covariance, **design)
