@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alignkit._threads import n_threads
 from alignkit._typing import AnyArray, BoolArray
 from alignkit.meg._decisions import accuracy_levels
 from alignkit.meg._estimators import Estimate, Estimator
@@ -151,15 +152,23 @@ def times_at_once(trials: Trials, repeats: Sequence[Trials], dtype: Precision, n
 
 
 def stretch_and_step(
-    trials: Trials, repeats: Sequence[Trials], dtype: Precision, n_sets: int, memory: int
+    trials: Trials, repeats: Sequence[Trials], dtype: Precision, n_sets: int, memory: int, by_time: bool = False
 ) -> tuple[int, int]:
     """Return how many times to read, and how many of them to work on, at once in ``memory`` bytes; at least one.
 
     A stretch costs a pass over the file whatever its length, so that what is read takes what the work leaves.
+    ``by_time`` says that each thread works on one time after the other, so that only they take room to work in.
     """
-    work = _work_of_a_time(trials, repeats, dtype, n_sets)
-    step = max(1, min(_STEP, trials.n_times, int(memory / 2 / work)))
-    stretch = max(step, min(trials.n_times, int((memory - step * work) / trials.n_bytes)))
+    room, kept = 0.0, _work_of_a_time(trials, repeats, dtype, n_sets)
+    if by_time:
+        room, kept = kept, _outcome_of_a_time(trials, repeats, n_sets)
+    beside = max(1, min(n_threads(), int(memory / (room + kept + trials.n_bytes)))) if by_time else 1
+    left = memory - beside * room
+    step = beside
+    if beside == n_threads() or not by_time:
+        step *= max(1, min(_STEP, int(left / 2 / kept)) // beside)
+    step = min(step, trials.n_times)
+    stretch = max(step, min(trials.n_times, int((left - step * kept) / trials.n_bytes)))
     return stretch, step
 
 
@@ -170,6 +179,13 @@ def _work_of_a_time(trials: Trials, repeats: Sequence[Trials], dtype: Precision,
     size += repeats[0].n_bytes if len(repeats) > 1 else 0
     size += _SQUARES * _DOUBLE * trials.design.n_conditions**2
     return size + _SQUARES * _DOUBLE * n_sets * trials.n_channels**2
+
+
+def _outcome_of_a_time(trials: Trials, repeats: Sequence[Trials], n_sets: int) -> float:
+    """Return the bytes that a time takes until the work on all times beside it is done."""
+    size = float(repeats[0].n_bytes if len(repeats) > 1 else 0)
+    size += _DOUBLE * trials.design.n_conditions**2 / 2
+    return size + (_SQUARES - 1) * _DOUBLE * n_sets * trials.n_channels**2
 
 
 def _take_note(known: dict[str, Undefined], one: Undefined) -> None:

@@ -258,7 +258,8 @@ def time_rdms(
     noises = [noise_for(mode, noise_kind, one, shrinkage, by_fold, dtype, before) for one in repeats]
     estimator = estimator_of(metric, repeats[0].design, options, covariance=covariance, ridge=ridge, dtype=dtype)
     n_sets = 0 if noises[0] is None else noises[0].n_sets_at_each_time
-    at_once = stretch_and_step(trials, repeats, dtype, n_sets, n_bytes)
+    by_time = KINDS[metric].decodes and metric != "svm" and covariance == "shared"
+    at_once = stretch_and_step(trials, repeats, dtype, n_sets, n_bytes, by_time)
     computation = Computation(base, repeats, noises, estimator, dtype, *at_once)
     known = _provenance(trials, metric, options, computation, covariance, ridge)
     known |= _provenance_of_grouping(window, step, window_mode, pseudo_trials, pseudo_repeats, rng, out)

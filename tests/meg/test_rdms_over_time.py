@@ -38,6 +38,18 @@ def test_more_memory_is_never_less_at_once(rng):
     assert [step for _, step in found] == sorted(step for _, step in found)
 
 
+def test_an_engine_of_one_time_after_the_other_keeps_every_thread_busy(rng, monkeypatch):
+    monkeypatch.setattr("alignkit.meg._rdms_over_time.n_threads", lambda: 3)
+    trials = trials_of(rng)
+    found = [stretch_and_step(trials, [trials], "float64", 4, memory, True) for memory in range(1, 10**6, 20_011)]
+    steps = [step for _, step in found]
+    assert steps[0] == 1
+    assert steps == sorted(steps)
+    assert all(step % 3 == 0 for step in steps if step > 3)
+    assert max(steps) == 15
+    assert all(step <= stretch <= trials.n_times for stretch, step in found)
+
+
 def test_held_trials_are_read_once(rng):
     trials, read = trials_of(rng), []
     counting = dataclasses.replace(trials, read=lambda a, b: (read.append((a, b)), trials.read(a, b))[1])
