@@ -143,7 +143,7 @@ def _n_decisions(metric: str, design: Design, covariance: str) -> int | None:
 def check_trials(metric: str, trials: Trials, cv: str | None) -> None:
     """Raise where trials are not what a metric needs."""
     kind, design = KINDS[metric], trials.design
-    check_n_items("data", design.n_conditions)
+    check_n_items("data", design.n_conditions, 2)
     if kind.folds and design.n_folds < 2:
         msg = f"{metric} needs folds= (the session or run of each trial) with two folds at least; got {design.n_folds}."
         raise ValueError(msg)

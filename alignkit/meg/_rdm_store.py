@@ -106,10 +106,10 @@ class RDMStore:
         BlockingIOError
             Another process writes to it.
         ValueError
-            Another suffix, times that do not increase, or fewer than three items.
+            Another suffix, times that do not increase, or fewer than two items.
         """
         names = as_labels("labels", labels)
-        check_n_items("labels", len(names))
+        check_n_items("labels", len(names), 2)
         check_choice("dtype", dtype, ("float32", "float64"))
         stored = np.dtype(dtype) if n_decisions is None else dtype_of_counts(n_decisions)
         # an RDM of the first items holds the context to the same rules, and in the words that a file keeps

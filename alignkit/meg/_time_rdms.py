@@ -191,7 +191,7 @@ def time_rdms(
     Raises
     ------
     ValueError
-        An unknown metric or option, one that the metric does not take, fewer than three conditions, folds that are
+        An unknown metric or option, one that the metric does not take, fewer than two conditions, folds that are
         missing or do not fit, noise that cannot be estimated or inverted, or data that cannot be read.
     TypeError
         Data or options of the wrong kind.

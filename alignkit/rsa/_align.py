@@ -12,12 +12,14 @@ from alignkit.rsa._container import RDM, condensed_rdm
 OnMismatch = Literal["raise", "intersect"]
 
 
-def as_rdm(name: str, x: Any, *, keep: bool = False) -> RDM:
+def as_rdm(name: str, x: Any, *, keep: bool = False, minimum: int = 3) -> RDM:
     """Return ``x`` as an RDM, whether it is one already, rsatoolbox's, a labelled table or a bare array.
 
-    Its values are a float64 array unless ``keep``: then float32 and tensors stay what they are.
+    Its values are a float64 array unless ``keep``: then float32 and tensors stay what they are. One of fewer than
+    ``minimum`` items is refused: a single pair is like or unlike nothing.
     """
     rdm = _as_rdm(name, x)
+    check_n_items(name, rdm.n_items, minimum)
     if keep:
         return rdm
     rdm = rdm.numpy()

@@ -122,7 +122,7 @@ def as_condensed(name: str, x: object, n_leading: int | None = None) -> Any:
 
     ``n_leading``, the number of leading axes, settles which of the two it is. Without it, an array whose last
     two axes are equal is square: a stack that could be either (6 RDMs of 4 items have shape (6, 6)) and is no
-    valid square is refused rather than guessed.
+    valid square is refused rather than guessed, and so is a column, which could be one RDM or RDMs of two items.
     """
     array = as_floats(name, x)
     if array.ndim == 0 or 0 in array.shape:
@@ -136,9 +136,15 @@ def as_condensed(name: str, x: object, n_leading: int | None = None) -> Any:
         square = False
     if square:
         _check_square(name, array, ambiguous=n_leading is None)
-        check_n_items(name, array.shape[-1])
+        check_n_items(name, array.shape[-1], 2)
         return upper_triangle(array)
-    check_n_items(name, n_items_of(array.shape[-1], name))
+    if n_leading is None and array.ndim > 1 and array.shape[-1] == 1:
+        msg = (
+            f"{name} is a column, shape {tuple(array.shape)}: give the pairs of one RDM as a row, or name the leading "
+            "axes of RDMs of two items: RDM(..., dims=[...])."
+        )
+        raise ValueError(msg)
+    check_n_items(name, n_items_of(array.shape[-1], name), 2)
     return array
 
 

@@ -30,6 +30,9 @@ _STRETCH = 1 << 21
 class RDM:
     """Representational dissimilarity matrices, condensed, with labels and named leading axes.
 
+    Two items make one pair, whose dissimilarity over time is worth a look (is a face told from a house?); comparisons
+    of RDMs need three items at least.
+
     Parameters
     ----------
     values : array_like, shape (..., pairs) or (..., items, items)
@@ -53,7 +56,7 @@ class RDM:
     ------
     ValueError
         A shape that is neither condensed nor square, an asymmetric matrix, a non-zero diagonal, fewer
-        than three items, duplicate or missing labels, or names and coordinates that do not fit the axes.
+        than two items, duplicate or missing labels, or names and coordinates that do not fit the axes.
     TypeError
         Values that are not real numbers.
 
@@ -150,7 +153,7 @@ class RDM:
         Raises
         ------
         ValueError
-            An unlabelled RDM, fewer than three items, or labels that it does not hold.
+            An unlabelled RDM, fewer than two items, or labels that it does not hold.
         """
         if self.labels is None:
             msg = "this RDM has no labels; build it with labels=... to select items by name."
@@ -171,12 +174,12 @@ class RDM:
         Raises
         ------
         ValueError
-            Positions beyond the items, repeated positions, or fewer than three.
+            Positions beyond the items, repeated positions, or fewer than two.
         TypeError
             Positions that are not whole numbers.
         """
         index = _as_items(items, self.n_items)
-        check_n_items("the selection", index.size)
+        check_n_items("the selection", index.size, 2)
         rows, columns = np.triu_indices(index.size, k=1)
         pairs = pair_index(index[rows], index[columns], self.n_items)
         labels = None if self.labels is None else [self.labels[i] for i in index]
@@ -321,7 +324,7 @@ def _fill(
         msg = f"values is empty; got shape {tuple(values.shape)}."
         raise ValueError(msg)
     n_items = n_items_of(values.shape[-1], "values")
-    check_n_items("values", n_items)
+    check_n_items("values", n_items, 2)
     if _has_infinity(values):
         msg = "values holds infinities; a dissimilarity is finite, or NaN where it is missing."
         raise ValueError(msg)

@@ -139,7 +139,7 @@ def rdm(
     Raises
     ------
     ValueError
-        An unknown metric, fewer than three items, one channel for correlation or cosine, options that the metric
+        An unknown metric, fewer than two items, one channel for correlation or cosine, options that the metric
         does not take, a wrong number of labels or folds, a condition missing from a fold, noise that is no
         precision or covariance, or (under ``nan_policy="raise"``) undefined dissimilarities.
     TypeError

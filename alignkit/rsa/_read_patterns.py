@@ -78,7 +78,7 @@ def read_patterns(
         found = Folds(counts, fold_names, _origin(array, counts))
     elif labels is not None:
         array, names = average_repeats(array, labels, omit=omit)
-    check_n_items("x", array.shape[-2])
+    check_n_items("x", array.shape[-2], 2)
     return Patterns(array, precision, found, options=options), names
 
 

@@ -71,7 +71,7 @@ def stack(
         msg = "rdms is empty; give at least one RDM to stack."
         raise ValueError(msg)
     check_choice("on_mismatch", on_mismatch, ("raise", "intersect", "union"))
-    found = _of_one_kind([as_rdm(f"rdms[{i}]", one, keep=True) for i, one in enumerate(rdms)])
+    found = _of_one_kind([as_rdm(f"rdms[{i}]", one, keep=True, minimum=2) for i, one in enumerate(rdms)])
     if on_mismatch == "union":
         labels = _all_labels(found)
         aligned = [_spread(one, labels) for one in found]
@@ -102,7 +102,7 @@ def _check_alike(rdms: Sequence[RDM]) -> None:
 def _of_one_kind(rdms: list[RDM]) -> list[RDM]:
     """Return RDMs of the precision, kind and device that all share, or of float64 arrays."""
     kinds = {(is_tensor(one.values), one.values.dtype, getattr(one.values, "device", None)) for one in rdms}
-    return rdms if len(kinds) == 1 else [as_rdm("rdms", one) for one in rdms]
+    return rdms if len(kinds) == 1 else [as_rdm("rdms", one, minimum=2) for one in rdms]
 
 
 def _all_labels(rdms: Sequence[RDM]) -> tuple[str, ...]:

@@ -163,7 +163,7 @@ def test_rdm_says_that_rows_of_one_name_were_averaged(run, here, patterns):
 @pytest.mark.parametrize(
     ("array", "sentence"),
     [
-        (np.ones((2, 3)), "bad.npy has 2 item(s); at least 3 are needed."),
+        (np.ones((1, 3)), "bad.npy has 1 item(s); at least 2 are needed."),
         (np.ones((3, 3), dtype="M8[s]"), "bad.npy must hold real numbers of one dtype"),
         (np.full((3, 3), np.inf, dtype=np.float16), "bad.npy is float16 and holds infinities"),
         (np.ones(3), "bad.npy must have shape (..., items, channels)"),
@@ -229,8 +229,8 @@ def test_arrays_that_are_no_patterns(fails, here, patterns):
     assert "must hold real numbers of one dtype" in fails("rdm", "text.npy")
     np.save("half.npy", np.array([[1, np.inf], [2, 3], [4, 5]], dtype=np.float16))
     assert "is float16 and holds infinities" in fails("rdm", "half.npy")
-    np.save("two.npy", patterns(2))
-    assert "at least 3 are needed" in fails("rdm", "two.npy")
+    np.save("one.npy", patterns(1))
+    assert "at least 2 are needed" in fails("rdm", "one.npy")
 
 
 def test_labels_that_do_not_fit(fails, here, patterns, save_labelled):

@@ -340,7 +340,7 @@ def test_a_folder_that_another_process_made_first_counts(movie, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "error", "text"),
     [
-        ({"labels": LABELS[:2]}, ValueError, "at least 3"),
+        ({"labels": LABELS[:1]}, ValueError, "at least 2"),
         ({"labels": ("a", "a", "b")}, ValueError, "unique"),
         ({"times": [0.1, 0.1]}, ValueError, "increasing"),
         ({"times": []}, ValueError, "increasing"),

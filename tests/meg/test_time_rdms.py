@@ -11,6 +11,7 @@ from reference import meg_distances as reference
 from scipy.spatial.distance import pdist, squareform
 
 from alignkit.meg import RDMStore, time_rdms
+from alignkit.meg._estimators import KINDS
 from alignkit.meg._rdm_store import RDMStore as Store
 from alignkit.rsa import RDM, noise_precision, rdm
 
@@ -363,11 +364,33 @@ def test_a_fold_without_a_condition_cannot_be_left_out(rng):
     assert np.isfinite(time_rdms(x[keep], **kwargs).values).all()
 
 
-def test_two_conditions_are_too_few(rng):
+def of_conditions(x, kwargs, n):
+    keep = np.isin(kwargs["by"], NAMES[:n])
+    return x[keep], {**kwargs, "by": kwargs["by"][keep], "folds": kwargs["folds"][keep]}
+
+
+def test_one_condition_is_too_few(rng):
+    x, kwargs = of_conditions(*epochs(rng), 1)
+    with pytest.raises(ValueError, match=r"data has 1 item\(s\); at least 2"):
+        time_rdms(x, **kwargs)
+
+
+@pytest.mark.parametrize("metric", list(KINDS))
+def test_two_conditions_are_told_apart_over_time(rng, tmp_path, metric):
     x, kwargs = epochs(rng)
-    keep = np.isin(kwargs["by"], NAMES[:2])
-    with pytest.raises(ValueError, match=r"data has 2 item\(s\)"):
-        time_rdms(x[keep], by=kwargs["by"][keep], folds=kwargs["folds"][keep], times=TIMES)
+    x += 5 * rng.normal(size=(N, C, 1))[np.searchsorted(NAMES, kwargs["by"])]
+    two, options = of_conditions(x, kwargs, 2)
+    more = {"metric": metric} | ({"noise": np.eye(C)} if KINDS[metric].noise else {})
+    if not KINDS[metric].folds:
+        kwargs, options = without_folds(kwargs), without_folds(options)
+    found = time_rdms(two, **options, **more)
+    assert (found.labels, found.n_pairs, len(found)) == (("image1", "image2"), 1, T)
+    of_all = time_rdms(x, **kwargs, **more)
+    np.testing.assert_allclose(found.values[:, 0], of_all.values[:, 0], rtol=1e-9, atol=1e-11)
+    assert "dissimilarities of 2 conditions" in found.provenance["methods"]
+    store = time_rdms(two, out=tmp_path / "p1.zarr", **options, **more)
+    np.testing.assert_array_equal(store.rdm().values, found.values)
+    np.testing.assert_array_equal(RDM.load(tmp_path / "p1.zarr").values, found.values)
 
 
 def test_progress_goes_to_the_end(rng, capsys):

@@ -141,10 +141,18 @@ def test_empty(empty):
         as_condensed("the RDM", empty)
 
 
-@pytest.mark.parametrize("small", [[1.0], [[0, 1], [1, 0]], np.zeros((4, 2, 2))])
-def test_fewer_than_three_items(small):
-    with pytest.raises(ValueError, match="has 2 item"):
+@pytest.mark.parametrize("small", [[[0.0]], np.zeros((4, 1, 1))])
+def test_fewer_than_two_items(small):
+    with pytest.raises(ValueError, match=r"has 1 item\(s\); at least 2"):
         RDM(small)
+
+
+def test_a_column_may_be_one_rdm_or_many_of_two_items(rng):
+    values = rng.random((6, 1))
+    with pytest.raises(ValueError, match=r"values is a column, shape \(6, 1\): give the pairs of one RDM as a row"):
+        RDM(values)
+    assert (RDM(values.T).n_items, RDM(values[:, 0]).n_items) == (4, 4)
+    assert (RDM(values, dims=["time"]).n_items, RDM(values, dims=["time"]).shape) == (2, (6,))
 
 
 NOT_NUMBERS = {

@@ -154,7 +154,7 @@ BAD_ITEMS = {
     "before": ([0, 1, -6], ValueError, "must lie between 0 and 4; got -6"),
     "repeated": ([0, 1, 2, 1], ValueError, "repeated in the selection"),
     "repeated by sign": ([0, 1, 4, -1], ValueError, "repeated in the selection"),
-    "few": ([0, 1], ValueError, "the selection has 2 item"),
+    "few": ([1], ValueError, "the selection has 1 item"),
     "none": ([], ValueError, "the selection is empty"),
     "fractions": ([0.5, 1, 2], TypeError, "whole-number positions, or a mask of 5 booleans"),
     "texts": (["ant", "bee", "cat"], TypeError, "whole-number positions"),
@@ -267,8 +267,8 @@ def test_replace(stack):
 def test_condensed_rdm_checks_what_files_may_break():
     with pytest.raises(ValueError, match="which is not n"):
         condensed_rdm(np.ones(4))
-    with pytest.raises(ValueError, match="has 2 item"):
-        condensed_rdm(np.ones(1))
+    with pytest.raises(ValueError, match="is empty"):
+        condensed_rdm(np.ones(0))
     with pytest.raises(ValueError, match="is empty"):
         condensed_rdm(np.array(1.0))
 

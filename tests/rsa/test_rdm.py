@@ -60,7 +60,7 @@ BAD = {
     "no items": (np.ones((0, 5)), ValueError, "x must have shape"),
     "no stack": (np.ones((0, 4, 5)), ValueError, "x must have shape"),
     "one channel": (np.ones((5, 1)), ValueError, "undefined for a single channel; use metric='euclidean'"),
-    "two items": (np.ones((2, 5)), ValueError, "x has 2 item"),
+    "one item": (np.ones((1, 5)), ValueError, "x has 1 item"),
     "text": ([["a", "b"]] * 3, TypeError, "x must hold real numbers"),
     "ragged": ([[1, 2], [1], [2, 3]], TypeError, "different lengths"),
     "objects": (np.array([[1, None]] * 3), TypeError, "dtype object"),
