@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from alignkit.meg._things_concepts import with_concepts
+
 _FIF = (".fif", ".fif.gz")
 #: Columns that tell THINGS-MEG's metadata; without a query its catch and test trials would count as conditions.
 _THINGS = frozenset({"trial_type", "session_nr", "things_category_nr"})
@@ -23,6 +25,8 @@ def open_epochs(paths: Sequence[Path], *, query: str | None, variable: str | Non
         opened = open_files(paths, level="warning")
     else:
         opened = [read_epochs(path, variable=variable) for path in paths]
+    for epochs in opened:
+        _name_concepts(epochs)
     if query is not None:
         return opened, ""
     chosen = [_experiment(epochs) for epochs in opened]
@@ -39,9 +43,19 @@ def _experiment(epochs: Any) -> Any:
     """Return THINGS-MEG's epochs without test and catch trials; others as they are."""
     from alignkit.meg import read_things_meg
 
-    metadata, path = getattr(epochs, "metadata", None), getattr(epochs, "filename", None)
-    if metadata is None or path is None or not _THINGS.issubset(metadata.columns):
-        return epochs
-    if set(metadata["trial_type"]) == {"exp"}:
+    path = getattr(epochs, "filename", None)
+    if path is None or not _is_things(epochs) or set(epochs.metadata["trial_type"]) == {"exp"}:
         return epochs
     return read_things_meg(path)
+
+
+def _name_concepts(epochs: Any) -> None:
+    """Add to the metadata of THINGS-MEG's epochs what their concepts are called, for ``--by concept``."""
+    named = with_concepts(epochs.metadata) if _is_things(epochs) else None
+    if named is not None and named is not epochs.metadata:
+        epochs.metadata = named
+
+
+def _is_things(epochs: Any) -> bool:
+    metadata = getattr(epochs, "metadata", None)
+    return metadata is not None and _THINGS.issubset(metadata.columns)

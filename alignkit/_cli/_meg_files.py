@@ -18,6 +18,9 @@ PHRASES = {
         "`alignkit meg rdms` and `alignkit meg import` write such files."
     ),
     " (choose or average others with isel() or mean())": "",
+    "by='concept' for epochs of read_things_meg, labels= for published RDMs": (
+        "`alignkit meg rdms` --by concept, `alignkit meg import` --labels"
+    ),
     "give both of them labels to compare the items they share.": (
         "give both of them labels to compare the items they share; features (one row per item) become an RDM by "
         "`alignkit rdm`."

@@ -72,8 +72,8 @@ class MegRdmsConfig:
 
     Examples
     --------
-    alignkit meg rdms --epochs P1-epo.fif --by things_category_nr \
-        --folds session_nr --metric decoding --out p1.zarr
+    alignkit meg rdms --epochs preprocessed_P1-epo.fif --by concept \
+        --folds session_nr --metric decoding --out p1.zarr  # THINGS-MEG
     alignkit meg rdms --epochs ses-01_epo.fif ses-02_epo.fif --by stimulus \
         --folds file --picks mag --tmin -0.1 --tmax 0.8 --out sub-01.zarr
     alignkit meg rdms --epochs sub-01.set --by type --metric correlation \
@@ -83,7 +83,7 @@ class MegRdmsConfig:
     epochs: tuple[Path, ...]
     """Files of one participant: MNE (-epo.fif, -ave.fif), EEGLAB (.set), FieldTrip (.mat), THINGS-EEG2 (.npy)."""
     by: str | None = None
-    """Column of the metadata that says what each trial shows; by default the name of its event."""
+    """Column of the metadata that says what each trial shows (THINGS-MEG: concept); by default its event's name."""
     folds: str | None = None
     """Column with each trial's session or run, or file: for crossnobis, all that end in _cv, and decoding."""
     metric: Metric = "crossnobis"
@@ -247,8 +247,8 @@ def _phrases(config: MegRdmsConfig) -> dict[str, str]:
     return {
         **{f"data {verb} ": f"{_names(config.epochs)} {verb} " for verb in ("must hold", "holds", "has")},
         "data names the same": "--epochs names the same",
-        "item(s); at least 3 are needed.": (
-            "condition(s); at least 3 are needed (--by names the column that tells them apart)."
+        "item(s); at least 2 are needed.": (
+            "condition(s); at least 2 are needed (--by names the column that tells them apart)."
         ),
         "lie after tmax": "lie after --tmax",
     }

@@ -13,6 +13,7 @@ from alignkit._check import check_choice, join_names, require, shown
 from alignkit._io import check_file
 from alignkit._typing import BoolArray, PathLike
 from alignkit.meg._epochs_files import is_path, open_files
+from alignkit.meg._things_concepts import with_concepts
 
 if TYPE_CHECKING:
     import mne
@@ -40,7 +41,9 @@ def read_things_meg(
 
     Catch trials are left out. The metadata names what each trial shows: for ``exp`` trials ``things_category_nr`` is
     the concept (1 to 1,854; each of its 12 images is shown once, one per session), for ``test`` trials it tells the
-    200 images apart (each shown once per session). ``session_nr`` makes the folds.
+    200 images apart (each shown once per session). ``session_nr`` makes the folds. ``concept`` is added: what THINGS
+    calls the concept (aardvark, bat1), after the folder of its images. Take conditions ``by="concept"`` where they are
+    compared with RDMs of models or behaviour, whose items have these names.
 
     Parameters
     ----------
@@ -74,7 +77,8 @@ def read_things_meg(
     Warns
     -----
     RuntimeWarning
-        Event codes that contradict the metadata, which is believed, or other numbers of trials than published.
+        Event codes that contradict the metadata, which is believed, other numbers of trials than published, or paths
+        of images that do not name the concepts one by one (``concept`` is left out).
 
     References
     ----------
@@ -83,7 +87,7 @@ def read_things_meg(
     Examples
     --------
     >>> epochs = read_things_meg("preprocessed_P1-epo.fif")  # doctest: +SKIP
-    >>> time_rdms(epochs, by="things_category_nr", folds="session_nr", metric="decoding")  # doctest: +SKIP
+    >>> time_rdms(epochs, by="concept", folds="session_nr", metric="decoding")  # doctest: +SKIP
     """
     check_choice("trial_type", trial_type, ("exp", "test", "all"))
     if not is_path(path):
@@ -109,7 +113,7 @@ def _chosen(path: Path, trial_type: TrialType, attributes: PathLike | None, comp
         msg = f"{path} holds no {trial_type} trials; its trial_type is {join_names(sorted(set(kinds)))}."
         raise ValueError(msg)
     chosen: mne.Epochs = epochs[np.flatnonzero(wanted)]
-    chosen.metadata = _with_whole_numbers(path, chosen.metadata)
+    chosen.metadata = _with_names(path, _with_whole_numbers(path, chosen.metadata))
     return chosen
 
 
@@ -215,3 +219,16 @@ def _with_whole_numbers(path: Path, table: pd.DataFrame) -> pd.DataFrame:
             msg = f"{path}: the column {name} must hold whole numbers; got {shown(table[name].iloc[row])}."
             raise ValueError(msg)
     return table
+
+
+def _with_names(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the names of concepts, where the paths of images tell them."""
+    named = with_concepts(table)
+    if named is None:
+        warnings.warn(
+            f"{path}: image_path does not name the concepts of things_category_nr one by one; the metadata has no "
+            "column 'concept'.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+    return table if named is None else named

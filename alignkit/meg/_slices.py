@@ -257,6 +257,7 @@ def align_slices(
         Different items, times or kinds of dissimilarities.
     """
     times = _shared_times(sources, tolerance)
+    _check_kinds_of_names([(one.called, one.labels) for one in sources] + [(name, one.labels) for name, one in others])
     aligned = align_all([*((one.called, _stand_in(one)) for one in sources), *others], on_mismatch)
     first = aligned[0]
     slices = Slices(
@@ -270,6 +271,20 @@ def align_slices(
         metric=_shared_metric(sources),
     )
     return slices, aligned[len(sources) :]
+
+
+def _check_kinds_of_names(named: Sequence[tuple[str, tuple[str, ...] | None]]) -> None:
+    """Raise where some call their items by number alone and others by name: no item would be shared."""
+    labelled = [(called, labels) for called, labels in named if labels]
+    numbers = [one for one in labelled if all(label.isdecimal() for label in one[1])]
+    names = [one for one in labelled if not any(label.isdecimal() for label in one[1])]
+    if numbers and names:
+        (called_a, a), (called_b, b) = numbers[0], names[0]
+        msg = (
+            f"{called_a} calls its items by number ({join_names(a, 3)}) and {called_b} by name ({join_names(b, 3)}); "
+            "label both alike (THINGS-MEG: by='concept' for epochs of read_things_meg, labels= for published RDMs)."
+        )
+        raise ValueError(msg)
 
 
 def _stand_in(source: Source) -> RDM:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from alignkit.data import simulate
-from alignkit.meg import RDMStore, read_things_meg, time_rdms
-from alignkit.rsa import RDM
+from alignkit.meg import RDMStore, TimeCourse, read_things_meg, time_rdms, timecourse
+from alignkit.rsa import RDM, rdm
 
 mne = pytest.importorskip("mne")
 
@@ -53,6 +53,30 @@ def test_decoding_of_things_epochs_without_test_and_catch_trials(run, things):
     assert f"highest {mean.max():.4g} at {expected.coords['time'][mean.argmax()]:g} s" in out
     assert "chance: 0.5 (accuracy)" in out
     assert out.endswith("saved to p1.zarr\n")
+
+
+def test_things_concepts_by_name_meet_the_models_labels(run, fails, things):
+    """Model RDMs are labelled by what THINGS calls its concepts, in another order than the recording's numbers."""
+    lab = simulate(16, n_participants=2, n_dimensions=8)
+    order = np.argsort(lab.labels[::-1])
+    features = np.random.default_rng(0).standard_normal((16, 5))
+    rdm(features[order], labels=np.array(lab.labels)[order], metric="euclidean").save("model.npz")
+    by_name = ("meg", "rdms", *THINGS[:3], "concept", *THINGS[4:], "--metric", "sqeuclidean_cv", "--no-progress")
+    assert run(*by_name, "--out", "p1.zarr")[0] == 0
+    numbers = time_rdms(epochs(), by="things_category_nr", folds="session_nr", metric="sqeuclidean_cv")
+    found = RDM.load("p1.zarr")
+    assert set(found.labels) == set(lab.labels)
+    np.testing.assert_allclose(found.select(lab.labels).values, numbers.values, rtol=1e-11)
+    expected = timecourse(rdm(features, labels=lab.labels, metric="euclidean"), found).similarity
+    assert run("meg", "timecourse", "--models", "model.npz", "--data", "p1.zarr", "--out", "r.json")[0] == 0
+    np.testing.assert_allclose(TimeCourse.load("r.json").similarity, expected, atol=1e-14)
+    query = ("--query", "trial_type == 'test'", "--out", "test.npz")
+    assert run(*by_name, *query)[0] == 0
+    assert len(RDM.load("test.npz").labels) == 3
+    assert run("meg", "rdms", *THINGS, "--metric", "sqeuclidean_cv", "--out", "numbers.zarr")[0] == 0
+    said = fails("meg", "timecourse", "--models", "model.npz", "--data", "numbers.zarr")
+    assert "calls its items by number ('1', '2', '3' and 13 more)" in said
+    assert said.endswith("(THINGS-MEG: `alignkit meg rdms` --by concept, `alignkit meg import` --labels).")
 
 
 @pytest.mark.filterwarnings("always:decim")
@@ -200,7 +224,7 @@ def test_another_computation_is_refused_or_replaced(run, things):
         (("--baseline", "0"), "--baseline takes two times in seconds (none: the first or the last sample); got 1."),
         (("--baseline", "a", "b"), "--baseline takes two times in seconds"),
         (("--picks", "eeg"), "--picks eeg "),
-        (("--query", "things_category_nr == 1"), "has 1 condition(s); at least 3 are needed (--by names"),
+        (("--query", "things_category_nr == 1"), "has 1 condition(s); at least 2 are needed (--by names"),
         (("--query", "foo == 1"), "--query 'foo == 1' cannot be evaluated on the metadata"),
         (("--query", "image_nr < 0"), "--query 'image_nr < 0' keeps none of the"),
         (

@@ -30,7 +30,7 @@ def table() -> pd.DataFrame:
                 "run_nr": 1 + i * 10 // len(shown),
                 "things_category_nr": concept,
                 "things_image_nr": image,
-                "image_path": f"{kind}.jpg",
+                "image_path": f"images_{kind}/concept{concept}/concept{concept}_{session:02d}b.jpg",
             }
             for i, (kind, concept, image) in enumerate(shown)
         ]
@@ -164,6 +164,18 @@ def test_catch_trials_are_told_by_their_code_too(tmp_path):
     codes = table()["things_image_nr"].fillna(999_999).to_numpy().astype(int)
     codes[4] = 999_999
     assert len(read_things_meg(save(tmp_path / "a-epo.fif", table(), codes))) == N_SESSIONS * N_CONCEPTS - 1
+
+
+def test_concepts_are_called_what_the_folders_of_images_are(path, tmp_path):
+    for trial_type in ("exp", "test", "all"):
+        metadata = read_things_meg(path, trial_type=trial_type).metadata
+        assert metadata["concept"].tolist() == [f"concept{i}" for i in metadata["things_category_nr"]]
+    merged = table().replace({"image_path": {"concept7/": "concept8/"}}, regex=True)
+    merged["image_path"] = merged["image_path"].str.replace("concept7_", "concept8_")
+    with pytest.warns(RuntimeWarning, match="image_path does not name the concepts of things_category_nr one by one"):
+        epochs = read_things_meg(save(tmp_path / "a-epo.fif", merged))
+    assert "concept" not in epochs.metadata.columns
+    assert read_things_meg(save(tmp_path / "b-epo.fif", table().drop(columns="image_path"))) is not None
 
 
 def test_numbers_of_trials(path, monkeypatch):

@@ -129,6 +129,20 @@ def test_samples_without_times_are_numbered(values):
     assert found.times.tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("on_mismatch", ["raise", "intersect"])
+def test_numbers_beside_names_are_told_what_to_do(values, on_mismatch):
+    numbered = movie(values[0], labels=("1", "2", "3", "4"))
+    model = RDM(values[1, 0], labels=LABELS)
+    message = r"the data calls its items by number \('1', '2', '3' and 1 more\) and the model by name .*by='concept'"
+    with pytest.raises(ValueError, match=message):
+        align_slices(as_sources(numbered), [("the model", model)], on_mismatch, 0.0)
+    with pytest.raises(ValueError, match=r"the model calls its items by number .* and the data by name"):
+        align_slices(as_sources(movie(values[0])), [("the model", numbered.isel(time=0))], on_mismatch, 0.0)
+    mixed = RDM(values[1, 0], labels=("1", "2", "car", "cup"))  # some are shared: whatever is asked for
+    with pytest.raises(ValueError, match="do not hold the same items"):
+        align_slices(as_sources(numbered), [("the model", mixed)], "raise", 0.0)
+
+
 def test_kinds_of_dissimilarities_must_agree(values):
     assert slices([movie(values[0], metric="decoding"), movie(values[1])]).metric == "decoding"
     with pytest.raises(ValueError, match="different kinds of dissimilarities \\('correlation', 'decoding'\\)"):
