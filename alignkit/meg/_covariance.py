@@ -143,15 +143,14 @@ def covariances_at(
         scale[:, of] = np.sqrt(level[:, i, None])
     if shrinkage == "ledoit-wolf":
         fourth = _fourth_moments(e, sums, plan, types, level)
-        weights = _ledoit_wolf(scatter / (scale[:, :, None] * scale[:, None, :]), fourth, plan, rank)
+        weights = _ledoit_wolf(scatter, scale, fourth, plan, rank)
     elif not isinstance(shrinkage, str):
         weights[:] = shrinkage
-    matrices = scatter / plan.dof[:, None, None]
-    trace = np.einsum("kii->k", matrices / (scale[:, :, None] * scale[:, None, :]))
-    matrices *= (1.0 - weights)[:, None, None]
-    diagonal = np.einsum("kii->ki", matrices)
+    diagonal = np.einsum("kii->ki", scatter)
+    trace = (diagonal / scale**2).sum(axis=1) / plan.dof
+    scatter *= ((1.0 - weights) / plan.dof)[:, None, None]
     diagonal += (weights * trace / rank)[:, None] * scale**2
-    return Covariances(matrices, weights)
+    return Covariances(scatter, weights)
 
 
 def _residuals(x: AnyArray, plan: ResidualPlan, dtype: Any) -> AnyArray:
@@ -222,7 +221,8 @@ def _scatter(e: AnyArray, sums: AnyArray, plan: ResidualPlan) -> FloatArray:
     if plan.n_sets == 1:
         return moments
     scatter = np.zeros((plan.n_sets, *moments.shape[1:]))
-    np.cumsum(moments, axis=0, out=scatter[1:])
+    for k in range(len(moments)):
+        np.add(scatter[k], moments[k], out=scatter[k + 1])
     # from both ends: a fold that is large is never added to be subtracted again
     after = np.zeros(moments.shape[1:])
     for k in range(len(moments) - 1, -1, -1):
@@ -278,11 +278,15 @@ def _pieces(groups: tuple[tuple[IntArray, IntArray], ...]) -> Iterator[tuple[Int
             yield rows[start : start + step], cells[start : start + step]
 
 
-def _ledoit_wolf(scatter: FloatArray, fourth: FloatArray, plan: ResidualPlan, rank: int) -> FloatArray:
-    """Return the weight of the identity in each set's covariance."""
+def _ledoit_wolf(
+    scatter: FloatArray, scale: FloatArray, fourth: FloatArray, plan: ResidualPlan, rank: int
+) -> FloatArray:
+    """Return the weight of the identity in each set's covariance, in units of ``scale``, shape (sets, channels)."""
     n = plan.n_rows.astype(np.float64)
-    size = np.einsum("kij,kij->k", scatter, scatter) / n**2
-    trace = np.einsum("kii->k", scatter) / n
+    size, trace = np.empty(len(n)), np.empty(len(n))
+    for k, (matrix, unit) in enumerate(zip(scatter, scale, strict=True)):
+        scaled = matrix / (n[k] * unit[:, None] * unit)
+        size[k], trace[k] = np.vdot(scaled, scaled), np.trace(scaled)
     distance = size - trace**2 / rank
     error = (fourth / n - size) / n
     ratio = np.divide(error, distance, out=np.ones_like(error), where=distance > 0)
