@@ -19,6 +19,9 @@ from alignkit._check import join_names
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.meg._trials import Design
 
+#: The largest weight of equal variances in data of reduced rank.
+_NEARLY_ALL = 1 - 1e-9
+
 #: Trials (or cells) that are gathered at once.
 _TOGETHER = 256
 
@@ -146,6 +149,8 @@ def covariances_at(
         weights = _ledoit_wolf(scatter, scale, fourth, plan, rank)
     elif not isinstance(shrinkage, str):
         weights[:] = shrinkage
+    if rank < x.shape[1]:  # equal variances alone would hide which directions the data do not have
+        weights = np.minimum(weights, _NEARLY_ALL)
     diagonal = np.einsum("kii->ki", scatter)
     trace = (diagonal / scale**2).sum(axis=1) / plan.dof
     scatter *= ((1.0 - weights) / plan.dof)[:, None, None]

@@ -12,7 +12,7 @@ from alignkit._threads import each
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.meg._covariance import Covariances, ResidualPlan, covariances_at
 from alignkit.meg._trials import Trials
-from alignkit.meg._whiten import Whitening
+from alignkit.meg._whiten import Whitening, solid_rank
 from alignkit.rsa._noise import check_matrix, root_of_precision
 
 NoiseMode = Literal["time", "epoch", "baseline"]
@@ -81,20 +81,27 @@ class EstimatedNoise:
     def over(self, x: AnyArray, start: int = 0) -> Whitening:
         """Return what whitens ``x``, shape (times, trials, channels), of times from position ``start`` on."""
         if self.mode == "time":
-            found = self._estimate(x)
-            return self._as_whitening(np.stack([one.matrices for one in found], axis=1), 1)
+            matrices = np.empty((self.n_sets, len(x), x.shape[2], x.shape[2]))
+            self._estimate(x, matrices)
+            return self._as_whitening(matrices, 1)
         if self._whitening is None:
             assert self._sum is not None, "the data of the times that are wanted comes first"
             self._whitening = self._as_whitening((self._sum / self._n)[:, None], self._n)
         return self._whitening
 
-    def _estimate(self, x: AnyArray) -> list[Covariances]:
-        def at(time: AnyArray) -> Covariances:
-            return covariances_at(
-                time, self.plan, shrinkage=self.shrinkage, rank=self.rank, types=self.types, dtype=self.dtype
-            )
+    def _estimate(self, x: AnyArray, into: FloatArray | None = None) -> list[Covariances]:
+        """Return the covariances of every time, or put their matrices into (sets, times, channels, channels)."""
 
-        found = each(at, list(x))
+        def at(t: int) -> Covariances:
+            found = covariances_at(
+                x[t], self.plan, shrinkage=self.shrinkage, rank=self.rank, types=self.types, dtype=self.dtype
+            )
+            if into is None:
+                return found
+            into[:, t] = found.matrices
+            return Covariances(into[:, t], found.weights)
+
+        found = each(at, range(len(x)))
         weights = np.concatenate([one.weights for one in found])
         self._range = (min(self._range[0], float(weights.min())), max(self._range[1], float(weights.max())))
         return found
@@ -132,8 +139,8 @@ class GivenNoise:
     n_sets = 1
     n_sets_at_each_time = 0
 
-    def __init__(self, whitening: Whitening, kind: str) -> None:
-        self._whitening, self._kind = whitening, kind
+    def __init__(self, whitening: Whitening, kind: str, rank: int) -> None:
+        self._whitening, self._kind, self._rank = whitening, kind, rank
 
     @classmethod
     def of(cls, noise: Any, kind: str, trials: Trials, *, dtype: Any = np.float64) -> Self:
@@ -160,9 +167,12 @@ class GivenNoise:
         if kind == "precision":
             for one in checked:
                 root_of_precision(one)
+        elif rank == trials.rank < trials.n_channels:
+            # which directions the data do not have, a matrix that has them all cannot tell; nor does it matter
+            rank = max(rank, min(solid_rank(one, types) for one in checked))
         kept, stack = np.array([rank]), np.stack(checked)[None]
         whitening = Whitening(stack, rank, kept, types, np.dtype(dtype), inverted=kind == "precision")
-        return cls(whitening, kind)
+        return cls(whitening, kind, trials.rank)
 
     def wanted(self) -> BoolArray:
         """Return that no data is needed."""
@@ -182,7 +192,7 @@ class GivenNoise:
     def provenance(self) -> dict[str, Any]:
         """Return what was given, in JSON's types."""
         each_time = " per time" if self._whitening.by_time else ""
-        return {"noise": f"given {self._kind}{each_time}", "rank": self._whitening.rank}
+        return {"noise": f"given {self._kind}{each_time}", "rank": min(self._whitening.rank, self._rank)}
 
     def found(self) -> dict[str, Any]:
         """Return nothing: none of it is estimated."""

@@ -13,6 +13,8 @@ from alignkit.meg._reading import Reading
 
 #: Singular values below this share of the largest are rounding: sensors in single precision leave about 1e-7.
 _TOLERANCE = 1e-5
+#: What is left of a constant channel less its mean, as a share of it.
+_ROUNDING = 1e-12
 #: Samples looked at, per channel; fewer than half of it show nothing.
 _PER_CHANNEL = 4
 _SAMPLES_PER_TRIAL = 10
@@ -66,9 +68,16 @@ def _sample(reading: Reading) -> FloatArray:
 
 
 def _rank_of_sample(sample: FloatArray) -> int:
-    """Return the number of singular values that are not rounding, each channel taken as equally large."""
+    """Return the number of singular values that are not rounding, each channel taken as equally large.
+
+    What a channel holds throughout is no part of it: offsets of amplifiers are many times what they ride on, and would
+    make all the rest look like rounding.
+    """
+    level = np.linalg.norm(sample, axis=0)
+    sample = sample - sample.mean(axis=0)
     length = np.linalg.norm(sample, axis=0)
-    scaled = sample[:, length > 0] / length[length > 0]
+    moving = length > _ROUNDING * level
+    scaled = sample[:, moving] / length[moving]
     if scaled.shape[1] == 0:
         return 0
     power = np.linalg.eigvalsh(scaled.T @ scaled)

@@ -152,8 +152,10 @@ def time_rdms(
         What an array given as ``noise`` is.
     noise_from : {"training", "all"}
         Whether cross-validation estimates the noise, for every fold, from the trials of all others (whose condition
-        means the residuals are taken from), or once from all trials, as users of rsatoolbox do. Some published
-        pipelines (THINGS-EEG2) mix test trials in. Without cross-validation it is always that of all trials.
+        means the residuals are taken from), or once from all trials, as users of rsatoolbox do. The latter is a leak:
+        what differs between folds is taken for noise and made small, so that values of pure noise lie above zero, or
+        chance, the more the fewer trials there are for each channel. Some published pipelines (THINGS-EEG2) mix test
+        trials in. Without cross-validation it is always that of all trials.
     shrinkage : {"ledoit-wolf", "none"} or float
         The weight of equal variances: that of Ledoit & Wolf (scikit-learn's ``LedoitWolf`` of the residuals), none, or
         a number from 0 to 1.

@@ -14,6 +14,8 @@ from alignkit.rsa._noise import root_of_precision
 
 #: An eigenvalue (or squared pivot) below this part of the largest is zero but for rounding.
 _RTOL = 1e-13
+#: One below this part may be what single precision left of zero.
+_SOLID = 1e-7
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -65,16 +67,17 @@ class Whitening:
         key = (number, symmetric)
         if key in self._known:
             return self._known[key]
-        kept = int(self.kept[number])
+        kept, matrices = int(self.kept[number]), self.matrices[number]
+        n_columns = self.n_channels if symmetric or self.inverted else self.rank
+        roots = np.empty((len(matrices), self.n_channels, n_columns), dtype=self.dtype)
 
-        def root(matrix: FloatArray) -> AnyArray:
+        def root(t: int) -> None:
             if self.inverted:
-                found = _root_of_precision(matrix, symmetric=symmetric)
+                roots[t] = _root_of_precision(matrices[t], symmetric=symmetric)
             else:
-                found = root_of(matrix, self.types, self.rank, kept, symmetric=symmetric)
-            return found.astype(self.dtype, copy=False)
+                roots[t] = root_of(matrices[t], self.types, self.rank, kept, symmetric=symmetric)
 
-        roots = np.stack(each(root, list(self.matrices[number])))
+        each(root, range(len(matrices)))
         if not self.by_time:  # a stretch of times of their own is used once
             self._known[key] = roots
         return roots
@@ -113,10 +116,7 @@ def root_of(
     ValueError
         A covariance of lower rank.
     """
-    scale = np.empty(len(covariance))
-    for of in types:
-        level = np.diag(covariance)[of].mean()
-        scale[of] = np.sqrt(level) if level > 0 else 1.0
+    scale = _scale_of(covariance, types)
     scaled = covariance / (scale[:, None] * scale)
     if kept == rank == len(covariance) and not symmetric:
         return _triangular_root(scaled) / scale[:, None]
@@ -128,6 +128,23 @@ def root_of(
     if symmetric:
         return root @ vectors.T / scale[:, None]
     return np.pad(root / scale[:, None], ((0, 0), (0, rank - kept)))
+
+
+@one_blas_thread()
+def solid_rank(covariance: FloatArray, types: Sequence[IntArray]) -> int:
+    """Return the number of directions whose variance is more than what rounding leaves of none."""
+    scale = _scale_of(covariance, types)
+    values = np.linalg.eigvalsh(covariance / (scale[:, None] * scale))
+    return int((values > _SOLID * values[-1]).sum())
+
+
+def _scale_of(covariance: FloatArray, types: Sequence[IntArray]) -> FloatArray:
+    """Return the root of the mean variance of each channel's type of sensor."""
+    scale = np.empty(len(covariance))
+    for of in types:
+        level = np.diag(covariance)[of].mean()
+        scale[of] = np.sqrt(level) if level > 0 else 1.0
+    return scale
 
 
 @one_blas_thread()

@@ -39,6 +39,16 @@ def test_an_array_shows_its_rank(rng, dtype):
     assert referenced.shape == noise.shape
 
 
+def test_offsets_of_channels_hide_nothing(rng):
+    x = rng.standard_normal((60, 12, 20))
+    offsets = 1e6 * rng.standard_normal((12, 1))
+    assert array_ranks(x + 1e6) == array_ranks(x + offsets) == {"misc": 12}
+    x -= x.mean(axis=1, keepdims=True)
+    assert array_ranks(x + offsets) == {"misc": 11}
+    x[:, 3] = 1e6 / 3  # a channel that never changes
+    assert array_ranks(x + offsets) == {"misc": 11}
+
+
 def test_few_samples_show_nothing(rng):
     assert array_ranks(rng.standard_normal((3, 30, 4))) == {"misc": 30}
     assert array_ranks(np.repeat(rng.standard_normal((4, 30, 1)), 3, axis=2)) == {"misc": 30}

@@ -145,6 +145,25 @@ def test_decoding_of_noise_is_at_chance_within_its_error():
         assert abs(means.mean() - chance) < 3 * means.std(ddof=1) / np.sqrt(len(means))
 
 
+@pytest.mark.parametrize(
+    "more", [{}, {"pseudo_trials": 2, "pseudo_repeats": 2, "rng": 0}, {"window": 0.02, "step": 0.02}]
+)
+@pytest.mark.parametrize("metric", ["crossnobis", "decoding", "decoding_weighted"])
+def test_noise_of_training_leaves_no_bias_and_that_of_all_trials_does(metric, more):
+    generator = np.random.default_rng(8)
+    trials, mixing = generator.normal(size=(24, 8, 240)), generator.normal(size=(8, 8))
+    x = np.einsum("ntd,cd->nct", trials.swapaxes(1, 2), mixing)
+    kwargs = {"by": np.tile(np.arange(4), 6), "folds": np.repeat(np.arange(3), 8), "times": np.arange(240) / 100}
+    chance = 0.5 if metric == "decoding" else 0.0
+
+    def error(noise_from):
+        means = time_rdms(x, metric=metric, noise="time", noise_from=noise_from, **kwargs, **more).values.mean(axis=1)
+        return (means.mean() - chance) / (means.std(ddof=1) / np.sqrt(len(means)))
+
+    assert abs(error("training")) < 3
+    assert error("all") > 2
+
+
 def test_a_leak_would_show(rng):
     """With the noise of all trials, that of the test fold sharpens what is decoded from it; of training, it does not.
 
@@ -323,6 +342,52 @@ def test_data_of_reduced_rank(rng):
     assert found.provenance["rank"] == C
     assert found.provenance["n_channels"] == 7
     np.testing.assert_allclose(found.values * 7, inside.values * C, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["crossnobis", "decoding_weighted"])
+@pytest.mark.parametrize("noise", ["time", "epoch"])
+def test_offsets_of_channels_are_of_no_account(rng, metric, noise):
+    x, kwargs = epochs(rng)
+    one = time_rdms(x, metric=metric, noise=noise, **kwargs)
+    other = time_rdms(x + 1e6 * rng.normal(size=(C, 1)), metric=metric, noise=noise, **kwargs)
+    np.testing.assert_allclose(other.values, one.values, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("noise", ["time", "epoch"])
+def test_equal_variances_of_reduced_rank_keep_what_the_data_have(rng, noise):
+    """Whitening by equal variances is no whitening: the directions that are cut must be those without data."""
+    x, kwargs = epochs(rng)
+    x -= x.mean(axis=1, keepdims=True)
+    found = time_rdms(x, noise=noise, noise_from="all", shrinkage=1.0, **kwargs)
+    assert found.provenance["rank"] == C - 1
+    condition = np.searchsorted(NAMES, kwargs["by"])
+    residuals = np.stack([reference.residuals_of(x[..., t], condition) for t in range(T)])
+    level = (residuals**2).sum(axis=(1, 2)) / (len(x) - N) / (C - 1)
+    level = level if noise == "time" else np.full(T, level.mean())
+    plain = time_rdms(x, metric="sqeuclidean_cv", **kwargs)
+    np.testing.assert_allclose(found.values * level[:, None] * C, plain.values, rtol=1e-6, atol=1e-6)
+
+
+def test_a_covariance_of_full_rank_is_the_inverse_of_its_precision_whatever_the_data(rng):
+    x, kwargs = epochs(rng)
+    root = rng.normal(size=(C, 2 * C))
+    for covariance in (np.eye(C), root @ root.T):
+        for data in (x, x - x.mean(axis=1, keepdims=True)):
+            one = time_rdms(data, noise=np.linalg.inv(covariance), **kwargs)
+            other = time_rdms(data, noise=covariance, noise_kind="covariance", **kwargs)
+            np.testing.assert_allclose(other.values, one.values, rtol=1e-9, atol=1e-11)
+            assert one.provenance["rank"] == other.provenance["rank"] == np.linalg.matrix_rank(data[..., 0])
+
+
+def test_a_covariance_of_reduced_rank_is_inverted_where_the_data_are(rng):
+    x, kwargs = epochs(rng)
+    centring = np.eye(C) - 1 / C
+    root = centring @ rng.normal(size=(C, 2 * C))
+    covariance = root @ root.T
+    for given in (covariance, covariance.astype(np.float32)):
+        found = time_rdms(np.einsum("cd,ndt->nct", centring, x), noise=given, noise_kind="covariance", **kwargs)
+        expected = time_rdms(x, noise=np.linalg.pinv(covariance, rcond=1e-9), **kwargs)
+        np.testing.assert_allclose(found.values, expected.values, rtol=1e-4, atol=1e-4)
 
 
 REFUSED = {
