@@ -17,7 +17,7 @@ from alignkit._typing import AnyArray, FloatArray, RNGLike
 from alignkit.meg._inputs import Inputs, read_inputs
 from alignkit.meg._label_p import Correction, LabelP, label_p
 from alignkit.meg._label_test_result import LabelTest
-from alignkit.meg._memory import as_bytes
+from alignkit.meg._memory import as_bytes, in_bytes
 from alignkit.meg._sample_unit import UNTIMED, at_time
 from alignkit.meg._sign_flips import Tail
 from alignkit.meg._slices import Slices
@@ -218,7 +218,7 @@ def _step(given: Inputs, n_permutations: int, n_bytes: int) -> int:
     if fixed + one > n_bytes:
         msg = (
             f"{n_permutations:,} permutations of {slices.n_items:,} items at {slices.n_times:,} times take at least "
-            f"{(fixed + one) / 1e9:.2g} GB; raise memory, or take fewer permutations or models."
+            f"{in_bytes(fixed + one)}; raise memory, or take fewer permutations or models."
         )
         raise ValueError(msg)
     return min(slices.n_times, (n_bytes - fixed) // one)

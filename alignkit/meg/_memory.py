@@ -29,3 +29,12 @@ def as_bytes(memory: object) -> int:
         msg = f"memory must be a number of bytes or a text such as '1 GB', at least '1 MB'; got {shown(memory)}."
         raise ValueError(msg)
     return int(size)
+
+
+def in_bytes(size: float) -> str:
+    """Return a number of bytes to two digits, in the unit in which it is read at a glance: 240 B, 1.9 GB."""
+    units = ("B", "kB", "MB", "GB")
+    power = 0
+    while float(f"{size:.2g}") >= 1000 and power < len(units) - 1:
+        size, power = size / 1000, power + 1
+    return f"{float(f'{size:.2g}'):,g} {units[power]}"

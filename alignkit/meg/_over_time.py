@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from alignkit._threads import each, n_threads
 from alignkit._typing import AnyArray, BoolArray
+from alignkit.meg._memory import in_bytes
 from alignkit.meg._slices import Slices
 
 Outcome = TypeVar("Outcome")
@@ -51,8 +52,8 @@ def over_time(
     size = _BYTES * (tasks[0][1] - tasks[0][0]) * slices.n_subjects * slices.n_pairs
     if size > n_bytes:
         msg = (
-            f"{slices.n_items:,} items of {slices.n_subjects} participant(s) take {size / 1e9:.2g} GB at a time, "
-            f"beside the models; raise memory by {(size - n_bytes) / 1e9:.2g} GB, or give fewer participants."
+            f"{slices.n_items:,} items of {slices.n_subjects} participant(s) take {in_bytes(size)} at a time, "
+            f"beside the models; raise memory by {in_bytes(size - n_bytes)}, or give fewer participants."
         )
         raise ValueError(msg)
     together = min(n_bytes // size, _AHEAD * n_threads())

@@ -23,7 +23,7 @@ from alignkit.meg._generalization_result import TemporalGeneralization
 from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._mean_rdms import mean_rdms
 from alignkit.meg._measures import measure_of
-from alignkit.meg._memory import as_bytes
+from alignkit.meg._memory import as_bytes, in_bytes
 from alignkit.meg._slices import Slices, align_slices, as_sources
 from alignkit.rsa._align import OnMismatch
 from alignkit.rsa._compare_rows import Options, compare_rows
@@ -222,7 +222,7 @@ def _blocks(
     if step < 1:
         msg = (
             f"two times of {slices.n_items:,} items and {counted(slices.n_subjects, 'participant')} take "
-            f"{per_time / 1e9:.2g} GB; raise memory."
+            f"{in_bytes(per_time)}; raise memory."
         )
         raise ValueError(msg)
     cuts = [(start, min(start + step, slices.n_times)) for start in range(0, slices.n_times, step)]

@@ -14,6 +14,7 @@ from alignkit._check import as_float_array, as_labels, check_choice, check_count
 from alignkit._io import MAX_BYTES
 from alignkit._lock import FolderLock
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray, PathLike
+from alignkit.meg._memory import in_bytes
 from alignkit.meg._rdm_store_files import StoreFiles, create_files, open_files
 from alignkit.rsa import RDM
 from alignkit.rsa._condensed import n_items_of
@@ -227,7 +228,7 @@ class RDMStore:
         state = "" if self.finished else f", {np.count_nonzero(self._done):,} of {len(times):,} done"
         return (
             f"<RDMStore {self.n_items} items ({first}), time: {span}, metric: {self.metric}, "
-            f"{form}, {size / 1e9:.2g} GB{state}, in {self.path}>"
+            f"{form}, {in_bytes(size)}{state}, in {self.path}>"
         )
 
     def close(self) -> None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -37,8 +39,9 @@ def with_concepts(table: pd.DataFrame) -> pd.DataFrame | None:
     files = [_PICTURE.sub("", parts[-1]) for parts in paths]
     for names in (folders, files):
         if all(names) and _one_to_one(numbers, names):
-            named = iter(names)
-            return table.assign(concept=[next(named) if one else None for one in there])
+            concepts = np.full(len(table), None, dtype=object)
+            concepts[there] = names
+            return table.assign(concept=concepts)
     return None
 
 

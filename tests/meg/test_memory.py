@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alignkit.meg._memory import as_bytes
+from alignkit.meg._memory import as_bytes, in_bytes
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,24 @@ from alignkit.meg._memory import as_bytes
 )
 def test_sizes_are_read(text, expected):
     assert as_bytes(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "1 kB"),
+        (17_112, "17 kB"),
+        (240, "240 B"),
+        (949_999, "950 kB"),
+        (996_000, "1 MB"),
+        (1_930_000_000, "1.9 GB"),
+        (657e9, "660 GB"),
+        (1.2e13, "12,000 GB"),
+    ],
+)
+def test_sizes_are_told(size, text):
+    assert in_bytes(size) == text
 
 
 @pytest.mark.parametrize("text", ["", "GB", "1 GBs", "-1 GB", "0", 0, 10, -5, float("nan"), float("inf"), "1 kB"])

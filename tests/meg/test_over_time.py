@@ -43,7 +43,7 @@ def test_errors_come_through(slices):
 
 
 def test_too_little_memory_is_refused(slices):
-    with pytest.raises(ValueError, match=r"4 items of 2 participant\(s\) take .* GB at a time"):
+    with pytest.raises(ValueError, match=r"4 items of 2 participant\(s\) take .* [kM]?B at a time"):
         next(over_time(slices, len, ordered=True, n_bytes=100, progress=False, title=""))
 
 

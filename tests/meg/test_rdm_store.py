@@ -88,7 +88,7 @@ def test_what_a_store_says_of_itself(movie, tmp_path):
     assert store.done.tolist() == [False, True, False, False, False]
     assert repr(store) == (
         "<RDMStore 4 items (zebra, café, 日本, ...), time: 5, -0.1 to 0.3 s, metric: crossnobis, float64, "
-        f"2.4e-07 GB, 1 of 5 done, in {tmp_path / 'a.zarr'}>"
+        f"240 B, 1 of 5 done, in {tmp_path / 'a.zarr'}>"
     )
     store.done[:] = True
     store.times[:] = 0
@@ -201,6 +201,19 @@ def test_another_computation_is_refused_or_replaced(movie, changes, text, tmp_pa
     with create(path, **changes) as store:
         assert not store.done.any()
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_sentence_in_other_words_is_the_same_computation(movie, tmp_path):
+    """A later version may say the same otherwise; what was said first stays."""
+    said = {"folds": 4, "methods": "Distances were computed."}
+    with create(tmp_path / "a.zarr", provenance=said) as store:
+        store.write(0, movie[:2])
+    for provenance in ({**said, "methods": "We computed distances."}, {"folds": 4}):
+        with create(tmp_path / "a.zarr", provenance=provenance) as store:
+            assert store.done.sum() == 2
+            assert store.provenance == said
+    with pytest.raises(FileExistsError, match=r"\(folds 4 there, 5 here\)"):
+        create(tmp_path / "a.zarr", provenance={**said, "folds": 5, "methods": "Other folds."})
 
 
 @pytest.mark.parametrize("changes", [{"metric": "cosine"}, {"dtype": "float64"}, {"n_decisions": 24}])
