@@ -56,3 +56,11 @@ def test_refusals(rng):
         average_times(rdm, size=7, stamp="first")
     with pytest.raises(ValueError, match="needs an axis 'time'"):
         average_times(rdm.isel(time=0), size=1)
+
+
+def test_sums_in_double_precision():
+    values = np.full((3000, 3), 1.1, dtype=np.float32)
+    values[0] = 1e7
+    movie = RDM(values, dims=["time"], coords={"time": np.arange(3000.0)})
+    expected = np.float32(values.astype(np.float64).mean(axis=0))
+    assert np.array_equal(average_times(movie, size=3000).values[0], expected)

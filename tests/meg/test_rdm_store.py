@@ -234,6 +234,21 @@ def test_an_unfinished_store_is_no_rdm_yet(movie, tmp_path):
     assert RDMStore.open(path).read(0, 2).shape == (2, 6)
 
 
+def test_an_unfinished_store_of_several_pieces(movie, tmp_path, monkeypatch):
+    monkeypatch.setattr(_rdm_store_files, "_FEWEST", 1)
+    path = tmp_path / "a.zarr"
+    with create(path) as store:
+        store.write(0, movie[:2])
+    with pytest.raises(ValueError, match="holds 2 of 5 slices: what writes it has not finished"):
+        RDM.load(path)  # pieces that are not there yet are no damage
+    monkeypatch.undo()
+    with create(tmp_path / "b.zarr") as store:  # in one piece, most of it empty
+        store.write(0, movie[:2])
+    (tmp_path / "b.zarr" / "done" / "zarr.json").unlink()
+    with pytest.raises(ValueError, match="its list of slices that are done is lost"):
+        RDM.load(tmp_path / "b.zarr")
+
+
 RUN = """
 import sys, time
 import numpy as np

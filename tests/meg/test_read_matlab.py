@@ -78,3 +78,10 @@ def test_what_unfolds_without_end(tmp_path):
         file.create_dataset("huge", (10**6, 10**6), "f8", chunks=(100, 100))
     with pytest.raises(ValueError, match="expands to more than the 8 GiB allowed"):
         read_matlab(path)
+
+
+def test_earlier_steps_are_left_alone(tmp_path):
+    write_matlab73(tmp_path / "a.mat", {"a": {"x": np.zeros((2, 3)), "previous": {"y": 1.0}}})
+    with h5py.File(tmp_path / "a.mat", "r+") as file:
+        file["a"]["previous"].create_dataset("huge", (10**6, 10**6), "f8", chunks=(100, 100))
+    assert list(read_matlab(tmp_path / "a.mat")["a"]) == ["x"]

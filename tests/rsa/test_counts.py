@@ -54,3 +54,8 @@ def test_too_many_decisions():
         dtype_of_counts(0)
     with pytest.raises(TypeError, match="whole number"):
         dtype_of_counts(2.5)
+
+
+def test_counts_beyond_all_decisions_are_no_accuracies():
+    values = from_counts(np.array([0, 48, 49, 254, 255], dtype=np.uint8), 24)
+    np.testing.assert_array_equal(values, [0, 1, np.nan, np.nan, np.nan])
