@@ -26,6 +26,10 @@ _NEARLY_ALL = 1 - 1e-9
 _TOGETHER = 256
 
 
+class NoNoiseError(ValueError):
+    """No trial differs from the mean of its condition."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class ResidualPlan:
     """Where the trials of each fold and condition are, found once and used at every time.
@@ -131,6 +135,11 @@ def covariances_at(
     Returns
     -------
     Covariances
+
+    Raises
+    ------
+    NoNoiseError
+        No trial differs from the mean of its condition, in all channels of a type.
     """
     e = _residuals(x, plan, x.dtype if dtype is None else dtype)
     sums = e if plan.cells is None else (plan.cells @ e).astype(e.dtype, copy=False)
@@ -138,8 +147,8 @@ def covariances_at(
     level = np.stack([np.einsum("kii->ki", scatter)[:, of].mean(axis=1) for of in types], axis=1)
     level /= plan.dof[:, None]
     if not (level > 0).all():
-        msg = "the noise is zero: at some time no trial differs from the mean of its condition; use noise=None."
-        raise ValueError(msg)
+        msg = "the noise is zero: no trial differs from the mean of its condition; use noise=None."
+        raise NoNoiseError(msg)
     weights = np.zeros(plan.n_sets)
     scale = np.empty((plan.n_sets, x.shape[1]))
     for i, of in enumerate(types):

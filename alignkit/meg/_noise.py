@@ -10,7 +10,7 @@ import numpy as np
 from alignkit._check import as_float_array, check_choice, check_probability, join_names, require
 from alignkit._threads import each
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
-from alignkit.meg._covariance import Covariances, ResidualPlan, covariances_at
+from alignkit.meg._covariance import Covariances, NoNoiseError, ResidualPlan, covariances_at
 from alignkit.meg._trials import Trials
 from alignkit.meg._whiten import Whitening, solid_rank
 from alignkit.rsa._noise import check_matrix, root_of_precision
@@ -75,6 +75,8 @@ class EstimatedNoise:
         # threads take a few times at once, so that few covariances wait to be summed, in the order of time
         for start in range(0, len(x), 8):
             for found in self._estimate(x[start : start + 8]):
+                if found is None:  # such as the only sample of a baseline, which is zero
+                    continue
                 self._sum = found.matrices if self._sum is None else self._sum + found.matrices
                 self._n += 1
 
@@ -82,28 +84,43 @@ class EstimatedNoise:
         """Return what whitens ``x``, shape (times, trials, channels), of times from position ``start`` on."""
         if self.mode == "time":
             matrices = np.empty((self.n_sets, len(x), x.shape[2], x.shape[2]))
-            self._estimate(x, matrices)
+            found = self._estimate(x, matrices)
+            if None in found:
+                time = self._times[start + found.index(None)]
+                msg = (
+                    f"the noise is zero at {time:g} s, where no trial differs from the mean of its condition; pass "
+                    "noise='epoch', or leave that time out."
+                )
+                raise ValueError(msg)
             return self._as_whitening(matrices, 1)
         if self._whitening is None:
-            assert self._sum is not None, "the data of the times that are wanted comes first"
+            if self._sum is None:
+                msg = "the noise is zero: no trial ever differs from the mean of its condition; use noise=None."
+                raise ValueError(msg)
             self._whitening = self._as_whitening((self._sum / self._n)[:, None], self._n)
         return self._whitening
 
-    def _estimate(self, x: AnyArray, into: FloatArray | None = None) -> list[Covariances]:
-        """Return the covariances of every time, or put their matrices into (sets, times, channels, channels)."""
+    def _estimate(self, x: AnyArray, into: FloatArray | None = None) -> list[Covariances | None]:
+        """Return the covariances of every time, or put their matrices into (sets, times, channels, channels).
 
-        def at(t: int) -> Covariances:
-            found = covariances_at(
-                x[t], self.plan, shrinkage=self.shrinkage, rank=self.rank, types=self.types, dtype=self.dtype
-            )
+        None stands for a time without noise.
+        """
+
+        def at(t: int) -> Covariances | None:
+            try:
+                found = covariances_at(
+                    x[t], self.plan, shrinkage=self.shrinkage, rank=self.rank, types=self.types, dtype=self.dtype
+                )
+            except NoNoiseError:
+                return None
             if into is None:
                 return found
             into[:, t] = found.matrices
             return Covariances(into[:, t], found.weights)
 
         found = each(at, range(len(x)))
-        weights = np.concatenate([one.weights for one in found])
-        self._range = (min(self._range[0], float(weights.min())), max(self._range[1], float(weights.max())))
+        weights = [float(weight) for one in found if one is not None for weight in one.weights]
+        self._range = (min([self._range[0], *weights]), max([self._range[1], *weights]))
         return found
 
     def _as_whitening(self, matrices: FloatArray, n_times: int) -> Whitening:
@@ -173,6 +190,11 @@ class GivenNoise:
         kept, stack = np.array([rank]), np.stack(checked)[None]
         whitening = Whitening(stack, rank, kept, types, np.dtype(dtype), inverted=kind == "precision")
         return cls(whitening, kind, trials.rank)
+
+    @property
+    def matrices(self) -> FloatArray:
+        """What was given, shape (1, times or 1, channels, channels)."""
+        return self._whitening.matrices
 
     def wanted(self) -> BoolArray:
         """Return that no data is needed."""

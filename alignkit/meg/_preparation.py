@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from alignkit._check import check_choice, check_count
+from alignkit._check import check_choice, check_count, check_positive
 from alignkit._typing import RNGLike
 from alignkit.meg._estimators import KINDS
 from alignkit.meg._noise import MODES, EstimatedNoise, GivenNoise, Noise, NoiseMode, Shrinkage
@@ -13,6 +13,9 @@ from alignkit.meg._pseudo_trials import pseudo_trials as make_pseudo_trials
 from alignkit.meg._trials import Trials
 from alignkit.meg._windows import WindowMode, windowed
 from alignkit.rsa._arrays import Precision
+
+#: What a pair's covariance is regularised by unless asked otherwise, as in CoSMoMVPA.
+_RIDGE = 0.01
 
 
 def noise_mode(noise: Any, metric: str, covariance: str) -> Any:
@@ -30,6 +33,22 @@ def noise_mode(noise: Any, metric: str, covariance: str) -> Any:
         msg = f"{metric} needs noise=; without it use metric={metric.replace('mahalanobis', 'euclidean')!r}."
         raise ValueError(msg)
     return noise
+
+
+def check_in_use(mode: Any, kind: object, shrinkage: object, *, ridge: float, covariance: str) -> None:
+    """Raise where an option was given that nothing would heed."""
+    check_choice("noise_kind", kind, ("precision", "covariance"))
+    check_positive("ridge", ridge)
+    shrunk = isinstance(mode, str)
+    if kind != "precision" and (shrunk or mode is None):
+        msg = f"noise_kind={kind!r} says what an array is; give it as noise=."
+        raise ValueError(msg)
+    if shrinkage != "ledoit-wolf" and not shrunk:
+        msg = "shrinkage is for noise that is estimated; pass noise='time', 'epoch' or 'baseline' as well."
+        raise ValueError(msg)
+    if ridge != _RIDGE and covariance != "pairwise":
+        msg = "ridge is only for covariance='pairwise'."
+        raise ValueError(msg)
 
 
 def windows_of(trials: Trials, window: float | None, step: float | None, mode: WindowMode) -> Trials:

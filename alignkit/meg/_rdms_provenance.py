@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import counted
+from alignkit._typing import AnyArray
 from alignkit.meg._trials import Trials
 
 _METRICS = {
@@ -54,13 +55,18 @@ def data_of(trials: Trials) -> dict[str, Any]:
     return found | ({"n_folds": trials.design.n_folds} if trials.design.fold is not None else {})
 
 
-def digest_of(trials: Trials) -> str:
-    """Return a short code of the design and of the data at the first time: another one is another computation's."""
+def digest_of(trials: Trials, noise: AnyArray | None = None) -> str:
+    """Return a short code of the design, the data at the first time and the noise that was given.
+
+    Another one is another computation's.
+    """
     design, found = trials.design, hashlib.sha256()
     for codes in (design.condition, design.fold if design.fold is not None else design.condition):
         found.update(np.ascontiguousarray(codes, dtype=np.int64).tobytes())
     found.update("\0".join((*design.labels, *design.folds, *trials.channels)).encode())
     found.update(np.ascontiguousarray(trials.read(0, 1)).tobytes())
+    if noise is not None:
+        found.update(np.ascontiguousarray(noise).tobytes())
     return found.hexdigest()[:16]
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from alignkit._check import check_choice, check_not_negative, check_positive
+from alignkit._check import check_choice, check_not_negative, shown
 from alignkit._random import as_rng
 from alignkit._typing import AnyArray, PathLike, RNGLike
 from alignkit.meg._as_trials import as_trials
 from alignkit.meg._decisions import accuracy_levels
 from alignkit.meg._estimators import KINDS, Covariance, Metric, check_options, check_trials, estimator_of
 from alignkit.meg._memory import as_bytes
-from alignkit.meg._noise import Shrinkage, as_shrinkage
-from alignkit.meg._preparation import groupings_of, noise_for, noise_mode, warn_of_units, windows_of
+from alignkit.meg._noise import GivenNoise, Shrinkage, as_shrinkage
+from alignkit.meg._preparation import check_in_use, groupings_of, noise_for, noise_mode, warn_of_units, windows_of
 from alignkit.meg._rdm_store import RDMStore
 from alignkit.meg._rdms_over_time import Computation, HeldTrials, stretch_and_step
 from alignkit.meg._rdms_provenance import data_of, digest_of, methods_of
@@ -232,9 +233,10 @@ def time_rdms(
     options = MetricOptions(cv, normalize, variance_floor=check_not_negative("variance_floor", variance_floor))
     check_options(metric, options, covariance)
     mode = noise_mode(noise, metric, covariance)
+    check_in_use(mode, noise_kind, shrinkage, ridge=ridge, covariance=covariance)
     check_choice("noise_from", noise_from, ("training", "all"))
     check_choice("dtype", dtype, ("float64", "float32"))
-    check_positive("ridge", ridge)
+    _check_out(out)
     n_bytes, shrinkage, generator = as_bytes(memory), as_shrinkage(shrinkage), as_rng(rng)
     trials = as_trials(
         data,
@@ -268,6 +270,12 @@ def time_rdms(
     if out is None:
         return _in_memory(trials, metric, computation, known, progress)
     return _on_disk(out, trials, metric, computation, known, progress, overwrite=overwrite)
+
+
+def _check_out(out: object) -> None:
+    if out is not None and not isinstance(out, str | os.PathLike):
+        msg = f"out must be the path of a folder *.zarr; got {shown(out)}."
+        raise TypeError(msg)
 
 
 def _provenance(
@@ -332,7 +340,8 @@ def _on_disk(
     overwrite: bool,
 ) -> RDMStore:
     n = trials.design.n_conditions
-    known["data"] = digest_of(trials)
+    noise = computation.noises[0]
+    known["data"] = digest_of(trials, noise.matrices if isinstance(noise, GivenNoise) else None)
     known["methods"] = methods_of(metric, n, trials.times, known)
     with RDMStore.create(
         out,

@@ -318,6 +318,9 @@ def test_another_computation_is_refused(rng, tmp_path):
         time_rdms(x + 1, out=path, **kwargs)
     again = time_rdms(x + 1, out=path, overwrite=True, **kwargs).rdm()
     np.testing.assert_allclose(again.values, first.values, rtol=1e-6, atol=1e-9)
+    time_rdms(x, out=tmp_path / "given.zarr", noise=np.eye(C), **kwargs)
+    with pytest.raises(FileExistsError, match="holds another computation"):
+        time_rdms(x, out=tmp_path / "given.zarr", noise=2 * np.eye(C), **kwargs)
     with pytest.raises(ValueError, match="pseudo-trials are random; with out="):
         time_rdms(x, out=tmp_path / "p2.zarr", pseudo_trials=2, **kwargs)
 
@@ -409,6 +412,13 @@ REFUSED = {
     "floor": ({"variance_floor": -1}, "variance_floor must be a finite number of at least 0"),
     "channel": ({"metric": "correlation_cv", "picks": [0]}, "undefined for a single channel"),
     "out": ({"out": "p1.npz"}, r"\.zarr"),
+    "kind": ({"noise_kind": "matrix"}, "noise_kind must be one of 'precision', 'covariance'"),
+    "kind of nothing": ({"noise_kind": "covariance"}, "noise_kind='covariance' says what an array is; give it as"),
+    "shrinkage": ({"shrinkage": 2}, "shrinkage must lie between 0 and 1"),
+    "shrinkage of none": ({"metric": "sqeuclidean_cv", "shrinkage": 0.1}, "shrinkage is for noise that is estimated"),
+    "shrinkage of given": ({"noise": np.eye(C), "shrinkage": "none"}, "shrinkage is for noise that is estimated"),
+    "ridge": ({"metric": "decoding", "ridge": 0.1}, "ridge is only for covariance='pairwise'"),
+    "no ridge": ({"metric": "decoding", "covariance": "pairwise", "ridge": 0}, "ridge must be a finite number above 0"),
 }
 
 
@@ -418,6 +428,27 @@ def test_what_cannot_be_is_refused_in_a_sentence(rng, name):
     changes, match = REFUSED[name]
     with pytest.raises(ValueError, match=match):
         time_rdms(x, **{**kwargs, **changes})
+
+
+def test_out_is_a_path(rng):
+    x, kwargs = epochs(rng)
+    with pytest.raises(TypeError, match=r"out must be the path of a folder \*\.zarr; got 1"):
+        time_rdms(x, out=1, **kwargs)
+
+
+def test_a_time_without_noise_counts_for_nothing(rng):
+    """As after baseline=(0, 0): the only sample of the baseline is zero in all trials."""
+    x, kwargs = epochs(rng)
+    x[..., 5] = 0
+    with pytest.raises(ValueError, match=r"the noise is zero at 0\.02 s, where no trial differs .* pass noise='epoch'"):
+        time_rdms(x, noise="time", **kwargs)
+    found = time_rdms(x, **kwargs)
+    np.testing.assert_array_equal(found.values[5], 0)
+    others = np.arange(T) != 5
+    without = time_rdms(x[..., others], **{**kwargs, "times": TIMES[others]})
+    np.testing.assert_allclose(found.values[others], without.values, rtol=1e-12)
+    with pytest.raises(ValueError, match="the noise is zero: no trial ever differs from the mean"):
+        time_rdms(0 * x, **kwargs)
 
 
 def test_a_fold_without_a_condition_cannot_be_left_out(rng):
