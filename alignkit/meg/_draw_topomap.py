@@ -68,7 +68,7 @@ def plot_sensors(result: Searchlight, ax: Axes | None, *, model: str | None) -> 
         worst = np.nanargmin(mean) if result.quantity == "distance" else np.nanargmax(mean)
         best = int(np.unravel_index(worst, mean.shape)[0])
         ax.plot(times, mean[best], color="#0072B2", linewidth=1.6, label=result.sensors.names[best])
-        ax.legend(frameon=False, fontsize=8, loc="upper right")
+        ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     line: dict[str, Any] = {"color": "0.4", "linewidth": 0.8}
     ax.axhline(0, **line)
     if times[0] < 0 < times[-1]:
@@ -90,7 +90,8 @@ def _samples(axis: FloatArray, times: Any) -> IntArray:
     """Return the samples nearest to some times."""
     if times is None:
         first = max(0.0, axis[0]) if axis[-1] > 0 else axis[0]
-        times = np.linspace(first, axis[-1], min(_N_TIMES, len(axis)))
+        spread = np.linspace(first, axis[-1], min(_N_TIMES, len(axis)))
+        return np.unique(np.abs(axis[:, None] - spread).argmin(axis=0))  # few samples: each is drawn once
     wanted = np.atleast_1d(as_float_array("times", times))
     check_finite("times", wanted)
     half = float(np.diff(axis).max(initial=0.0)) / 2 or np.inf

@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 from threadpoolctl import threadpool_limits
 
 from alignkit.meg import Searchlight, cluster_test, searchlight, tfce_test, time_rdms, timecourse
+from alignkit.meg._draw_topomap import _samples
 from alignkit.rsa import RDM
 
 TIMES = np.arange(-2, 4) / 10
@@ -222,7 +223,9 @@ def test_evoked_and_maps(elekta, tmp_path):
     elekta.save(tmp_path / "found.json")
     figure = Searchlight.load(tmp_path / "found.json").plot_topomap(0.1, ch_type="grad", subject="subject")
     plt.close(figure)
-    assert elekta.plot().get_ylabel() == "similarity (spearman)"
+    legend = elekta.plot().get_legend()
+    assert legend.axes.get_ylabel() == "similarity (spearman)"
+    assert legend.get_window_extent().x0 > legend.axes.get_window_extent().x1  # it hides no line
     with pytest.raises(ValueError, match="times must lie between"):
         elekta.plot_topomap(0.3)
     with pytest.raises(ValueError, match="one for each of 2 times"):
@@ -230,6 +233,20 @@ def test_evoked_and_maps(elekta, tmp_path):
     with pytest.raises(ValueError, match="True or False"):
         elekta.plot_topomap(0.1, significance=np.ones(3))
     plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (np.arange(-4, 4) / 100, [4, 5, 6, 7]),  # fewer than five after zero
+        (np.arange(3) / 100, [0, 1, 2]),
+        (np.arange(-5, 0) / 100, [0, 1, 2, 3, 4]),
+        (np.arange(-10, 101) / 100, [10, 35, 60, 85, 110]),
+        ([0.1], [0]),
+    ],
+)
+def test_each_sample_is_drawn_once(times, expected):
+    assert _samples(np.asarray(times, dtype=float), None).tolist() == expected
 
 
 def test_pairs_of_gradiometers_are_averaged_with_their_sign(elekta, monkeypatch):
