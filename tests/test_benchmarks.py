@@ -1,0 +1,84 @@
+"""The benchmarks of M/EEG run: small sizes, equality with the rivals, and nothing written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "benchmarks"
+#: What each script measures beside, besides what comes along always.
+RIVALS = {
+    "meg_ceiling": "rsatoolbox",
+    "meg_cluster": "mne",
+    "meg_crossnobis": "rsatoolbox",
+    "meg_decoding": "mne",
+    "meg_generalization": "mne",
+    "meg_timecourse": "scipy",
+}
+
+
+def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    if not FOLDER.exists():
+        pytest.skip("the benchmarks are not beside the tests")
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    command = [sys.executable, "-m", f"benchmarks.{name}", *options]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **threads}, capture_output=True, text=True, check=False)
+
+
+def test_every_script_of_meg_is_tested():
+    if not FOLDER.exists():
+        pytest.skip("the benchmarks are not beside the tests")
+    assert sorted(path.stem for path in FOLDER.glob("meg_*.py")) == sorted(RIVALS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RIVALS)
+def test_a_small_run_checks_and_prints_and_keeps_nothing(name):
+    pytest.importorskip(RIVALS[name])
+    before = sorted(FOLDER.glob("results/*"))
+    done = run(name, "--small")
+    assert done.returncode == 0, done.stderr
+    head, *_, last = (line for line in done.stdout.splitlines() if line.startswith("|"))
+    assert "times faster" in head
+    difference = float(re.fullmatch(r".*\| (\S+) \|", last)[1])
+    assert difference <= 1e-10
+    assert sorted(FOLDER.glob("results/*")) == before
+
+
+@pytest.mark.parametrize(("name", "module"), [("meg_cluster", "mne"), ("meg_crossnobis", "rsatoolbox")])
+def test_a_missing_rival_is_named_and_passed_over(name, module, tmp_path):
+    (tmp_path / f"{module}.py").write_text("raise ImportError")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    code = f"import sys, runpy; sys.argv[1:] = ['--small']; runpy.run_module('benchmarks.{name}', run_name='__main__')"
+    if not FOLDER.exists():
+        pytest.skip("the benchmarks are not beside the tests")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{module} is missing (pip install {module})" in done.stdout
+
+
+@pytest.mark.slow
+def test_decoding_goes_on_where_a_run_ended(tmp_path):
+    pytest.importorskip("mne")
+    options = ["--small", "--folder", str(tmp_path), "--samples", "4"]
+    assert "earlier" not in run("meg_decoding", *options).stdout
+    for report in tmp_path.glob("exp*.json"):
+        report.unlink()
+    shutil.rmtree(tmp_path / "exp4.zarr")
+    again = run("meg_decoding", *options)
+    assert again.returncode == 0, again.stderr
+    assert "writing simulated epochs" not in again.stdout
+    assert again.stdout.count("measured by an earlier run") == 1
