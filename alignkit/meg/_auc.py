@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import counted, shown
+from alignkit._check import counted
 from alignkit._random import as_rng
 from alignkit._result import Result
 from alignkit._typing import ArrayLike, FloatArray, RNGLike
@@ -230,16 +230,13 @@ def auc(
     >>> auc([[0.0, 0.2, 0.2], [0.0, 0.1, 0.3]], times=[0.0, 0.1, 0.2], n_bootstrap=0)
     <AreaUnderCurve mean 0.1375 r, integral 0.0275 r x s, 0 to 0.2 s; no interval, 2 subjects>
     """
-    given = as_curves(curves, times, model)
+    given = as_curves(curves, times, model, unit=unit)
     options = Resampling(interval, confidence, n_bootstrap)
     where = stretch(given.times, tmin, tmax, "the area")
     if where.stop - where.start < 2:
         msg = (
             f"an area needs two samples or more; from {tmin} to {tmax} s there is one, at {given.times[where][0]:g} s."
         )
-        raise ValueError(msg)
-    if unit is not None and not (isinstance(unit, str) and unit.strip()):
-        msg = f"unit must be a name, such as 'r' or 'accuracy'; got {shown(unit)}."
         raise ValueError(msg)
     before = None if baseline is None else baseline_stretch(given.times, baseline)
 
@@ -274,7 +271,7 @@ def auc(
         share_upper=float(found.value[2]),
         share_upper_interval=found.interval[:, 2],
         subjects=given.subjects,
-        unit=given.unit if unit is None else unit,
+        unit=given.unit,
         window=span(given.times, where),
         baseline=None if before is None else span(given.times, before),
         positive_only=bool(positive_only),

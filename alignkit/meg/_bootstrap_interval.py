@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from alignkit._typing import FloatArray
+from alignkit.meg._mean_interval import expanded_tail
 
 Interval = Literal["expanded", "percentile", "basic", "bca", "jackknife"]
 
@@ -71,7 +72,7 @@ def _levels(
 
     tail = (1 - confidence) / 2
     if kind == "expanded":
-        tail = float(ndtr(-np.sqrt(n / (n - 1)) * _t_quantile(n - 1, 1 - tail)))
+        tail = expanded_tail(n, tail)
     if kind != "bca":
         return np.array([tail, 1 - tail])
     bias = ndtri((samples < value).mean() + 0.5 * (samples == value).mean())

@@ -53,19 +53,25 @@ class GroupCurves:
         return np.asarray(self.values.sum(axis=1) / self.present.sum(axis=1, keepdims=True))
 
 
-def as_curves(curves: object, times: object, model: object, *, name: str = "curves") -> GroupCurves:
-    """Return curves, given as an array with its times or as a time course of models.
+def as_curves(
+    curves: object, times: object, model: object, *, name: str = "curves", unit: str | None = None
+) -> GroupCurves:
+    """Return curves, given as an array with its times or as a time course of models, in a unit of that name.
 
     Raises
     ------
     ValueError
         A wrong number of axes, no times or times that do not fit or do not rise, NaN (but whole missing sessions),
-        models with a time axis of their own, or methods that give distances.
+        models with a time axis of their own, methods that give distances, or a unit that is no name.
     TypeError
         What does not hold real numbers.
     """
+    if unit is not None and not (isinstance(unit, str) and unit.strip()):
+        msg = f"unit must be a name, such as 'r' or 'accuracy'; got {shown(unit)}."
+        raise ValueError(msg)
     if isinstance(curves, TimeCourse):
-        return _from_timecourse(curves, times, model, name)
+        found = _from_timecourse(curves, times, model, name)
+        return found if unit is None else dataclasses.replace(found, unit=unit)
     values = as_float_array(name, curves)
     if model is not None:
         msg = f"model chooses from a time course of several models; {name} came as an array."
@@ -76,7 +82,8 @@ def as_curves(curves: object, times: object, model: object, *, name: str = "curv
     values = values[None, None] if values.ndim == 1 else values[:, None] if values.ndim == 2 else values
     subjects = tuple(str(i) for i in range(1, len(values) + 1))
     values, present = _sessions(name, values)
-    return GroupCurves(values, present, _times(name, times, values.shape[-1]), subjects, named=False, unit="r")
+    where = _times(name, times, values.shape[-1])
+    return GroupCurves(values, present, where, subjects, named=False, unit="r" if unit is None else unit)
 
 
 def _from_timecourse(course: TimeCourse, times: object, model: object, name: str) -> GroupCurves:

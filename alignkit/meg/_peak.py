@@ -25,6 +25,7 @@ def peak(
     tmin: float | None = None,
     tmax: float | None = None,
     interpolate: bool = False,
+    unit: str | None = None,
     interval: Interval = "expanded",
     confidence: float = 0.95,
     n_bootstrap: int = 1000,
@@ -44,6 +45,8 @@ def peak(
         Seconds that are searched, both included; by default the samples after 0, to the last.
     interpolate : bool
         Refine the latency and height by the parabola through the highest sample and its neighbours.
+    unit : str, optional
+        What the curves are in (``"accuracy"``, ``"µV"``); by default r, or the method of a time course.
     interval : {"expanded", "percentile", "basic", "bca", "jackknife"}
         Kind of interval, as in :func:`onset`.
     confidence : float
@@ -88,7 +91,7 @@ def peak(
     >>> peak(people, times=times, rng=0)
     <Latency peak 120 ms [120, 120], height 0.209 r; maximum, 95% expanded, 4 subjects>
     """
-    given = as_curves(curves, times, model)
+    given = as_curves(curves, times, model, unit=unit)
     rule = peak_rule(given, tmin=tmin, tmax=tmax, interpolate=interpolate)
     found = latency_of(given, rule, Resampling(interval, confidence, n_bootstrap), rng)
     if found.value in rule.window:

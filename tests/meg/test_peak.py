@@ -27,6 +27,14 @@ def test_each_subjects_peak_is_that_of_its_own_curve(rng):
     assert found.amplitude == pytest.approx(curves.mean(axis=0)[inside].max())
 
 
+def test_the_height_has_the_unit_of_the_curves(rng):
+    found = peak(group_curves(rng, 5), times=TIMES, unit="µV", n_bootstrap=0)
+    assert found.unit == "µV"
+    assert " µV;" in repr(found)
+    with pytest.raises(ValueError, match="unit must be a name"):
+        peak(group_curves(rng, 5), times=TIMES, unit=" ")
+
+
 @pytest.mark.parametrize("uneven", [False, True])
 def test_a_parabola_is_refined_to_its_vertex(uneven):
     times = np.array([-0.1, 0.0, 0.05, 0.12, 0.2, 0.25]) if uneven else np.arange(-2, 6) * 0.05
