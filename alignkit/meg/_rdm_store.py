@@ -254,6 +254,8 @@ class RDMStore:
             for reading.
         TypeError
             Values that are not real numbers.
+        OSError
+            A full disk; what was written before is whole.
         """
         if self._release is None or not self._release.alive:
             msg = f"{self.path} is open for reading only; open it with RDMStore.create to write."
@@ -265,9 +267,14 @@ class RDMStore:
         if array.shape != (stop - start, self.n_pairs):
             msg = f"values must have the shape (times, {self.n_pairs} pairs); got {array.shape}."
             raise ValueError(msg)
-        self._files.write(start, self._encoded(array))
-        self._done[start:stop] = True
-        self._files.write_done(self._done)
+        encoded = self._encoded(array)
+        try:
+            self._files.write(start, encoded)
+            self._done[start:stop] = True
+            self._files.write_done(self._done)
+        except OSError as error:
+            msg = f"{self.path} cannot be written ({error.strerror}); the times that are done are kept"
+            raise OSError(error.errno, msg) from error
 
     def _encoded(self, array: AnyArray) -> AnyArray:
         if self.n_decisions is not None:

@@ -549,3 +549,29 @@ def test_mixed_sensors_are_whitened_as_by_mne(shared_data, picks):
         white = np.stack([one.get_data(picks=names)[:, sample] for one in evoked]) @ matrix.T
         square = squareform(found.values[t])[np.ix_(order, order)]
         np.testing.assert_allclose(squareform(square, checks=False), pdist(white), rtol=1e-6)
+
+
+def test_a_full_disk_is_said_and_the_same_call_goes_on(rng, tmp_path, monkeypatch):
+    resource, signal = pytest.importorskip("resource"), pytest.importorskip("signal")
+    x, kwargs = epochs(rng)
+    path = tmp_path / "p1.zarr"
+    write = Store.write
+
+    def on_a_full_disk(store, start, values):
+        old, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits[1] if start < 4 else 16, limits[1]))
+        try:
+            write(store, start, values)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, old)
+
+    monkeypatch.setattr("alignkit.meg._time_rdms.stretch_and_step", lambda *_: (8, 4))
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", on_a_full_disk)
+        with pytest.raises(
+            OSError, match=r"p1\.zarr cannot be written \(File too large\); the times that are done are"
+        ):
+            time_rdms(x, out=path, **kwargs)
+    assert RDMStore.open(path).done.tolist() == [True] * 4 + [False] * 8
+    np.testing.assert_array_equal(time_rdms(x, out=path, **kwargs).rdm().values, time_rdms(x, **kwargs).values)
