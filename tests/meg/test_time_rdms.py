@@ -569,9 +569,7 @@ def test_a_full_disk_is_said_and_the_same_call_goes_on(rng, tmp_path, monkeypatc
     monkeypatch.setattr("alignkit.meg._time_rdms.stretch_and_step", lambda *_: (8, 4))
     with monkeypatch.context() as patch:
         patch.setattr(Store, "write", on_a_full_disk)
-        with pytest.raises(
-            OSError, match=r"p1\.zarr cannot be written \(File too large\); the times that are done are"
-        ):
+        with pytest.raises(OSError, match=r"p1\.zarr cannot be written \(File too large\); the times that are done"):
             time_rdms(x, out=path, **kwargs)
     assert RDMStore.open(path).done.tolist() == [True] * 4 + [False] * 8
     np.testing.assert_array_equal(time_rdms(x, out=path, **kwargs).rdm().values, time_rdms(x, **kwargs).values)
