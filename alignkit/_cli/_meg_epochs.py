@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from alignkit._check import require
 from alignkit.meg._things_concepts import with_concepts
 
 _FIF = (".fif", ".fif.gz")
@@ -53,7 +54,8 @@ def _name_concepts(epochs: Any) -> None:
     """Add to the metadata of THINGS-MEG's epochs what their concepts are called, for ``--by concept``."""
     named = with_concepts(epochs.metadata) if _is_things(epochs) else None
     if named is not None and named is not epochs.metadata:
-        epochs.metadata = named
+        with require("mne", "meg").use_log_level("warning"):
+            epochs.metadata = named
 
 
 def _is_things(epochs: Any) -> bool:

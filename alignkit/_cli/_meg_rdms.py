@@ -251,6 +251,7 @@ def _phrases(config: MegRdmsConfig) -> dict[str, str]:
             "condition(s); at least 2 are needed (--by names the column that tells them apart)."
         ),
         "lie after tmax": "lie after --tmax",
+        "noise=None": "--noise none",
     }
 
 

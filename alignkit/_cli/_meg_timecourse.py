@@ -58,6 +58,7 @@ _PHRASES = {
     "curves holds distances": "the curves are distances",
     "; pass their negative as an array with times": "",
     "curves holds NaN": "the curves hold NaN",
+    "has no onset by: ": "has no onset by --onset-method ",
     ": leave them or those samples out. Only whole sessions may be missing.": ".",
 }
 _CLUSTERS = (

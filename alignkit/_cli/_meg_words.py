@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 
 #: An option with its value, as messages quote it: text, a pair, a list, a number, or None.
 _VALUE = r"""'[^']*'|"[^"]*"|\([^()]*\)|\[[^\[\]]*\]|-?\d[\w.+-]*(?<![.])|None|True|False"""
+#: Several values as Python writes them, where a message says what came.
+_GOT = re.compile(r"\bgot \(((?:'[^'\s]*'|-?\d[\w.+-]*)(?:, (?:'[^'\s]*'|-?\d[\w.+-]*))*),?\)")
 
 
 @contextlib.contextmanager
@@ -31,6 +33,7 @@ def reworded(sentence: str, names: Mapping[str, str], phrases: Mapping[str, str]
         sentence = sentence.replace(old, new)
     some = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
     sentence = re.sub(rf"(?<![\w.'-])({some})=({_VALUE})?", lambda found: _flag(found, names), sentence)
+    sentence = _GOT.sub(lambda found: "got " + found[1].replace("'", "").replace(", ", " "), sentence)
     return re.sub(
         rf"\A({some})(?= (must|is|are|needs|may|holds|lies|names|belongs)\b)", lambda m: names[m[1]], sentence
     )

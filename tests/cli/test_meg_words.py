@@ -25,6 +25,10 @@ NAMES = flags("by", "tmin", "tmax", "nan_policy", "times", "picks", "query", "ba
         ("name one with by=.", "name one with --by."),
         ("times must be seconds; times are", "--times must be seconds; times are"),
         ("times of p1 differ", "times of p1 differ"),
+        ("times must be ascending; got (9,).", "--times must be ascending; got 9."),
+        ("must name axes; got ('subject', 'item').", "must name axes; got subject item."),
+        ("must be a shape; got (3, 4); f(3)", "must be a shape; got 3 4; f(3)"),
+        ("got ('a b', 'c')", "got ('a b', 'c')"),
         ("sometimes=1 and x.by=2", "sometimes=1 and x.by=2"),
     ],
 )
