@@ -51,6 +51,7 @@ def main() -> None:
     elif peer("mne") is not None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = options.folder or Path(temporary)
+            folder.mkdir(parents=True, exist_ok=True)
             file = options.file or written(folder, small=options.small)
             kept = not options.small and options.samples is None
             keep("meg_decoding", lines(file, folder, options), small=not kept)
