@@ -305,3 +305,7 @@ def test_truth_is_an_rdm_over_time(lab):
     assert isinstance(meg.planted, RDM)
     assert meg.planted.dims == ("time",)
     np.testing.assert_array_equal(meg.planted.coords["time"], meg.times)
+    for i in (0, len(meg.times) // 3, len(meg.times) - 1):
+        at = meg.planted_at(meg.times[i] + 1e-4)
+        np.testing.assert_allclose(at.values, meg.planted.values[i], rtol=1e-12)
+        assert at.labels == meg.planted.labels
