@@ -157,6 +157,19 @@ def test_correlation_between_folds_is_whitened_symmetrically(rng):
         np.testing.assert_allclose(squareform(values[t]), expected, rtol=1e-8, atol=1e-10)
 
 
+def test_a_floor_holds_variances_up_where_every_fold_has_its_noise(rng):
+    """That of one noise for all folds is the oracle: equal noise in every fold is one noise."""
+    condition, fold = unequal(rng)
+    x, matrix = data(rng, len(fold)), covariances(rng, 1, 1)
+    several = np.repeat(matrix, K + 1, axis=0)
+    low, shared, by_fold = (
+        distances("correlation_cv", x, condition, fold, whitening(each), variance_floor=floor)[0]
+        for each, floor in ((several, 0.1), (matrix, 2.0), (several, 2.0))
+    )
+    assert not np.isclose(by_fold, low).any()
+    np.testing.assert_allclose(by_fold, shared, rtol=1e-9)
+
+
 @pytest.mark.parametrize("by_fold", [True, False])
 @pytest.mark.parametrize("metric", ["crossnobis", "correlation_cv"])
 def test_a_condition_of_one_fold_is_undefined_and_named(rng, by_fold, metric):

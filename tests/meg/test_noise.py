@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from reference.meg_distances import training_covariance
@@ -105,6 +107,16 @@ def test_what_is_given_must_fit(rng):
         GivenNoise.of(noise_precision(rng.normal(size=(2, 20, 5))), "precision", trials)
     with pytest.raises(ValueError, match="noise_kind must be one of"):
         GivenNoise.of(np.eye(5), "root", trials)
+
+
+def test_directions_that_no_residual_reaches_are_not_kept(rng):
+    x = rng.normal(size=(8, 30, 12))
+    x -= x.mean(axis=1, keepdims=True)
+    trials = as_trials(x, by=[0, 1] * 4, folds=[0] * 4 + [1] * 4, times=np.arange(12) / 100)
+    trials = dataclasses.replace(trials, rank=29)  # of channels with an average reference
+    for mode, kept in {"time": [2, 2, 6], "epoch": [24, 24, 29]}.items():
+        noise = noise_of(trials, mode)
+        assert noise.over(trials.read(0, 12)).kept.tolist() == kept
 
 
 def test_a_baseline_needs_samples_before_zero(rng):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from alignkit.meg._as_trials import as_trials
-from alignkit.meg._estimators import estimator_of
+from alignkit.meg._estimators import Estimate, Estimator, estimator_of
 from alignkit.meg._noise import EstimatedNoise
 from alignkit.meg._pseudo_trials import pseudo_trials
 from alignkit.meg._rdms_over_time import Computation, HeldTrials, stretch_and_step, times_at_once
-from alignkit.rsa._patterns import MetricOptions
+from alignkit.rsa._patterns import MetricOptions, Undefined
 
 
 def trials_of(rng, n_times=20):
@@ -82,6 +82,19 @@ def test_repeats_share_what_is_read(rng, mode, passes):
     assert np.isfinite(written).all()
     assert sum(read) == passes
     assert set(computation.found()) == {"shrinkage_range", "noise_dof"}
+
+
+def test_what_is_undefined_at_any_time_is_noted(rng):
+    """Two stretches with another undefined pair each: both are named in the end."""
+    trials = as_trials(rng.normal(size=(8, 3, 4)), by=[0, 1, 2, 3] * 2, times=np.arange(4) / 100)
+    estimator = Estimator(lambda x, _: Estimate(np.zeros((len(x), 6)), [Undefined("why", x[:, :6, 0] > 9, "pairs")]))
+    made = np.zeros((4, 8, 3))
+    made[0, 1], made[3, 4] = 10, 10
+    held = HeldTrials(dataclasses.replace(trials, read=lambda start, stop: made[start:stop]), hold=True)
+    computation = Computation(held, [held.trials], [None], estimator, "float64", 2, 1)
+    (found,) = computation.run(lambda *_: None, np.ones(4, dtype=bool), progress=False)
+    assert found.reason == "why"
+    np.testing.assert_array_equal(found.mask, [False, True, False, False, True, False])
 
 
 def test_nothing_pending_reads_nothing(rng):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -36,8 +38,10 @@ def test_other_data_have_another_digest(rng):
         trials_of(data, folds=None),
         trials_of(data, by=[f"c{i}" for i in CONDITION]),
         trials_of(data[:, :1]),
+        dataclasses.replace(trials_of(data), channels=("a", "b")),
     ):
         assert digest_of(other) != digest
+    assert len({digest, *(digest_of(trials_of(data), noise) for noise in (np.eye(2), np.diag([1, 2])))}) == 3
 
 
 @pytest.mark.parametrize("metric", ["correlation", "crossnobis", "decoding", "svm"])

@@ -11,7 +11,9 @@ from reference import meg_distances as reference
 from scipy.spatial.distance import pdist, squareform
 
 from alignkit.meg import RDMStore, time_rdms
+from alignkit.meg._as_trials import as_trials
 from alignkit.meg._estimators import KINDS
+from alignkit.meg._pseudo_trials import pseudo_trials
 from alignkit.meg._rdm_store import RDMStore as Store
 from alignkit.rsa import RDM, noise_precision, rdm
 
@@ -47,6 +49,16 @@ def test_what_is_returned(rng):
     assert found.provenance["noise"] == "epoch"
     assert found.provenance["cv"] == "leave-one-fold-out"
     assert found.provenance["n_trials_per_condition"] == [9, 9]
+
+
+@pytest.mark.parametrize("metric", ["crossnobis", "decoding"])
+def test_the_number_of_jobs_does_not_matter(rng, metric):
+    x, kwargs = epochs(rng)
+    expected = time_rdms(x, metric=metric, n_jobs=1, **kwargs).values
+    for n_jobs in (2, -1, None):
+        np.testing.assert_array_equal(time_rdms(x, metric=metric, n_jobs=n_jobs, **kwargs).values, expected)
+    with pytest.raises(ValueError, match="n_jobs must leave at least one thread"):
+        time_rdms(x, metric=metric, n_jobs=0, **kwargs)
 
 
 @pytest.mark.parametrize("metric", ["correlation", "cosine", "euclidean", "sqeuclidean"])
@@ -243,6 +255,21 @@ def test_pseudo_trials_average_over_groupings(rng):
         time_rdms(x, **{**kwargs, "metric": "sqeuclidean_cv", "pseudo_trials": size}, rng=0) for size in (None, 2)
     )
     np.testing.assert_allclose(grouped.values, plain.values, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("metric", ["decoding", "crossnobis"])
+def test_every_grouping_is_another_one(rng, metric):
+    x, kwargs = epochs(rng, repeats=4)
+    trials = as_trials(x, **kwargs)
+    wanted = []
+    for i in range(3):
+        made = pseudo_trials(trials, size=2, repeat=i, rng=np.random.default_rng(5))
+        design = made.design
+        grouped = {"by": np.array(design.labels)[design.condition], "folds": design.fold, "times": TIMES}
+        wanted.append(time_rdms(made.read(0, T).transpose(1, 2, 0), metric=metric, **grouped).values)
+    assert not np.allclose(wanted[0], wanted[1])
+    found = time_rdms(x, metric=metric, pseudo_trials=2, pseudo_repeats=3, rng=5, **kwargs).values
+    np.testing.assert_allclose(found, np.mean(wanted, axis=0), rtol=1e-9, atol=1e-12)
 
 
 def test_a_few_trials_are_said_once(rng):
