@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from alignkit import _threads
-from alignkit._threads import each, n_threads, one_blas_thread
+from alignkit._threads import each, jobs, n_threads, one_blas_thread
 
 
 def blas_threads() -> list[int]:
@@ -32,6 +32,24 @@ def test_as_many_as_the_blas_may_use(monkeypatch):
     with threadpool_limits(2):
         monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
         assert n_threads() == 1
+
+
+def test_jobs_are_counted_as_joblib_does(monkeypatch):
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    with threadpool_limits(1):
+        for n_jobs, expected in ((None, 1), (1, 1), (2, 2), (-1, 3), (-2, 2)):
+            with jobs(n_jobs):
+                assert n_threads() == expected
+            assert n_threads() == 1
+        with jobs(2), one_blas_thread(), jobs(1):
+            assert n_threads() == 2  # what holds the BLAS keeps it
+    for wrong in (0, -4):
+        with pytest.raises(ValueError, match="n_jobs must leave at least one thread"), jobs(wrong):
+            pass
+    for wrong in (True, "2", 1.5):
+        with pytest.raises(TypeError, match="n_jobs must be a whole number"), jobs(wrong):
+            pass
 
 
 def test_the_blas_is_given_back_when_the_last_holder_is_done(monkeypatch):

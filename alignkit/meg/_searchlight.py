@@ -18,6 +18,7 @@ from alignkit._check import (
     join_names,
 )
 from alignkit._random import as_rng
+from alignkit._threads import jobs
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray, RNGLike
 from alignkit.meg._as_trials import as_trials
 from alignkit.meg._estimators import KINDS, Metric, check_options, check_trials, estimator_of
@@ -75,6 +76,7 @@ def searchlight(
     memory: int | str = "1 GB",
     progress: bool = False,
     rng: RNGLike = None,
+    n_jobs: int | None = None,
     verbose: bool | str | int | None = None,
 ) -> Searchlight:
     """Compare models with the RDMs of the sensors around each sensor, at every time.
@@ -116,6 +118,8 @@ def searchlight(
         Show a bar of sensors with the time that is left.
     rng : numpy.random.Generator, int or None
         Seed of the bootstrap.
+    n_jobs : int, optional
+        Threads that work side by side, as for :func:`time_rdms`; the numbers are the same for any.
 
     Returns
     -------
@@ -184,7 +188,8 @@ def searchlight(
     for name, trials in everybody:
         estimator = estimator_of(metric, trials.design, options, covariance="shared", ridge=0.01, dtype="float64")
         searches.append((name, PatchSearch(trials, patches, estimator, wanted, judge, pairs, n_bytes)))
-    similarity = np.stack([_search(one, name, nan_policy, progress=progress) for name, one in searches], axis=1)
+    with jobs(n_jobs):
+        similarity = np.stack([_search(one, name, nan_policy, progress=progress) for name, one in searches], axis=1)
     grouping = {} if window is None else {"window": window, "step": step, "window_mode": "mean"}
     return Searchlight(
         similarity=similarity,

@@ -10,6 +10,7 @@ import numpy as np
 
 from alignkit._check import check_choice, check_count, check_fraction, counted, join_names
 from alignkit._random import as_rng
+from alignkit._threads import jobs
 from alignkit._typing import AnyArray, BoolArray, FloatArray, RNGLike
 from alignkit.meg._across_times import distances_across_times, undefined_across_times
 from alignkit.meg._as_trials import as_trials
@@ -77,6 +78,7 @@ def temporal_generalization(
     memory: int | str = "1 GB",
     progress: bool = False,
     rng: RNGLike = None,
+    n_jobs: int | None = None,
     verbose: bool | str | int | None = None,
 ) -> TemporalGeneralization:
     r"""Train on the trials of one time and test at all others, for all pairs of conditions.
@@ -118,6 +120,8 @@ def temporal_generalization(
         Show a bar with the time that is left.
     rng : numpy.random.Generator, int or None
         For pseudo-trials and the bootstrap.
+    n_jobs : int, optional
+        Threads that work side by side, as for :func:`time_rdms`; the numbers are the same for any.
 
     Returns
     -------
@@ -188,7 +192,8 @@ def temporal_generalization(
         key = (one.called(), ready.trials.design.labels, ready.trials.times)
         first = first or (ready, key)
         check_alike(first[1], key)
-        found.append(_across(ready, one.name, progress=progress))
+        with jobs(n_jobs):
+            found.append(_across(ready, one.name, progress=progress))
         _report(ready)
     ready = first[0]  # type: ignore[index]
     grouping = {} if window is None else {"window": window, "step": step, "window_mode": window_mode}

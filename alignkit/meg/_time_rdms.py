@@ -10,6 +10,7 @@ import numpy as np
 
 from alignkit._check import check_choice, check_not_negative, shown
 from alignkit._random import as_rng
+from alignkit._threads import jobs
 from alignkit._typing import AnyArray, PathLike, RNGLike
 from alignkit.meg._as_trials import as_trials
 from alignkit.meg._decisions import accuracy_levels
@@ -64,6 +65,7 @@ def time_rdms(
     memory: int | str = "1 GB",
     progress: bool = False,
     rng: RNGLike = None,
+    n_jobs: int | None = None,
     verbose: bool | str | int | None = None,
 ) -> RDM | RDMStore:
     r"""Compute the RDM of all conditions at every time, for one participant.
@@ -184,6 +186,9 @@ def time_rdms(
         Show a bar with the time that is left.
     rng : numpy.random.Generator, int or None
         For pseudo-trials.
+    n_jobs : int, optional
+        Threads that work side by side, as in MNE (-1: one for each processor); by default as many as the BLAS may use
+        (``OMP_NUM_THREADS``). The numbers are the same for any.
 
     Returns
     -------
@@ -263,13 +268,14 @@ def time_rdms(
     estimator = estimator_of(metric, repeats[0].design, options, covariance=covariance, ridge=ridge, dtype=dtype)
     n_sets = 0 if noises[0] is None else noises[0].n_sets_at_each_time
     by_time = KINDS[metric].decodes and metric != "svm" and covariance == "shared"
-    at_once = stretch_and_step(trials, repeats, dtype, n_sets, n_bytes, by_time)
-    computation = Computation(base, repeats, noises, estimator, dtype, *at_once)
-    known = _provenance(trials, metric, options, computation, covariance, ridge)
-    known |= _provenance_of_grouping(window, step, window_mode, pseudo_trials, pseudo_repeats, rng, out)
-    if out is None:
-        return _in_memory(trials, metric, computation, known, progress)
-    return _on_disk(out, trials, metric, computation, known, progress, overwrite=overwrite)
+    with jobs(n_jobs):
+        at_once = stretch_and_step(trials, repeats, dtype, n_sets, n_bytes, by_time)
+        computation = Computation(base, repeats, noises, estimator, dtype, *at_once)
+        known = _provenance(trials, metric, options, computation, covariance, ridge)
+        known |= _provenance_of_grouping(window, step, window_mode, pseudo_trials, pseudo_repeats, rng, out)
+        if out is None:
+            return _in_memory(trials, metric, computation, known, progress)
+        return _on_disk(out, trials, metric, computation, known, progress, overwrite=overwrite)
 
 
 def _check_out(out: object) -> None:

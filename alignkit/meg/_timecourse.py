@@ -16,6 +16,7 @@ from alignkit._check import (
     join_names,
 )
 from alignkit._random import as_rng
+from alignkit._threads import jobs
 from alignkit._typing import FloatArray, PathLike, RNGLike
 from alignkit.meg._inputs import Inputs, read_inputs
 from alignkit.meg._judge import NORMALIZED_RANK, Judge, Judged
@@ -69,6 +70,7 @@ def timecourse(
     resume: PathLike | None = None,
     progress: bool = False,
     rng: RNGLike = None,
+    n_jobs: int | None = None,
 ) -> TimeCourse:
     r"""Compare model RDMs with every participant's RDMs over time, and find the noise ceiling.
 
@@ -117,6 +119,8 @@ def timecourse(
         Show a progress bar with the time left.
     rng : numpy Generator, int or None
         Seed of the bootstrap.
+    n_jobs : int, optional
+        Threads that work side by side, as for :func:`time_rdms`; the numbers are the same for any.
 
     Returns
     -------
@@ -164,7 +168,8 @@ def timecourse(
     slices = given.slices
     sigma = _sigma_k(sigma_k, method, slices)
     options = Options(method, nan_policy, "auto", sigma, given.controls, _SIDES[partial])
-    judged = _judge(given, options, scale, n_bytes, resume, progress=progress)
+    with jobs(n_jobs):
+        judged = _judge(given, options, scale, n_bytes, resume, progress=progress)
     report_all(why_undefined(judged, given, method, nan_policy, ceiling=bool(scale)), nan_policy)
     negative = _negative(judged, given, method)
     report_note(negative)
