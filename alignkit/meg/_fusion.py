@@ -158,7 +158,7 @@ def _mean(region: RDM, options: Options, pooling: Pooling) -> RDM:
 
 
 def _ceiling(region: RDM, method: PoolingMethod, pooling: Pooling, nan_policy: NanPolicy) -> tuple[float, float]:
-    if len(region.values) < FEWEST:
+    if len(region.values) < 2:
         return float("nan"), float("nan")
     found = noise_ceiling(region, method=method, pooling=pooling, nan_policy=nan_policy, n_bootstrap=0)
     return float(found.lower), float(found.upper)

@@ -38,6 +38,14 @@ def data(rng, design, times=4, channels=7):
     return rng.normal(size=(times, design.n_trials, channels)) + 2.0 + 0.6 * signal[:, design.condition]
 
 
+def test_what_all_times_share_is_no_burden(rng, kernel):
+    """Products of patterns a hundred million from zero would leave no digit of what tells conditions apart."""
+    design = design_of(UNBALANCED, rng)
+    x = np.round(data(rng, design), 3)
+    near = decode_across_times(x, x, design, None, mean=False)
+    np.testing.assert_array_equal(decode_across_times(x + 2.0**27, x + 2.0**27, design, None, mean=False), near)
+
+
 @pytest.mark.parametrize("counts", [BALANCED, UNBALANCED], ids=["balanced", "unbalanced"])
 @pytest.mark.parametrize("roots_of", ["none", "shared", "times"])
 def test_equals_a_loop(rng, kernel, counts, roots_of):

@@ -93,6 +93,14 @@ def test_single_rdms_are_taken_as_they_are(meg, rng):
     assert np.isnan(found.other_lower).all()
 
 
+def test_two_participants_of_the_other_modality_have_a_ceiling(meg, rng):
+    two = RDM(rng.random((2, 15)), dims=["subject"], labels=list("abcdef"))
+    found = fusion(meg, two, n_bootstrap=0)
+    assert found.other_lower[0] == pytest.approx(spearmanr(*two.values).statistic, abs=1e-14)
+    assert found.other_upper[0] == pytest.approx(float(noise_ceiling(two, n_bootstrap=0).upper), abs=1e-14)
+    assert "ceiling of 2 participants" in repr(found)
+
+
 def test_tables_files_and_words(meg, fmri, tmp_path):
     plt = pytest.importorskip("matplotlib.pyplot")
     for over in ("meg", "other"):

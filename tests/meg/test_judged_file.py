@@ -79,7 +79,7 @@ def test_undefined_values_and_other_bootstraps_go_on_as_well(data, models, stret
     assert same(found, timecourse(models, holey, rng=1, n_bootstrap=7))
 
 
-@pytest.mark.parametrize("change", ["method", "models", "data", "controls", "names", "ceiling"])
+@pytest.mark.parametrize("change", ["method", "models", "data", "middle", "last", "controls", "names", "ceiling"])
 def test_another_comparison_is_refused(change, data, models, tmp_path, rng):
     path = tmp_path / "kept.npz"
     timecourse(models, data, resume=path)
@@ -95,6 +95,10 @@ def test_another_comparison_is_refused(change, data, models, tmp_path, rng):
         models = {**models, "a": rng.random(28)}
     elif change == "names":
         models = {"a": models["a"], "c": models["b"]}
+    elif change in ("middle", "last"):
+        values = data.values.copy()
+        values[1, 5 if change == "middle" else 11, 3] += 1
+        data = RDM(values, dims=data.dims, coords=data.coords)
     else:
         data = RDM(data.values[:, ::-1], dims=data.dims, coords=data.coords)
     with pytest.raises(FileExistsError, match="holds the start of another time course"):

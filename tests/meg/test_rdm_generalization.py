@@ -59,11 +59,24 @@ def test_the_diagonal_of_others_is_the_lower_ceiling(movie, method, pooling):
 
 @pytest.mark.parametrize("reference", ["self", "others"])
 def test_little_memory_and_separate_participants_give_the_same(rng, reference):
-    values = rng.normal(size=(3, 5, 45 * 44 // 2)) ** 2
-    whole = rdm_generalization(stacked(values), reference=reference, n_bootstrap=0)
-    parts = [RDM(one, dims=["time"], coords={"time": TIMES}) for one in values]
+    values = rng.normal(size=(3, 32, 45 * 44 // 2)) ** 2  # in 1 MB: 15 times of one, or 5 of all
+    whole = rdm_generalization(RDM(values, dims=["subject", "time"]), reference=reference, n_bootstrap=0)
+    parts = [RDM(one, dims=["time"]) for one in values]
     found = rdm_generalization(parts, reference=reference, n_bootstrap=0, memory="1 MB")
     np.testing.assert_allclose(found.values, whole.values, rtol=0, atol=1e-14)
+
+
+def test_sigma_k_follows_the_items_that_are_shared(movie, rng):
+    """It is in the order of the first data; items that only these hold are left out of it."""
+    root = rng.normal(size=(6, 6))
+    sigma = root @ root.T + np.eye(6)
+    first = RDM(movie[0], dims=["time"], coords={"time": TIMES}, labels=list("abcdef"))
+    second = RDM(movie[1], dims=["time"], coords={"time": TIMES}, labels=list("gfedcb"))
+    options = {"method": "whitened-cosine", "n_bootstrap": 0}
+    found = rdm_generalization([first, second], sigma_k=sigma, on_mismatch="intersect", **options)
+    for s, one in enumerate((first, second)):
+        own = rdm_generalization(one.select(list("bcdef")), sigma_k=sigma[1:, 1:], **options)
+        np.testing.assert_allclose(found.values[s], own.values[0], rtol=0, atol=1e-12)
 
 
 def test_counts_of_decisions_are_ranked_as_they_are(rng, tmp_path):

@@ -72,6 +72,17 @@ def test_equals_a_loop_of_scipy(epochs):
         assert found.similarity[0, 0, sensor, t] == pytest.approx(expected, abs=1e-13)
 
 
+def test_patches_of_less_rank_than_sensors(epochs):
+    """After an average reference all six sensors together have rank 5, any three of them 3."""
+    referenced = epochs - epochs.mean(axis=1, keepdims=True)
+    common = {"by": SHOWN, "folds": SESSION, "times": TIMES, "metric": "crossnobis", "noise": "epoch"}
+    found = run(referenced, adjacency=np.ones((6, 6)), n_bootstrap=0)
+    rdms = time_rdms(referenced, **common)
+    assert rdms.provenance["rank"] == 5
+    expected = timecourse(LIVING, rdms, n_bootstrap=0).similarity[0, 0]
+    np.testing.assert_allclose(found.similarity[0, 0], np.tile(expected, (6, 1)), atol=1e-10)
+
+
 def test_single_sensors(epochs):
     found = run(epochs, adjacency=None, n_neighbors=0, metric="sqeuclidean_cv")
     assert found.patch_sizes.tolist() == [1] * 6
@@ -253,7 +264,8 @@ def test_pairs_of_gradiometers_are_averaged_with_their_sign(elekta, monkeypatch)
     mne = pytest.importorskip("mne")
     shown = {}
 
-    def take(data, info, **_):
+    def take(data, info, vlim, **_):
+        assert vlim[0] == -vlim[1] == -np.abs(data).max()  # zero has no colour
         shown.update(zip(info.ch_names, data, strict=True))
         raise KeyError(len(shown))
 

@@ -59,6 +59,13 @@ def test_patches_by_radius_and_number_equal_a_loop(neuromag):
     assert [patch.tolist() for patch in patches_of(sensors, None, None, 0)] == [[i] for i in range(len(sensors))]
 
 
+def test_a_radius_includes_the_sensors_that_far():
+    places = np.zeros((4, 12))
+    places[:, 0] = [0.01, 0.04, 0.07, 0.11]
+    sensors = Sensors(tuple("abcd"), ("mag",) * 4, places, None, None)
+    assert [patch.tolist() for patch in patches_of(sensors, None, 0.03, None)] == [[0, 1], [0, 1, 2], [1, 2], [3]]
+
+
 def test_pairs_of_gradiometers_share_a_site(neuromag):
     sensors = Sensors.of(as_trials(neuromag))
     sites = sensors.sites("grad")

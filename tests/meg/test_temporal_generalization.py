@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -52,6 +53,32 @@ def test_the_diagonal_of_decoders_is_that_of_rdms(epochs, noise):
     np.testing.assert_allclose(found.values[0], run(epochs, noise=noise).values[0], rtol=0, atol=1e-12)
     assert found.rdm("subject").dims == ("train_time", "test_time")
     np.testing.assert_allclose(found.rdm().values, found.pairs[0])
+
+
+@pytest.mark.parametrize("metric", ["decoding", "crossnobis", "sqeuclidean_cv"])
+@pytest.mark.parametrize("grouping", [{}, {"window": 0.2, "step": 0.1}, {"pseudo_trials": 2, "pseudo_repeats": 3}])
+def test_the_diagonal_is_the_mean_over_pairs_of_rdms(epochs, metric, grouping):
+    options = {"metric": metric, "noise": None if metric == "sqeuclidean_cv" else "baseline", "rng": 0, **grouping}
+    cv = {} if metric == "decoding" else {"cv": "observation-pairs"}
+    rdms = time_rdms(epochs, by=SHOWN, folds=SESSION, times=TIMES, **options, **cv)
+    np.testing.assert_allclose(run(epochs, **options).diagonal[0], rdms.values.mean(axis=-1), rtol=1e-10, atol=1e-12)
+
+
+def test_a_code_that_turns_round_is_below_chance(epochs):
+    turned = epochs.copy()
+    turned[:, :, 5] = 2 * epochs[:, :, 5].mean(axis=0) - epochs[:, :, 5]
+    options = {"metric": "crossnobis", "noise": None, "keep_pairs": True}
+    plain, found = run(epochs, **options).pairs[0], run(turned, **options).pairs[0]
+    np.testing.assert_allclose(found[:5, 5], -plain[:5, 5], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found[5, 5], plain[5, 5], rtol=1e-9)
+    assert (run(turned, noise=None).mean[3:5, 5] < 0.3).all()
+
+
+def test_the_highest_value_is_named_by_training_and_test_time(epochs):
+    found = run(epochs)
+    matrix = np.full((6, 6), 0.5)
+    matrix[1, 4] = 0.9
+    assert "0.9000 from -0.1 to 0.2 s" in repr(dataclasses.replace(found, mean=matrix))
 
 
 @pytest.mark.parametrize("metric", ["decoding", "crossnobis"])
