@@ -72,11 +72,12 @@ def test_equals_a_loop_of_scipy(epochs):
         assert found.similarity[0, 0, sensor, t] == pytest.approx(expected, abs=1e-13)
 
 
-def test_patches_of_less_rank_than_sensors(epochs):
+@pytest.mark.parametrize("shrinkage", ["ledoit-wolf", "none"])
+def test_patches_of_less_rank_than_sensors(epochs, shrinkage):
     """After an average reference all six sensors together have rank 5, any three of them 3."""
     referenced = epochs - epochs.mean(axis=1, keepdims=True)
-    common = {"by": SHOWN, "folds": SESSION, "times": TIMES, "metric": "crossnobis", "noise": "epoch"}
-    found = run(referenced, adjacency=np.ones((6, 6)), n_bootstrap=0)
+    common = {"by": SHOWN, "folds": SESSION, "times": TIMES, "metric": "crossnobis", "shrinkage": shrinkage}
+    found = run(referenced, adjacency=np.ones((6, 6)), shrinkage=shrinkage, n_bootstrap=0)
     rdms = time_rdms(referenced, **common)
     assert rdms.provenance["rank"] == 5
     expected = timecourse(LIVING, rdms, n_bootstrap=0).similarity[0, 0]
