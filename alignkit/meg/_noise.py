@@ -12,7 +12,7 @@ from alignkit._threads import each
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.meg._covariance import Covariances, NoNoiseError, ResidualPlan, covariances_at
 from alignkit.meg._trials import Trials
-from alignkit.meg._whiten import Whitening, solid_rank
+from alignkit.meg._whiten import Whitening, refuse_singular, solid_rank
 from alignkit.rsa._noise import check_matrix, root_of_precision
 
 NoiseMode = Literal["time", "epoch", "baseline"]
@@ -63,6 +63,11 @@ class EstimatedNoise:
         if mode == "baseline" and not self.wanted().any():
             msg = f"noise='baseline' needs samples before 0 s; the first is at {trials.times[0]:g} s."
             raise ValueError(msg)
+        # rounding may hide it from the covariance itself
+        n_times = 1 if mode == "time" else int(self.wanted().sum())
+        few = bool((self.plan.dof * n_times < self.rank).any())
+        if few and self.shrinkage in ("none", 0) and self.rank == trials.n_channels:
+            refuse_singular(trials.n_channels, self.rank)
 
     def wanted(self) -> BoolArray:
         """Return at which times :meth:`add` needs the data, shape (times,)."""

@@ -121,7 +121,8 @@ def time_rdms(
         What cross-validated distances pair, as for :func:`alignkit.rsa.rdm`. By default the first where every condition
         has equally many trials in all folds (all three agree then), else the last, which uses every trial:
         :math:`I_{ij}` is the mean of :math:`x_i'Px_j` over all pairs of trials from different folds, and the distance
-        :math:`I_{ii}+I_{jj}-I_{ij}-I_{ji}`. Conditions that occur in a single fold give NaN and one warning.
+        :math:`I_{ii}+I_{jj}-I_{ij}-I_{ji}`, of x less the mean over conditions. Conditions that occur in a single fold
+        give NaN and one warning.
     covariance : {"shared", "pairwise"}
         For decoding: one noise covariance for all pairs, or that of the two conditions' own training trials plus
         ``ridge`` times its mean diagonal (CoSMoMVPA, with which the published THINGS-MEG RDMs were made): noisier, and

@@ -123,7 +123,7 @@ def root_of(
     values, vectors = np.linalg.eigh(scaled)
     values, vectors = values[-kept:], vectors[:, -kept:]
     if values[0] <= _RTOL * values[-1] * len(covariance):
-        _refuse(len(covariance), rank)
+        refuse_singular(len(covariance), rank)
     root = vectors / np.sqrt(values)
     if symmetric:
         return root @ vectors.T / scale[:, None]
@@ -163,11 +163,12 @@ def _triangular_root(covariance: FloatArray) -> FloatArray:
     except np.linalg.LinAlgError:
         factor = np.zeros_like(covariance)
     if np.diag(factor).min() ** 2 <= _RTOL * len(covariance):
-        _refuse(len(covariance), len(covariance))
+        refuse_singular(len(covariance), len(covariance))
     return np.asarray(solve_triangular(factor, np.eye(len(factor)), lower=True)).T
 
 
-def _refuse(n_channels: int, rank: int) -> None:
+def refuse_singular(n_channels: int, rank: int) -> None:
+    """Raise because a covariance has no inverse."""
     msg = (
         f"the noise covariance of {n_channels} channels has a rank below {rank}, so that it cannot be inverted: use "
         "shrinkage='ledoit-wolf', more trials, or fewer channels."

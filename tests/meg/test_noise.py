@@ -119,6 +119,18 @@ def test_directions_that_no_residual_reaches_are_not_kept(rng):
         assert noise.over(trials.read(0, 12)).kept.tolist() == kept
 
 
+@pytest.mark.parametrize("shrinkage", ["none", 0])
+@pytest.mark.parametrize(("mode", "n_times"), [("time", 12), ("baseline", 4), ("epoch", 6)])
+def test_fewer_trials_than_channels_need_shrinkage(rng, shrinkage, mode, n_times):
+    by, folds = [0, 1, 2, 3] * 3, [0] * 4 + [1] * 8  # outside fold 1 a single trial of each condition, then two
+    by, folds = [*by, 0, 0], [*folds, 0, 0]
+    times = np.arange(n_times) / 100 - 0.02
+    trials = as_trials(rng.normal(size=(14, 13, n_times)), by=by, folds=folds, times=times)
+    with pytest.raises(ValueError, match="of 13 channels has a rank below 13, so that it cannot be inverted"):
+        EstimatedNoise(trials, mode, shrinkage=shrinkage)
+    EstimatedNoise(trials, mode, shrinkage=0.1)
+
+
 def test_a_baseline_needs_samples_before_zero(rng):
     trials, *_ = trials_of(rng, tmin=0.1)
     with pytest.raises(ValueError, match=r"noise='baseline' needs samples before 0 s; the first is at 0\.1 s"):
