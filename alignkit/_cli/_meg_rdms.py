@@ -73,7 +73,7 @@ class MegRdmsConfig:
     Examples
     --------
     alignkit meg rdms --epochs preprocessed_P1-epo.fif --by concept \
-        --folds session_nr --metric decoding --out p1.zarr  # THINGS-MEG
+        --folds session_nr --metric decoding --out p1.zarr
     alignkit meg rdms --epochs ses-01_epo.fif ses-02_epo.fif --by stimulus \
         --folds file --picks mag --tmin -0.1 --tmax 0.8 --out sub-01.zarr
     alignkit meg rdms --epochs sub-01.set --by type --metric correlation \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from alignkit.rsa._align import OnMismatch
 from alignkit.rsa._ceiling import noise_ceiling
 from alignkit.rsa._compare_rows import Options
 from alignkit.rsa._container import RDM, condensed_rdm
+from alignkit.rsa._nan import report_undefined
 from alignkit.rsa._pooling import Pooling, PoolingMethod, check_pooling
 
 Over = Literal["meg", "other", "both"]
@@ -214,13 +216,19 @@ def _means_over_time(slices: Slices, options: Options, pooling: Pooling) -> Floa
 def _over_both(meg: object, regions: dict[str, RDM], course_options: dict[str, Any]) -> TimeCourse:
     """Return the time course of people who were measured by both."""
     firsts = {name: condensed_rdm(one.values[0], one.labels) for name, one in regions.items()}
-    every = timecourse(firsts, meg, **course_options | {"n_bootstrap": 0})
-    rows = {name: _partners(name, one, every.subjects) for name, one in regions.items()}
     quiet = course_options | {"ceiling": False, "n_bootstrap": 0, "progress": False}
-    similarity = np.empty_like(every.similarity)
-    for i, data in enumerate(_one_by_one(meg, course_options)):
-        own = {name: condensed_rdm(one.values[rows[name][i]], one.labels) for name, one in regions.items()}
-        similarity[:, i] = timecourse(own, data, **quiet).similarity[:, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of what is undefined: said once, below
+        every = timecourse(firsts, meg, **course_options | {"n_bootstrap": 0})
+        rows = {name: _partners(name, one, every.subjects) for name, one in regions.items()}
+        similarity = np.empty_like(every.similarity)
+        for i, data in enumerate(_one_by_one(meg, course_options)):
+            own = {name: condensed_rdm(one.values[rows[name][i]], one.labels) for name, one in regions.items()}
+            similarity[:, i] = timecourse(own, {every.subjects[i]: data}, **quiet).similarity[:, 0]
+    undefined = np.argwhere(np.isnan(similarity).any(axis=0))
+    names = [f"{every.subjects[s]} at {every.times[t]:g} s" for s, t in undefined]
+    reason = "RDMs of either modality hold NaN (nan_policy='omit' leaves those pairs out) or are all equal"
+    report_undefined(reason, names, course_options["nan_policy"], stacklevel=4)
     return dataclasses.replace(every, **_averages(similarity, course_options))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.stats import rankdata, spearmanr
@@ -91,6 +93,30 @@ def test_single_rdms_are_taken_as_they_are(meg, rng):
     np.testing.assert_array_equal(found.course.similarity, timecourse({"other": one}, meg, n_bootstrap=0).similarity)
     assert found.regions == ("other",)
     assert np.isnan(found.other_lower).all()
+
+
+@pytest.mark.parametrize("where", ["meg", "other"])
+@pytest.mark.parametrize("nan_policy", ["propagate", "omit"])
+def test_what_is_undefined_in_the_same_people_is_said_once(meg, rng, where, nan_policy):
+    brain, region = meg.values.copy(), rng.random((4, 15))
+    constant, hole = ((brain, (1, 2)), (brain, (2, 3, 4))) if where == "meg" else ((region, 1), (region, (2, 4)))
+    constant[0][constant[1]] = 1.0
+    hole[0][hole[1]] = np.nan
+    movie = RDM(brain, dims=meg.dims, coords=meg.coords, labels=meg.labels)
+    other = RDM(region, dims=["subject"], labels=meg.labels)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = fusion(movie, other, over="both", nan_policy=nan_policy, n_bootstrap=0)
+    said = [str(one.message) for one in caught if "either modality" in str(one.message)]
+    assert len(said) == 1
+    assert "or are all equal: 'subject 2 at 0" in said[0]
+    assert len(caught) == 1 + (where == "other")  # the ceiling of these is undefined, too
+    for s, t in np.ndindex(4, 6):
+        there = ~np.isnan(brain[s, t] + region[s])
+        whole = nan_policy == "omit" or there.all()
+        flat = np.ptp(brain[s, t][there]) == 0 or np.ptp(region[s][there]) == 0
+        expected = spearmanr(brain[s, t][there], region[s][there]).statistic if whole and not flat else np.nan
+        np.testing.assert_allclose(found.course.similarity[0, s, t], expected, rtol=0, atol=1e-14)
 
 
 def test_two_participants_of_the_other_modality_have_a_ceiling(meg, rng):
