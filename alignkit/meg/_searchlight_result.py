@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import check_choice, counted, join_names, require
+from alignkit._check import check_choice, counted, join_names
 from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.meg._evoked import as_evoked, sampling_rate
 from alignkit.meg._sensors import Sensors
 from alignkit.rsa._matrix_methods import DISTANCES
 
@@ -184,19 +185,15 @@ class Searchlight(Result):
         ValueError
             No such model or participant, sensors without positions, or samples that are not evenly spaced.
         """
-        mne = require("mne", "meg")
         if subject is not None:
             check_choice("subject", subject, self.subjects)
-        steps = np.diff(self.times)
-        if not steps.size or not np.allclose(steps, steps.mean(), rtol=1e-3, atol=0.0):
-            msg = "an Evoked needs two or more evenly spaced samples; these are not; use to_xarray()."
-            raise ValueError(msg)
+        rate = sampling_rate(self.times)
         k = self.position(model)
         values = self.mean[k] if subject is None else self.similarity[k, self.subjects.index(subject)]
-        info = self.sensors.info(float(1.0 / steps.mean()))
+        info = self.sensors.info(rate)
         n = self.n_subjects if subject is None else 1
         comment = f"{self.models[k]} ({self.method})"
-        return mne.EvokedArray(values, info, tmin=float(self.times[0]), nave=n, comment=comment, verbose="error")
+        return as_evoked(values, info, self.times, nave=n, comment=comment)
 
     def methods_text(self) -> str:
         """Return the sentences a paper's Methods section needs."""

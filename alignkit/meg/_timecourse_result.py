@@ -10,6 +10,7 @@ import numpy as np
 from alignkit._check import check_choice, counted, join_names, require, shown
 from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.meg._evoked import as_evoked, sampling_rate
 from alignkit.meg._sample_unit import UNTIMED, at_time, span_of
 from alignkit.rsa._comparison import name_of
 from alignkit.rsa._matrix_methods import DISTANCES, SENTENCES
@@ -230,10 +231,10 @@ class TimeCourse(Result):
         if subject is not None:
             check_choice("subject", subject, self.subjects)
         values = self.mean if subject is None else self.similarity[:, self.subjects.index(subject)]
-        info = mne.create_info(list(self.models), _sampling_rate(self.times), "misc")
+        info = mne.create_info(list(self.models), sampling_rate(self.times), "misc")
         comment = self._name() if subject is None else f"{subject}: {self._name()}"
         n = self.n_subjects if subject is None else 1
-        return mne.EvokedArray(values, info, tmin=float(self.times[0]), nave=n, comment=comment)
+        return as_evoked(values, info, self.times, nave=n, comment=comment)
 
     def methods_text(self) -> str:
         """Return the sentences a paper's Methods section needs."""
@@ -289,11 +290,3 @@ class TimeCourse(Result):
 def _spread(values: FloatArray) -> str:
     finite = values[np.isfinite(values)]
     return f"{finite.min():.4f} to {finite.max():.4f}" if finite.size else "undefined"
-
-
-def _sampling_rate(times: FloatArray) -> float:
-    steps = np.diff(times)
-    if not steps.size or not np.allclose(steps, steps.mean(), rtol=1e-3, atol=0.0):
-        msg = "an Evoked needs two or more evenly spaced samples; these are not; use to_xarray()."
-        raise ValueError(msg)
-    return float(1.0 / steps.mean())
