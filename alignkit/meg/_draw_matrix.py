@@ -9,6 +9,7 @@ import numpy as np
 from alignkit._check import as_array
 from alignkit._plot import new_axes
 from alignkit._typing import BoolArray, FloatArray
+from alignkit.meg._sample_unit import time_scale
 from alignkit.meg._time_test import TimeTest
 
 if TYPE_CHECKING:
@@ -79,11 +80,6 @@ def draw_matrix(
     ax.set_xlabel(f"{labels[0]} ({unit})")
     ax.set_ylabel(f"{labels[1]} ({unit})")
     return ax
-
-
-def time_scale(times: FloatArray) -> tuple[float, str]:
-    """Return what to multiply seconds by to show them, and the unit that gives."""
-    return (1000.0, "ms") if np.abs(times).max(initial=0.0) < 10 else (1.0, "s")
 
 
 def _mask(significance: object, shape: tuple[int, ...]) -> BoolArray:

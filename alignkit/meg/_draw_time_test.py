@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alignkit._plot import new_axes
+from alignkit.meg._sample_unit import UNTIMED, time_axis, time_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,14 +33,17 @@ def plot_time_test(result: TimeTest, ax: Axes | None = None) -> Axes:
 
 
 def _curve(result: TimeTest, ax: Axes) -> Axes:
+    scale, label = time_axis(result.times)
     ax.axhline(0.0, color="0.7", linewidth=0.8)
-    ax.plot(result.times, result.statistic, color="black")
+    ax.plot(scale * result.times, result.statistic, color="black")
     low = np.nanmin(result.statistic) if np.isfinite(result.statistic).any() else 0.0
     marked = np.where(result.significant, low - 0.08 * (np.ptp(np.nan_to_num(result.statistic)) or 1.0), np.nan)
-    ax.plot(result.times, marked, color="tab:red", linewidth=4, marker=".", label=f"corrected p <= {result.alpha:g}")
-    ax.set_xlabel("time")
+    if result.significant.any():
+        found = f"corrected p <= {result.alpha:g}"
+        ax.plot(scale * result.times, marked, color="tab:red", linewidth=4, marker=".", label=found)
+        ax.legend(frameon=False, fontsize=8)
+    ax.set_xlabel(label)
     ax.set_ylabel(f"{result.test} over {result.n_subjects} subjects")
-    ax.legend(frameon=False, fontsize=8)
     return ax
 
 
@@ -47,14 +51,18 @@ def _map(result: TimeTest, ax: Axes) -> Axes:
     name = result.dims[0]
     places = np.asarray(result.coords[name])
     rows = places.astype(np.float64) if places.dtype.kind in "fiu" else np.arange(float(len(places)))
+    scale, label = time_axis(result.times)
+    title = name.replace("_", " ")
+    if name.endswith("_time") and label != "sample":
+        factor, unit = time_scale(rows)
+        rows, title = factor * rows, f"{title} ({unit})"
+    times = scale * result.times
     largest = float(np.nanmax(np.abs(result.statistic))) if np.isfinite(result.statistic).any() else 1.0
-    image = ax.pcolormesh(
-        result.times, rows, result.statistic, cmap="RdBu_r", vmin=-largest, vmax=largest, shading="nearest"
-    )
+    image = ax.pcolormesh(times, rows, result.statistic, cmap="RdBu_r", vmin=-largest, vmax=largest, shading="nearest")
     if result.significant.any() and not result.significant.all() and min(result.statistic.shape) > 1:
-        ax.contour(result.times, rows, result.significant.astype(float), levels=[0.5], colors="black", linewidths=1)
-    ax.set_xlabel("time")
-    ax.set_ylabel(name.replace("_", " "))
+        ax.contour(times, rows, result.significant.astype(float), levels=[0.5], colors="black", linewidths=1)
+    ax.set_xlabel(label)
+    ax.set_ylabel(title)
     ax.figure.colorbar(image, ax=ax, label=f"{result.test} over {result.n_subjects} subjects")
     return ax
 
@@ -64,14 +72,15 @@ def plot_label_test(result: LabelTest, ax: Axes | None = None) -> Axes:
     from scipy.stats import binom
 
     ax = new_axes(ax, (6.0, 3.2))
+    scale, label = time_axis(result.times, timed=UNTIMED not in result.note)
     for name, number in zip(result.models, result.n_significant, strict=True):
-        ax.step(result.times, number, where="mid", label=name)
+        ax.step(scale * result.times, number, where="mid", label=name)
     n = result.n_subjects
     enough = binom.isf(result.alpha, n, result.alpha) + 1
     if enough <= n:
         ax.axhline(enough, color="0.6", linestyle="--", linewidth=0.8, label=f"p <= {result.alpha:g}")
     ax.set_ylim(0, n + 0.5)
-    ax.set_xlabel("time")
+    ax.set_xlabel(label)
     ax.set_ylabel(f"significant participants (of {n})")
     ax.legend(frameon=False, fontsize=8)
     return ax
@@ -92,7 +101,8 @@ def plot_bayes_factors(result: BayesFactors, ax: Axes | None = None) -> Axes:
     half = np.log10(3.0)
     ax.axhspan(-half, half, color="0.92")
     ax.axhline(0.0, color="0.7", linewidth=0.8)
-    ax.plot(result.times, result.log10_bf10, "o-", color="black", markersize=3)
-    ax.set_xlabel("time")
+    scale, label = time_axis(result.times)
+    ax.plot(scale * result.times, result.log10_bf10, "o-", color="black", markersize=3)
+    ax.set_xlabel(label)
     ax.set_ylabel("log10 Bayes factor")
     return ax

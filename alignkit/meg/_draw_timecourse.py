@@ -11,6 +11,7 @@ from alignkit._check import as_array, check_choice, join_names, shown
 from alignkit._plot import new_axes
 from alignkit._typing import ArrayLike, FloatArray
 from alignkit.meg._latency_result import Latency
+from alignkit.meg._sample_unit import UNTIMED, time_axis
 from alignkit.meg._time_test import TimeTest
 from alignkit.meg._timecourse_result import TimeCourse
 from alignkit.rsa._comparison import name_of
@@ -78,7 +79,7 @@ def plot_timecourse(
     onsets, peaks = _by_model(onset, names, "onset"), _by_model(peak, names, "peak")
     spans = {name: _spans(test, result.times) for name, test in tests.items()}
     ax = new_axes(ax, figsize=(7.0, 3.8))
-    scale, label = _time_axis(result)
+    scale, label = time_axis(result.times, timed=UNTIMED not in result.note)
     if ceiling and np.isfinite(result.lower).any():
         band: dict[str, Any] = {"color": "0.82", "linewidth": 0, "label": "noise ceiling", "zorder": 0}
         ax.fill_between(scale * result.times, result.lower, result.upper, **band)
@@ -88,7 +89,7 @@ def plot_timecourse(
     for name, found in peaks.items():
         _mark(ax, found, scale, found.amplitude, styles[name]["color"], marker="v")
     _draw_rows(ax, names, spans, onsets, scale, styles)
-    _finish(ax, result, label, has=(bool(spans), bool(onsets), bool(peaks)))
+    _finish(ax, result, label, has=(any(spans.values()), bool(onsets), bool(peaks)))
     return ax
 
 
@@ -143,13 +144,6 @@ def _spans(test: Any, times: FloatArray) -> list[tuple[float, float]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
     half = float(np.median(np.diff(times))) / 2
     return [(times[a] - half, times[b - 1] + half) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _time_axis(result: TimeCourse) -> tuple[float, str]:
-    """Return what to multiply times by, and what the axis then shows."""
-    if "no times: samples are numbered" in result.note:
-        return 1.0, "sample"
-    return (1000.0, "time (ms)") if np.abs(result.times).max() < 10 else (1.0, "time (s)")
 
 
 def _line_styles() -> Iterator[dict[str, Any]]:
@@ -239,7 +233,7 @@ def _draw_map(result: TimeCourse, names: list[str], ax: Axes | None) -> Axes:
         raise ValueError(msg)
     assert result.model_times is not None
     ax = new_axes(ax, figsize=(5.0, 4.0))
-    scale, label = _time_axis(result)
+    scale, label = time_axis(result.times, timed=UNTIMED not in result.note)
     mean = result.mean[result.models.index(names[0])]
     reach = float(np.nanmax(np.abs(mean), initial=0.0)) or 1.0
     mesh = ax.pcolormesh(

@@ -9,7 +9,7 @@ import numpy as np
 from alignkit._check import as_array, as_float_array, check_choice, check_finite, require
 from alignkit._plot import new_axes
 from alignkit._typing import BoolArray, FloatArray, IntArray
-from alignkit.meg._draw_matrix import time_scale
+from alignkit.meg._sample_unit import time_axis, time_scale
 from alignkit.meg._time_test import TimeTest
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def plot_sensors(result: Searchlight, ax: Axes | None, *, model: str | None) -> 
     """Draw a model's mean over time, one line for each sensor."""
     mean = result.mean[result.position(model)]
     ax = new_axes(ax, figsize=(7.0, 3.8))
-    scale, unit = time_scale(result.times)
+    scale, label = time_axis(result.times)
     times = scale * result.times
     ax.plot(times, mean.T, color="0.6", linewidth=0.4, alpha=0.5)
     if np.isfinite(mean).any():
@@ -74,7 +74,7 @@ def plot_sensors(result: Searchlight, ax: Axes | None, *, model: str | None) -> 
     if times[0] < 0 < times[-1]:
         ax.axvline(0, linestyle=(0, (4, 3)), **line)
     ax.margins(x=0)
-    ax.set_xlabel(f"time ({unit})")
+    ax.set_xlabel(label)
     ax.set_ylabel(f"{result.quantity} ({result.method})")
     ax.spines[["top", "right"]].set_visible(False)
     return ax

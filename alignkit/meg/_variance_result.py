@@ -10,7 +10,7 @@ import numpy as np
 from alignkit._check import counted
 from alignkit._result import Result
 from alignkit._typing import FloatArray
-from alignkit.meg._sample_unit import UNTIMED, at_time, span_of
+from alignkit.meg._sample_unit import UNTIMED, at_time, span_of, time_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,16 +181,18 @@ class VariancePartition(Result):
         from alignkit._plot import new_axes
 
         ax = new_axes(ax)
+        scale, label = time_axis(self.times, timed=self._timed)
+        times = scale * self.times
         ax.axhline(0, color="0.5", linewidth=0.8)
         curves = [("all models", self.r2_mean, self.r2_interval)]
         curves += [(name, self.mean[k], self.interval[:, k]) for k, name in enumerate(self.names)]
         for k, (name, mean, (low, high)) in enumerate(curves):
             color = "0.2" if k == 0 else f"C{(k - 1) % 10}"
             common = k > len(self.models)
-            ax.plot(self.times, mean, color=color, linestyle="--" if common else "-", label=name.replace("$", r"\$"))
+            ax.plot(times, mean, color=color, linestyle="--" if common else "-", label=name.replace("$", r"\$"))
             if np.isfinite(low).any():
-                ax.fill_between(self.times, low, high, color=color, alpha=0.2, linewidth=0)
-        ax.set_xlabel("time (s)" if self._timed else "sample")
+                ax.fill_between(times, low, high, color=color, alpha=0.2, linewidth=0)
+        ax.set_xlabel(label)
         ax.set_ylabel("share of variance")
         ax.legend(frameon=False, fontsize="small")
         return ax

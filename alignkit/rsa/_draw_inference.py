@@ -83,8 +83,9 @@ def _plot_many(result: PermutationTest, ax: Axes) -> Axes:
     quantiles = result.null_quantiles.reshape(len(result.null_quantiles), -1)
     ax.vlines(where, quantiles[0], quantiles[-1], color="0.75", linewidth=6, label="95% of permutations")
     found = np.ravel(result.p_corrected) <= 0.05
-    ax.plot(where[~found], statistic[~found], "o", color="black", fillstyle="none", label="corrected p > 0.05")
-    ax.plot(where[found], statistic[found], "o", color="black", label="corrected p <= 0.05")
+    for which, fill, label in ((~found, "none", "corrected p > 0.05"), (found, "full", "corrected p <= 0.05")):
+        if which.any():
+            ax.plot(where[which], statistic[which], "o", color="black", fillstyle=fill, label=label)
     if statistic.size <= _MAX_TICKS:
         table = result.to_dataframe()
         names = [", ".join(map(str, row)) for row in table[list(result.dims)].itertuples(index=False)]

@@ -312,7 +312,7 @@ def test_draws_curves_and_maps(rng):
     from matplotlib import pyplot as plt
 
     ax = cluster_test(smooth(rng, 10, 40, 1.5)).plot()
-    assert ax.get_xlabel() == "time"
+    assert ax.get_xlabel() == "sample"
     plt.close(ax.figure)
     cells = rng.normal(size=(10, 9, 11))
     cells[:, 3:6, 4:7] += 2
