@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import warnings
 from collections.abc import Iterator
 from typing import get_args
 
@@ -21,6 +20,7 @@ from alignkit.meg._memory import as_bytes, in_bytes
 from alignkit.meg._sample_unit import UNTIMED, at_time
 from alignkit.meg._sign_flips import Tail
 from alignkit.meg._slices import Slices
+from alignkit.meg._smallest_label_p import n_orders, warn_if_hopeless
 from alignkit.rsa._align import OnMismatch
 from alignkit.rsa._compare_rows import Options
 from alignkit.rsa._matrix_methods import BURES, COMPARISON_METHODS, DISTANCES, ComparisonMethod
@@ -114,6 +114,9 @@ def label_test(
     With n participants, nothing is claimed about others but that some show the effect: the inference is within each of
     them.
 
+    No p is below the share of orders that leave the model as it is: 1/5 for one of five items against the other four.
+    Where that, or the number of permutations, makes ``alpha`` impossible, a warning and ``note`` say so.
+
     Ranks are those of the labels as they are, so that a permutation costs one reindexing of the model and one product
     with all times. The numbers are the same for any number of threads; ``memory`` changes the last digit at most, and
     that only for methods that do not rank.
@@ -148,7 +151,8 @@ def label_test(
     if given.models.times is not None:
         msg = "label_test takes models without a time axis; choose one time of them with sel(time=...)."
         raise ValueError(msg)
-    note = "; ".join(filter(None, [_hopeless(slices.n_items, n_permutations, alpha), _untimed(slices)]))
+    hopeless = warn_if_hopeless(given.models.names, given.rows, slices.n_items, n_permutations, alpha)
+    note = "; ".join(filter(None, [hopeless, "" if slices.timed else UNTIMED]))
     step = _step(given, n_permutations, n_bytes)
     shape = (len(given.rows), slices.n_subjects, slices.n_times)
     similarity, p, corrected = np.full((3, *shape), np.nan)
@@ -179,7 +183,7 @@ def label_test(
         tail=tail,
         correction=correction,
         alpha=float(alpha),
-        n_permutations=_number(slices.n_items, n_permutations),
+        n_permutations=n_orders(slices.n_items, n_permutations),
         exact=is_exact(slices.n_items, n_permutations),
         n_items=slices.n_items,
         metric=slices.metric,
@@ -187,32 +191,10 @@ def label_test(
     )
 
 
-def _number(n_items: int, n_permutations: int) -> int:
-    return int(np.prod(np.arange(1, n_items + 1))) if is_exact(n_items, n_permutations) else n_permutations
-
-
-def _untimed(slices: Slices) -> str:
-    return "" if slices.timed else UNTIMED
-
-
-def _hopeless(n_items: int, n_permutations: int, alpha: float) -> str:
-    """Warn, and return a note, where there are too few permutations for any p <= alpha."""
-    exact = is_exact(n_items, n_permutations)
-    smallest = 1.0 / (_number(n_items, n_permutations) + (not exact))
-    if smallest <= alpha:
-        return ""
-    why = (
-        f"{n_items} items have only {_number(n_items, n_permutations)} permutations" if exact else f"{n_permutations=}"
-    )
-    note = f"p cannot be below {smallest:.4g} ({why}): a test at {alpha:g} is impossible"
-    warnings.warn(f"{note}.", RuntimeWarning, stacklevel=3)
-    return note
-
-
 def _step(given: Inputs, n_permutations: int, n_bytes: int) -> int:
     """Return how many times are tested together."""
     slices, n_models = given.slices, len(given.rows)
-    fixed = _NULL_BYTES * _number(slices.n_items, n_permutations) * slices.n_times * n_models
+    fixed = _NULL_BYTES * n_orders(slices.n_items, n_permutations) * slices.n_times * n_models
     fixed += 16 * n_models * slices.n_items**2
     one = _BYTES * slices.n_pairs
     if fixed + one > n_bytes:
