@@ -14,4 +14,5 @@ def new_axes(ax: Axes | None, figsize: tuple[float, float] = (5.0, 3.6)) -> Axes
         return ax
     from matplotlib import pyplot as plt
 
-    return plt.subplots(figsize=figsize, layout="constrained")[1]
+    # unlike "constrained", it leaves room for the labels of images that keep their proportions
+    return plt.subplots(figsize=figsize, layout="compressed")[1]

@@ -187,3 +187,13 @@ def test_a_heat_map_of_few_rows_fills_its_axes(rng):
     ax = drawn(compare(a, b).plot())
     (box,) = boxes(ax.figure, [ax])
     assert box.height > 0.5 * ax.figure.bbox.height
+
+
+def test_labels_lie_within_a_saved_figure(rng, tmp_path):
+    for n in (8, 20):
+        figure = RDM(rng.random(n * (n - 1) // 2), labels=[f"a rather long name {i}" for i in range(n)]).plot().figure
+        figure.savefig(tmp_path / "rdm.png")
+        around, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert min(around.x0, around.y0) >= 0
+        assert around.x1 <= width
+        assert around.y1 <= height
