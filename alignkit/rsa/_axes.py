@@ -68,15 +68,50 @@ def check_axis(name: str, dims: Sequence[str]) -> None:
     check_choice("the axis", name, dims)
 
 
-def find(name: str, coordinate: AnyArray, wanted: object) -> int:
-    """Return the position of the one coordinate that reads like ``wanted``."""
+def find(name: str, coordinate: AnyArray, wanted: object, tolerance: float | None = None) -> int:
+    """Return the position of the one coordinate that reads like ``wanted``, or the nearest within ``tolerance``."""
+    if tolerance is not None and not (_is_number(tolerance) and tolerance >= 0):
+        msg = f"tolerance must be a number of at least 0, in the unit of the coordinate; got {shown(tolerance)}."
+        raise ValueError(msg)
     texts = [str(value) for value in coordinate.tolist()]
     count = texts.count(str(wanted))
-    if count != 1:
-        what = f"is not one of {join_names(texts)}" if count == 0 else f"occurs {count} times; use isel"
-        msg = f"{name}: {shown(str(wanted))} {what}."
+    if count == 1:
+        return texts.index(str(wanted))
+    if count > 1:
+        msg = f"{name}: {shown(str(wanted))} occurs {count} times; use isel."
         raise ValueError(msg)
-    return texts.index(str(wanted))
+    hint = ""
+    if coordinate.dtype.kind in "fiu" and _is_number(wanted):
+        away = np.abs(coordinate.astype(np.float64) - float(wanted))  # type: ignore[arg-type]
+        nearest = int(np.where(np.isnan(away), np.inf, away).argmin())
+        if tolerance is not None and away[nearest] <= tolerance:
+            return nearest
+        hint = f"; the nearest is {texts[nearest]} (a wider tolerance= takes it)"
+    msg = f"{name}: {shown(str(wanted))} is not one of {join_names(texts)}{hint}."
+    raise ValueError(msg)
+
+
+def find_range(name: str, coordinate: AnyArray, wanted: slice) -> slice | list[int]:
+    """Return the positions of the coordinates from the slice's start to its stop, both included."""
+    bounds = [bound for bound in (wanted.start, wanted.stop) if bound is not None]
+    if coordinate.dtype.kind not in "fiu" or wanted.step is not None or not all(map(_is_number, bounds)):
+        msg = f"{name}: a slice goes from one number to another, without a step; got {wanted} (use isel for positions)."
+        raise ValueError(msg)
+    low, high = (
+        end if bound is None else float(bound) for bound, end in ((wanted.start, -np.inf), (wanted.stop, np.inf))
+    )
+    values = coordinate.astype(np.float64)
+    slack = 1e-9 * np.nanmax(np.abs(values), initial=0.0)  # 0.1 + 0.2 is hardly more than 0.3
+    found = np.flatnonzero((values >= low - slack) & (values <= high + slack))
+    if not found.size:
+        msg = f"{name}: none lies from {low:g} to {high:g}; they go from {values.min():g} to {values.max():g}."
+        raise ValueError(msg)
+    first, last = int(found[0]), int(found[-1])
+    return slice(first, last + 1) if last - first + 1 == found.size else found.tolist()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def axis_columns(dims: Sequence[str], coords: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from alignkit._check import as_labels, check_n_items, is_tensor, join_names, sho
 from alignkit._result import jsonable
 from alignkit._threads import each
 from alignkit._typing import AnyArray, FloatArray, PathLike
-from alignkit.rsa._axes import as_coords, as_dims, as_names, check_axis, find
+from alignkit.rsa._axes import as_coords, as_dims, as_names, check_axis, find, find_range
 from alignkit.rsa._condensed import as_condensed, as_host, n_items_of, squareform
 from alignkit.rsa._positions import as_many_positions, as_positions
 
@@ -200,16 +200,43 @@ class RDM:
                 coords[name] = kept[where]
         return self._part(values, dims=dims, coords=coords)
 
-    def sel(self, **names: Any) -> RDM:
-        """Return part of the leading axes by coordinate: ``rdms.sel(subject="s1")``."""
+    def sel(self, *, tolerance: float | None = None, **names: Any) -> RDM:
+        """Return part of the leading axes by coordinate: ``rdms.sel(subject="s1", time=slice(0, 0.2))``.
+
+        Parameters
+        ----------
+        tolerance : float, optional
+            Take the nearest coordinate to a number, if it lies no further away than this (in the coordinate's unit,
+            such as seconds); by default the coordinate itself must be given. An axis of this name takes :meth:`isel`.
+        **names : text, number, slice, or list of texts or numbers
+            For each axis one coordinate (the axis goes), several, or a slice of numbers, both ends included.
+
+        Raises
+        ------
+        ValueError
+            No such axis or coordinate, an axis without coordinates, a slice that holds none or is no range of numbers,
+            or a negative tolerance.
+
+        Examples
+        --------
+        >>> rdms = RDM([[1.0], [2.0], [3.0]], dims=["time"], coords={"time": [0.0, 0.1015625, 0.203125]})
+        >>> rdms.sel(time=0.1, tolerance=0.005).values
+        array([2.])
+        >>> rdms.sel(time=slice(0.1, None)).values
+        array([[2.],
+               [3.]])
+        """
         positions: dict[str, Any] = {}
         for name, wanted in names.items():
             check_axis(name, self.dims)
             if name not in self.coords:
                 msg = f"the axis {name!r} has no coordinates; use isel({name}=...)."
                 raise ValueError(msg)
+            if isinstance(wanted, slice):
+                positions[name] = find_range(name, self.coords[name], wanted)
+                continue
             many = isinstance(wanted, list | tuple | np.ndarray)
-            found = [find(name, self.coords[name], value) for value in (wanted if many else [wanted])]
+            found = [find(name, self.coords[name], value, tolerance) for value in (wanted if many else [wanted])]
             positions[name] = found if many else found[0]
         return self.isel(**positions)
 

@@ -325,3 +325,27 @@ def test_slices_may_run_backwards(kind):
     result = RDM(values, dims=["time"], coords={"time": [1, 2, 3]}).isel(time=slice(None, None, -2))
     assert result.coords["time"].tolist() == [3, 1]
     assert np.array_equal(np.asarray(result.values)[:, 0], [12.0, 0.0])
+
+
+def test_sel_takes_the_nearest_within_a_tolerance_and_ranges(rng):
+    times = np.arange(-13, 39) / 128
+    a = RDM(rng.random((2, 52, 6)), dims=["subject", "time"], coords={"subject": ["s1", "s2"], "time": times})
+    near = int(np.abs(times - 0.1).argmin())
+    assert np.array_equal(a.sel(time=0.1, tolerance=0.005).values, a.values[:, near])
+    assert np.array_equal(a.sel(subject="s2", time=[0.1, 0], tolerance=0.005).values, a.values[1, [near, 13]])
+    part = a.sel(time=slice(0, 0.25))
+    assert np.array_equal(part.coords["time"], times[13:46])  # both ends included
+    assert np.array_equal(part.values, a.values[:, 13:46])
+    assert a.sel(time=slice(None, None)).shape == a.shape
+    shuffled = RDM(rng.random((3, 6)), dims=["time"], coords={"time": [0.3, 0.1, 0.2]})
+    assert np.array_equal(shuffled.sel(time=slice(0.15, 0.1 + 0.2)).values, shuffled.values[[0, 2]])
+    for names, sentence in (
+        ({"time": 0.1}, r"'0.1' is not one of .*; the nearest is 0.1015625 \(a wider tolerance= takes it\)\."),
+        ({"time": 0.1, "tolerance": 0.001}, "the nearest is 0.1015625"),
+        ({"time": 0.1, "tolerance": -1}, "tolerance must be a number of at least 0"),
+        ({"time": slice(0.5, 0.6)}, "none lies from 0.5 to 0.6; they go from -0.101562 to 0.296875"),
+        ({"time": slice(0, 0.2, 2)}, "from one number to another, without a step"),
+        ({"subject": slice("s1", "s2")}, "from one number to another"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            a.sel(**names)
