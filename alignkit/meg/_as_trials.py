@@ -133,7 +133,7 @@ def as_trials(
 def _check_rate(recording: Recording, decim: int) -> None:
     if decim > 1 and recording.info is not None:
         rate = 1 / sample_interval(recording.times, "decim")
-        warn_of_aliasing(rate, recording.info["lowpass"], decim, stacklevel=5)
+        warn_of_aliasing(rate, recording.info["lowpass"], decim)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from alignkit._check import join_names, require
 from alignkit._io import check_file
+from alignkit.meg._caller import caller_level
 
 _AVERAGES = re.compile(r"[-_](ave|evoked)\.fif(\.gz)?$")
 #: mne's names of later parts: ``x-epo-1.fif``, or ``x_split-02_epo.fif`` as BIDS has it.
@@ -64,7 +65,7 @@ def _first_parts(paths: list[Path]) -> list[Path]:
         warnings.warn(
             f"the first part of a split file brings the others: {join_names(later)} left out, to count no trial twice.",
             RuntimeWarning,
-            stacklevel=6,
+            stacklevel=caller_level(),
         )
     return [path for path, first in zip(paths, firsts, strict=True) if first is None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from alignkit._check import as_array, as_float_array, as_floats, as_labels, counted, join_names
 from alignkit._typing import FloatArray, IntArray
+from alignkit.meg._caller import caller_level
 from alignkit.meg._epochs_files import is_path, open_files
 from alignkit.meg._fif_blocks import fif_source
 from alignkit.meg._sources import ArraySource, MneSource, Source, check_real
@@ -17,6 +19,8 @@ from alignkit.meg._sources import ArraySource, MneSource, Source, check_real
 _TAKEN = (
     "mne epochs, a list of mne Evoked, an array (trials, channels, times) with times=, or the path of an -epo.fif file"
 )
+#: Seconds between samples from which on times are rather milliseconds: nobody samples neurons below 2 Hz.
+_SLOW = 0.5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +122,14 @@ def _check_times(times: Any, n_times: int) -> FloatArray:
     if not np.isfinite(values).all() or (np.diff(values) <= 0).any():
         msg = "times must be finite and increase from sample to sample."
         raise ValueError(msg)
+    step = np.median(np.diff(values)) if len(values) > 1 else 0.0
+    if step >= _SLOW:
+        warnings.warn(
+            f"times= are taken as seconds: {values[0]:g} to {values[-1]:g} s, {step:g} s from one sample "
+            "to the next; divide milliseconds by 1000.",
+            RuntimeWarning,
+            stacklevel=caller_level(),
+        )
     return values.copy()
 
 

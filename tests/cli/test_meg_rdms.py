@@ -218,9 +218,15 @@ def test_another_computation_is_refused_or_replaced(run, things):
         (("--out", "x.txt"), "the suffix of --out must be one of '.zarr', '.npz'; got '.txt'."),
         (("--out", "no/x.zarr"), "the folder no of --out does not exist; create it first."),
         (("--out", "preprocessed_P1-epo.fif"), "--out preprocessed_P1-epo.fif is also an input and would be"),
-        (("--tmin", "5"), "--tmin 5.0, no --tmax and --decim 1 keep no sample; the data goes from -0.1 to 0.49 s."),
+        (
+            ("--tmin", "5"),
+            "--tmin 5.0, no --tmax and --decim 1 keep no sample; the data goes from -0.1 to 0.49 s (times",
+        ),
         (("--tmin", "0.4", "--tmax", "0.2"), "--tmin must not lie after --tmax; got 0.4 and 0.2."),
-        (("--baseline", "3", "4"), "--baseline 3.0 4.0 holds no sample"),
+        (
+            ("--baseline", "3", "4"),
+            "--baseline 3.0 4.0 lies outside the data, which goes from -0.1 to 0.49 s; times are in",
+        ),
         (("--baseline", "0"), "--baseline takes two times in seconds (none: the first or the last sample); got 1."),
         (("--baseline", "a", "b"), "--baseline takes two times in seconds"),
         (("--picks", "eeg"), "--picks eeg "),

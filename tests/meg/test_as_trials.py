@@ -161,7 +161,7 @@ def test_arrays(rng, readonly):
 def test_arrays_mapped_from_a_file_stay_there(tmp_path, rng):
     np.save(tmp_path / "a.npy", rng.standard_normal((6, 4, 50)))
     data = np.load(tmp_path / "a.npy", mmap_mode="r")
-    trials = as_trials(data, by=list("abcabc"), times=range(50))
+    trials = as_trials(data, by=list("abcabc"), times=np.arange(50) / 100)
     assert np.shares_memory(trials.read.source.data, data)
     np.testing.assert_array_equal(whole(trials), data.transpose(2, 0, 1))
 

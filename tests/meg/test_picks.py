@@ -19,7 +19,7 @@ def recordings(*epochs):
 
 
 def array(n_channels=5, ch_types=None):
-    return recordings_of(np.zeros((2, n_channels, 3)), times=range(3), ch_types=ch_types, level="error")
+    return recordings_of(np.zeros((2, n_channels, 3)), times=np.arange(3) / 10, ch_types=ch_types, level="error")
 
 
 @pytest.mark.parametrize(

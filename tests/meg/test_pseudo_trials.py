@@ -46,7 +46,7 @@ def test_each_trial_counts_once_within_its_condition_and_fold(codes, size):
 
 def test_reads_averages_of_any_stretch(rng):
     data = rng.standard_normal((30, 4, 12))
-    trials = as_trials(data, by=np.arange(30) % 3, times=np.arange(12))
+    trials = as_trials(data, by=np.arange(30) % 3, times=np.arange(12) / 100)
     made = pseudo_trials(trials, size=5, rng=3)
     weights = pseudo_trials(marked_trials(np.arange(30) % 3), size=5, rng=3).read(0, 1)[0]
     expected = np.einsum("gn,nct->tgc", weights, data)
@@ -57,7 +57,7 @@ def test_reads_averages_of_any_stretch(rng):
 
 
 def test_never_reads_more_than_it_returns(rng):
-    trials = as_trials(rng.standard_normal((30, 4, 12)), by=np.arange(30) % 3, times=np.arange(12))
+    trials = as_trials(rng.standard_normal((30, 4, 12)), by=np.arange(30) % 3, times=np.arange(12) / 100)
     asked = []
 
     def read(start, stop):
@@ -85,7 +85,7 @@ def test_a_seed_gives_its_groups_and_a_repeat_others():
 
 def test_float32_stays(rng):
     data = rng.standard_normal((12, 3, 4)).astype(np.float32)
-    trials = as_trials(data, by=np.arange(12) % 3, times=np.arange(4))
+    trials = as_trials(data, by=np.arange(12) % 3, times=np.arange(4) / 100)
     assert pseudo_trials(trials, size=2, rng=0).read(0, 1).dtype == np.float32
 
 

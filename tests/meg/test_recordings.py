@@ -32,13 +32,13 @@ def test_kinds_of_data(tmp_path):
     (averages,) = taken(evokeds())
     assert (averages.n_trials, averages.source) == (3, "Evoked")
     assert taken(evokeds()[0])[0].n_trials == 1
-    (array,) = taken([[[1, 2], [3, 4]]], times=[0, 1])
+    (array,) = taken([[[1, 2], [3, 4]]], times=[0, 0.1])
     assert (array.n_trials, array.channels, array.types) == (1, ("0", "1"), ("misc", "misc"))
 
 
 def test_tensors_are_arrays():
     torch = pytest.importorskip("torch")
-    (recording,) = taken(torch.ones((2, 3, 4)), times=range(4), ch_types="eeg")
+    (recording,) = taken(torch.ones((2, 3, 4)), times=np.arange(4) / 10, ch_types="eeg")
     assert (recording.n_trials, recording.types) == (2, ("eeg",) * 3)
 
 
@@ -77,10 +77,10 @@ def test_arrays_need_axes_and_times():
     with pytest.raises(ValueError, match="times must be finite and increase"):
         taken(np.zeros((2, 3, 4)), times=[0, 1, 1, 2])
     with pytest.raises(ValueError, match="ch_types must hold one label per item: expected 3, got 2"):
-        taken(np.zeros((2, 3, 4)), times=range(4), ch_types=["mag", "eeg"])
+        taken(np.zeros((2, 3, 4)), times=np.arange(4) / 10, ch_types=["mag", "eeg"])
     for complex_or_text in (np.zeros((2, 3, 4), complex), np.full((2, 3, 4), "a")):
         with pytest.raises(TypeError, match="data must hold real numbers"):
-            taken(complex_or_text, times=range(4))
+            taken(complex_or_text, times=np.arange(4) / 10)
 
 
 def test_mne_brings_its_own_times_and_types():
@@ -135,3 +135,11 @@ def test_epochs_that_were_all_dropped():
     epochs.drop_bad(reject={"mag": 1e-16}, verbose="error")
     with pytest.raises(ValueError, match="data holds no epochs: all were dropped"):
         taken(epochs)
+
+
+def test_milliseconds_are_told():
+    with pytest.warns(RuntimeWarning, match=r"times= are taken as seconds: -100 to 200 s, 100 s from one") as told:
+        taken(np.zeros((2, 3, 4)), times=np.arange(-1, 3) * 100)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    taken(np.zeros((2, 3, 4)), times=np.arange(4) * 0.4)

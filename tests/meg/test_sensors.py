@@ -75,7 +75,7 @@ def test_pairs_of_gradiometers_share_a_site(neuromag):
 
 
 def test_arrays_have_no_places():
-    sensors = Sensors.of(as_trials(np.zeros((2, 3, 4)), by=["a", "b"], times=np.arange(4.0), ch_types="eeg"))
+    sensors = Sensors.of(as_trials(np.zeros((2, 3, 4)), by=["a", "b"], times=np.arange(4) / 10, ch_types="eeg"))
     assert sensors.types == ("eeg",) * 3
     with pytest.raises(ValueError, match="pass adjacency="):
         sensors.adjacency()

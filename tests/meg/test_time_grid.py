@@ -67,8 +67,8 @@ def test_what_cannot_be_kept_is_refused():
         grid(tmin="a")
     with pytest.raises(ValueError, match="tmax must be a finite number"):
         grid(tmax=np.nan)
-    with pytest.raises(ValueError, match=r"baseline=\(1, 2\) holds no sample"):
-        grid(baseline=(1, 2))
+    with pytest.raises(ValueError, match=r"baseline=\(0.011, 0.013\) holds no sample"):
+        grid(baseline=(0.011, 0.013))
     for bad in (0, "ab", (1, 2, 3)):
         with pytest.raises(TypeError, match="baseline must be two times in seconds"):
             grid(baseline=bad)
@@ -85,13 +85,13 @@ def test_intervals_are_those_of_mne_times():
 
 
 def test_aliasing_is_told_and_only_where_it_is():
-    warn_of_aliasing(1200, 40.0, 6, stacklevel=2)
-    warn_of_aliasing(1200, None, 60, stacklevel=2)
-    warn_of_aliasing(100, 80.0, 1, stacklevel=2)
+    warn_of_aliasing(1200, 40.0, 6)
+    warn_of_aliasing(1200, None, 60)
+    warn_of_aliasing(100, 80.0, 1)
     with pytest.warns(
         RuntimeWarning, match=r"decim=20 leaves 60 Hz of data filtered below 40 Hz: what lies above 30 Hz"
     ):
-        warn_of_aliasing(1200, 40.0, 20, stacklevel=2)
+        warn_of_aliasing(1200, 40.0, 20)
 
 
 def test_both_ends_are_kept_however_they_were_computed():
@@ -99,3 +99,31 @@ def test_both_ends_are_kept_however_they_were_computed():
     for first, last in ((0, 39), (7, 30), (13, 14), (3, 3)):
         made = grid(times, tmin=round(times[first], 3), tmax=round(times[last], 3))
         np.testing.assert_array_equal(made.times, times[first : last + 1])
+
+
+@pytest.mark.parametrize("baseline", [(-100, 0), (-100, 100), (None, 1), (1, 2), (-0.1051, None)])
+def test_a_baseline_outside_the_data_is_refused_as_by_mne(baseline):
+    with pytest.raises(ValueError, match=r"lies outside the data, which goes from -0.1 to 0.5 s; times are in seconds"):
+        grid(baseline=baseline)
+    mne = pytest.importorskip("mne")
+    epochs = mne.EpochsArray(np.zeros((1, 1, len(TIMES))), mne.create_info(1, 200.0), tmin=-0.1, verbose="error")
+    with pytest.raises(ValueError, match="outside of epochs data"):
+        epochs.apply_baseline(baseline)
+
+
+def test_a_baseline_may_reach_a_sample_further():
+    assert grid(baseline=(-0.105, 0)).baseline == (0, 21)
+    assert grid(baseline=(0, 0.505)).baseline == (20, 121)
+
+
+@pytest.mark.parametrize(
+    ("tmin", "tmax", "said"),
+    [(-100, 500, r"tmin= and tmax= \(-100, 500 s\)"), (-0.2, None, r"tmin= \(-0.2 s\)"), (0, 500, r"tmax= \(500 s\)")],
+)
+def test_what_lies_beyond_the_data_is_told_once(tmin, tmax, said):
+    with pytest.warns(RuntimeWarning, match=f"{said} lies? beyond the data, which goes from -0.1 to 0.5 s") as told:
+        made = grid(tmin=tmin, tmax=tmax)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    np.testing.assert_array_equal(made.times, TIMES[tmin <= TIMES])
+    assert grid(tmin=-0.105, tmax=0.505).n_times == len(TIMES)

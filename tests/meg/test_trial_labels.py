@@ -111,7 +111,7 @@ def test_what_is_not_there_is_said():
         design(recordings, [1, 2, 3])
     with pytest.raises(TypeError, match="folds must be a sequence of labels"):
         design(recordings, None, 5)
-    array = recordings_of(np.zeros((2, 3, 4)), times=range(4), ch_types=None, level="error")
+    array = recordings_of(np.zeros((2, 3, 4)), times=np.arange(4) / 10, ch_types=None, level="error")
     with pytest.raises(ValueError, match="by is needed with an array: one label per trial"):
         design(array)
     with pytest.raises(ValueError, match="query='a' looks into metadata, and array has none"):

@@ -16,6 +16,6 @@ def test_counts_of_conditions_in_folds():
 
 
 def test_sizes(rng):
-    trials = as_trials(rng.standard_normal((6, 4, 9)).astype(np.float32), by=[1, 2] * 3, times=np.arange(9))
+    trials = as_trials(rng.standard_normal((6, 4, 9)).astype(np.float32), by=[1, 2] * 3, times=np.arange(9) / 100)
     assert (trials.n_times, trials.n_channels, trials.n_bytes) == (9, 4, 6 * 4 * 4)
     assert trials.n_bytes == trials.read(0, 1).nbytes
