@@ -19,7 +19,7 @@ _FIGURES = (".png", ".pdf", ".svg")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outputs:
-    """Files that are written, each None where it was not asked for; ``resume`` lives until they are."""
+    """Files that are written, each None where it was not asked for; those to resume from live until they are."""
 
     json: Path | None = None
     csv: Path | None = None
@@ -28,6 +28,7 @@ class Outputs:
     test: Path | None = None
     methods: Path | None = None
     resume: Path | None = None
+    resume_labels: Path | None = None
 
     @property
     def written(self) -> list[Path]:
@@ -76,11 +77,15 @@ def _of_out(out: Path, *, test: bool) -> Outputs:
     if out.is_dir() or not out.name:
         msg = f"--out {out} is a directory; give a name for the files, such as {out / 'result'}."
         raise IsADirectoryError(msg)
-    resume = out.with_name(f"{out.stem if out.suffix else out.name}.partial.npz")
+    stem = out.stem if out.suffix else out.name
+    partial = {
+        "resume": out.with_name(f"{stem}.partial.npz"),
+        "resume_labels": out.with_name(f"{stem}.labels.partial.npz"),
+    }
     if out.suffix == ".json":
-        return Outputs(json=out, resume=resume)
+        return Outputs(json=out, **partial)
     if out.suffix == ".csv":
-        return Outputs(csv=out, resume=resume)
+        return Outputs(csv=out, **partial)
     if out.suffix:
         msg = f"--out ends in .json or .csv, or has no suffix (result: result.json, result.csv, ...); got {out.name!r}."
         raise ValueError(msg)
@@ -95,5 +100,5 @@ def _of_out(out: Path, *, test: bool) -> Outputs:
         summary=named("-summary.csv"),
         test=named("-test.csv") if test else None,
         methods=named("-methods.txt"),
-        resume=resume,
+        **partial,
     )

@@ -172,7 +172,7 @@ def run_meg_timecourse(config: MegTimecourseConfig) -> None:
         models, data = open_models(config.models), open_data(config.data)
         _check_data(config, data)
         course = _compare(config, models, data, outputs)
-        tests = _test(config, course, models, data)
+        tests = _test(config, course, models, data, outputs)
         summary = summarise(
             course,
             tests,
@@ -219,7 +219,9 @@ def _compare(config: MegTimecourseConfig, models: dict[str, Any], data: dict[str
     )
 
 
-def _test(config: MegTimecourseConfig, course: TimeCourse, models: dict[str, Any], data: dict[str, Any]) -> Tests:
+def _test(
+    config: MegTimecourseConfig, course: TimeCourse, models: dict[str, Any], data: dict[str, Any], outputs: Outputs
+) -> Tests:
     """Return the test asked for, of each model; a warning that holds for all of them comes once."""
     if config.test == "none":
         return None
@@ -231,7 +233,7 @@ def _test(config: MegTimecourseConfig, course: TimeCourse, models: dict[str, Any
     with _said_once():
         if config.test == "labels":
             matching = {name: getattr(config, name) for name in ("method", "on_mismatch", "tolerance", "memory")}
-            return label_test(models, data, **matching, **options)
+            return label_test(models, data, resume=outputs.resume_labels, **matching, **options)
         run: Any = {"cluster": cluster_test, "max": max_test, "tfce": tfce_test}[config.test]
         return {name: run(course, model=name, **options) for name in course.models}
 
@@ -261,8 +263,9 @@ def _keep(outputs: Outputs, course: TimeCourse, tests: Tests, summary: Summary) 
             file.write("\n\n".join(_methods(course, tests, summary)) + "\n")
     if outputs.figure is not None:
         _draw(outputs.figure, course, tests, summary)
-    if outputs.resume is not None:
-        outputs.resume.unlink(missing_ok=True)
+    for path in (outputs.resume, outputs.resume_labels):
+        if path is not None:
+            path.unlink(missing_ok=True)
 
 
 def _table_of(tests: dict[str, TimeTest] | LabelTest) -> Any:

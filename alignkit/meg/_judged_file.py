@@ -51,28 +51,13 @@ class JudgedFile:
         done = np.zeros((n_rows, slices.n_times), dtype=np.bool_)
         if path is None:
             return cls(judged, done, None, "")
-        found = cls(judged, done, Path(path), _key(given, options, pooling))
+        found = cls(judged, done, Path(path), key_of(given, options, pooling))
         if found.path is not None and found.path.exists():
             found._read(found.path)
         return found
 
     def _read(self, path: Path) -> None:
-        arrays, meta = load_npz(path)
-        if "comparison" not in meta:
-            msg = f"{path} does not hold the start of a time course; choose another name."
-            raise ValueError(msg)
-        if meta["comparison"] != self.key:
-            msg = (
-                f"{path} holds the start of another time course (of other models, data or options); remove it, or "
-                "choose another name."
-            )
-            raise FileExistsError(msg)
-        into = {**_arrays(self.judged), "done": self.done}
-        for name, array in into.items():
-            if name not in arrays or arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
-                msg = f"{path} is damaged: {name} is missing or has another shape; remove it."
-                raise ValueError(msg)
-            array[...] = arrays[name]
+        read_start(path, "comparison", "time course", self.key, {**_arrays(self.judged), "done": self.done})
 
     def keep(self, *, now: bool = False) -> None:
         """Write what there is, every few seconds or ``now``."""
@@ -80,6 +65,33 @@ class JudgedFile:
             return
         save_npz(self.path, {**_arrays(self.judged), "done": self.done}, {"comparison": self.key})
         self.written = time.monotonic()
+
+
+def read_start(path: Path, kind: str, what: str, key: str, into: dict[str, AnyArray]) -> None:
+    """Fill arrays with those of a file that was started, if its ``kind`` says ``key``.
+
+    Raises
+    ------
+    FileExistsError
+        The file is another comparison's.
+    ValueError
+        A damaged file, or one that is not of this kind.
+    """
+    arrays, meta = load_npz(path)
+    if kind not in meta:
+        msg = f"{path} does not hold the start of a {what}; choose another name."
+        raise ValueError(msg)
+    if meta[kind] != key:
+        msg = (
+            f"{path} holds the start of another {what} (of other models, data or options); remove it, or choose "
+            "another name."
+        )
+        raise FileExistsError(msg)
+    for name, array in into.items():
+        if name not in arrays or arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
+            msg = f"{path} is damaged: {name} is missing or has another shape; remove it."
+            raise ValueError(msg)
+        array[...] = arrays[name]
 
 
 def _nothing(n_rows: int, n_subjects: int, n_times: int) -> Judged:
@@ -100,12 +112,12 @@ def _arrays(judged: Judged) -> dict[str, AnyArray]:
     return {field.name: getattr(judged, field.name) for field in dataclasses.fields(judged)}
 
 
-def _key(given: Inputs, options: Options, pooling: str) -> str:
+def key_of(given: Inputs, options: Options, *others: Any) -> str:
     """Return a code of all that the numbers depend on; of the data, a few of its times stand for all."""
     slices = given.slices
     settings: dict[str, Any] = {
         "version": __version__,
-        "options": [options.method, options.nan_policy, options.partial, pooling],
+        "options": [options.method, options.nan_policy, options.partial, *others],
         "models": [given.models.names, given.models.n_times],
         "data": [slices.subjects, slices.labels, slices.metric, [source.metric for source in slices.sources]],
     }

@@ -12,8 +12,9 @@ import numpy as np
 from alignkit._check import check_choice, check_count, check_fraction, check_n_items, check_not_negative
 from alignkit._random import spawn
 from alignkit._threads import one_blas_thread
-from alignkit._typing import AnyArray, FloatArray, RNGLike
+from alignkit._typing import AnyArray, BoolArray, FloatArray, PathLike, RNGLike
 from alignkit.meg._inputs import Inputs, read_inputs
+from alignkit.meg._label_file import LabelFile
 from alignkit.meg._label_p import Correction, LabelP, label_p
 from alignkit.meg._label_test_result import LabelTest
 from alignkit.meg._memory import as_bytes, in_bytes
@@ -50,6 +51,7 @@ def label_test(
     on_mismatch: OnMismatch = "raise",
     tolerance: float = 1e-6,
     memory: int | str = "2 GB",
+    resume: PathLike | None = None,
     progress: bool = False,
     rng: RNGLike = None,
 ) -> LabelTest:
@@ -84,6 +86,9 @@ def label_test(
     memory : int or str
         Memory to work in, besides models and data that are in memory already: bytes, or a text such as ``"1 GB"``.
         More of it is faster, because labels are permuted anew for each stretch of time.
+    resume : path, optional
+        A file (``.npz``) that participants are kept in as they are done: the same call, with the same seed, goes on
+        where a killed one stopped, and that of another test is refused. It stays until you remove it.
     progress : bool
         Show a progress bar with the time left.
     rng : numpy Generator, int or None
@@ -96,11 +101,14 @@ def label_test(
     Raises
     ------
     ValueError
-        Different items or times, models with a time axis, too little memory, or options that do not fit.
+        Different items or times, models with a time axis, too little memory, ``resume`` without a seed, or options that
+        do not fit.
     TypeError
         Values that are not real numbers.
     FileNotFoundError
         A path that is not there.
+    FileExistsError
+        ``resume`` holds the start of another test.
 
     Notes
     -----
@@ -144,6 +152,9 @@ def label_test(
     check_count("n_permutations", n_permutations, 1)
     check_fraction("alpha", alpha)
     check_not_negative("tolerance", tolerance)
+    if resume is not None and rng is None:
+        msg = "resume needs rng, a seed: what goes on must permute labels as what was done."
+        raise ValueError(msg)
     n_bytes = as_bytes(memory)
     given = read_inputs(models, data, None, on_mismatch, tolerance)
     slices = given.slices
@@ -154,28 +165,24 @@ def label_test(
     hopeless = warn_if_hopeless(given.models.names, given.rows, slices.n_items, n_permutations, alpha)
     note = "; ".join(filter(None, [hopeless, "" if slices.timed else UNTIMED]))
     step = _step(given, n_permutations, n_bytes)
-    shape = (len(given.rows), slices.n_subjects, slices.n_times)
-    similarity, p, corrected = np.full((3, *shape), np.nan)
-    options = Options(method, "propagate")
-    for i, (observed, null) in enumerate(
-        _each_subject(given, options, n_permutations, step, spawn(rng, slices.n_subjects), progress=progress)
+    options, exact = Options(method, "propagate"), is_exact(slices.n_items, n_permutations)
+    generators = spawn(rng, slices.n_subjects)
+    file = LabelFile.of(resume, given, options, (tail, correction, n_permutations), generators)
+    for i, observed, null in _each_subject(
+        given, options, n_permutations, step, generators, file.done, progress=progress
     ):
-        similarity[:, i] = observed
+        file.similarity[:, i] = observed
         for k in range(len(given.rows)):
             found: LabelP = label_p(
-                observed[k],
-                null[:, k],
-                tail,
-                correction,
-                exact=is_exact(slices.n_items, n_permutations),
-                centred=method not in _OFFSET,
+                observed[k], null[:, k], tail, correction, exact=exact, centred=method not in _OFFSET
             )
-            p[k, i], corrected[k, i] = found.p, found.corrected
-    _report(similarity, given, method)
+            file.p[k, i], file.corrected[k, i] = found.p, found.corrected
+        file.keep(i)
+    _report(file.similarity, given, method)
     return LabelTest.of(
-        similarity,
-        p,
-        corrected,
+        file.similarity,
+        file.p,
+        file.corrected,
         times=slices.times,
         models=given.models.names,
         subjects=slices.subjects,
@@ -184,7 +191,7 @@ def label_test(
         correction=correction,
         alpha=float(alpha),
         n_permutations=n_orders(slices.n_items, n_permutations),
-        exact=is_exact(slices.n_items, n_permutations),
+        exact=exact,
         n_items=slices.n_items,
         metric=slices.metric,
         note=note,
@@ -212,10 +219,11 @@ def _each_subject(
     n_permutations: int,
     step: int,
     generators: list[np.random.Generator],
+    done: BoolArray,
     *,
     progress: bool,
-) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield every participant's similarities, shape (model, time), and the permuted ones, shape (m, model, time)."""
+) -> Iterator[tuple[int, FloatArray, FloatArray]]:
+    """Yield who is not ``done``, the similarities, shape (model, time), and permuted ones, shape (m, model, time)."""
     from tqdm import tqdm
 
     slices = given.slices
@@ -223,8 +231,12 @@ def _each_subject(
     undefined = np.asarray(np.isnan(models).any(axis=1))
     models = np.where(undefined[:, None], 0.0, models)
     spans = [(start, min(start + step, slices.n_times)) for start in range(0, slices.n_times, step)]
-    with tqdm(total=slices.n_subjects * slices.n_times, desc="labels", unit="sample", disable=not progress) as bar:
-        for (one, row), generator in zip(_subjects(slices), generators, strict=True):
+    total, before = slices.n_subjects * slices.n_times, int(done.sum()) * slices.n_times
+    hidden = not progress or before == total
+    with tqdm(total=total, initial=before, desc="labels", unit="sample", disable=hidden) as bar:
+        for i, ((one, row), generator) in enumerate(zip(_subjects(slices), generators, strict=True)):
+            if done[i]:
+                continue
             parts = []
             for start, stop in spans:
                 values = _read(one, start, stop, options.method)[row]
@@ -233,7 +245,7 @@ def _each_subject(
             observed = np.concatenate([part for part, _ in parts], axis=1)
             null = np.concatenate([part for _, part in parts], axis=2)
             observed[undefined] = np.nan
-            yield observed, null
+            yield i, observed, null
 
 
 def _subjects(slices: Slices) -> Iterator[tuple[Slices, int]]:

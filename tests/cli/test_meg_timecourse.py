@@ -213,6 +213,45 @@ def test_a_killed_run_goes_on_with_the_same_bits(run, shell, lab):
         assert Path(f"result{end}").read_bytes() == Path(f"whole{end}").read_bytes(), end
 
 
+KILLED_IN_LABELS = """
+import os, signal, sys
+from alignkit.cli import main
+from alignkit.meg import _label_test
+
+limit, calls, permuted = int(sys.argv.pop(1)), [], _label_test._permuted
+
+def counted(*given):
+    calls.append(given)
+    if len(calls) == limit:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return permuted(*given)
+
+_label_test._permuted = counted
+code = main(sys.argv[1:])
+print(len(calls))
+sys.exit(code)
+"""
+
+
+def test_a_run_killed_in_its_test_of_labels_goes_on_there(run, shell, lab):
+    words = ("meg", "timecourse", *MODELS, *ALL, "--test", "labels", "--n-permutations", "99", "--out")
+
+    def start(limit: int) -> subprocess.CompletedProcess[str]:
+        return shell(str(limit), *words, "result", code=KILLED_IN_LABELS, env={"OMP_NUM_THREADS": "1"})
+
+    assert start(5).returncode == -9
+    left = sorted(path.name for path in lab.glob("result*"))
+    assert left == ["result.labels.partial.npz", "result.partial.npz"]
+    again = start(-1)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.split()[-1] == str(6 - 4)
+    assert "time course: " not in again.stderr  # of what is done there is no bar
+    assert not list(lab.glob("*.partial*"))
+    assert run(*words, "whole")[0] == 0
+    for end in (".json", ".csv", "-summary.csv", "-test.csv", "-methods.txt"):
+        assert Path(f"result{end}").read_bytes() == Path(f"whole{end}").read_bytes(), end
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
