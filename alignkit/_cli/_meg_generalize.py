@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from alignkit._check import NanPolicy
-from alignkit._cli._files import check_out, keep_and_show
 from alignkit._cli._meg_files import PHRASES, open_data
-from alignkit._cli._meg_outputs import check_figure, save_figure
+from alignkit._cli._meg_outputs import outputs_of, save_figure
 from alignkit._cli._meg_words import flags, in_words
 from alignkit.rsa._matrix_methods import ComparisonMethod
 from alignkit.rsa._pooling import Pooling
@@ -33,11 +32,12 @@ _PASSED_ON = (
 class MegGeneralizeConfig:
     """Compare the RDM of every time with the RDMs of all other times: how long a geometry lasts.
 
+    --out result writes result.json, result.csv and result.png.
     With --reference self neighbouring times share noise, which looks like a lasting geometry; others shares none.
 
     Examples
     --------
-    alignkit meg generalize --data p1.zarr --out g.json --figure g.png
+    alignkit meg generalize --data p1.zarr --out result
     alignkit meg generalize --data p1.zarr p2.zarr --reference others
     """
 
@@ -66,7 +66,7 @@ class MegGeneralizeConfig:
     progress: bool = True
     """Show a progress bar with the time left."""
     out: Path | None = None
-    """Where to write the result (.json: everything; .csv: the table)."""
+    """Where to write: a name for .json, .csv and .png, or one file (.json: everything; .csv: the table)."""
     figure: Path | None = None
     """Where to write the figure (.png, .pdf, .svg)."""
 
@@ -82,15 +82,17 @@ def run_meg_generalize(config: MegGeneralizeConfig) -> None:
 
     from alignkit.meg import rdm_generalization
 
-    check_out(config.out, (".json", ".csv"), config.data)
-    check_figure(config.figure, config.data)
+    outputs = outputs_of(config.out, config.figure, config.data, tables=False)
     options = {name: getattr(config, name) for name in _PASSED_ON}
     with in_words(flags(*_PASSED_ON, "data"), PHRASES):
         result = rdm_generalization(open_data(config.data), rng=config.seed, **options)
-    if config.figure is not None:
+    for path in (outputs.json, outputs.csv):
+        if path is not None:
+            result.save(path)
+    if outputs.figure is not None:
         figure = Figure(figsize=(5.0, 4.2), layout="constrained")
         result.plot(figure.subplots())
-        save_figure(figure, config.figure)
-    keep_and_show(result, config.out)
-    if config.figure is not None:
-        print(f"figure in {config.figure}")
+        save_figure(figure, outputs.figure)
+    print(result)
+    if outputs.written:
+        print(f"saved to {', '.join(map(str, outputs.written))}")

@@ -1,4 +1,4 @@
-"""Where a time course goes: one file, or a name that several files share."""
+"""Where results over time go: one file, or a name that several files share."""
 
 from __future__ import annotations
 
@@ -37,8 +37,13 @@ class Outputs:
         return [path for path in named if path is not None]
 
 
-def outputs_of(out: Path | None, figure: Path | None, inputs: Sequence[Path | None], *, test: bool) -> Outputs:
+def outputs_of(
+    out: Path | None, figure: Path | None, inputs: Sequence[Path | None], *, test: bool = False, tables: bool = True
+) -> Outputs:
     """Return the files for ``--out`` and ``--figure``, or raise where one of them cannot be written.
+
+    ``test`` and ``tables`` say whether a name without a suffix also stands for the table of a test, and for a summary
+    and Methods.
 
     Raises
     ------
@@ -47,7 +52,7 @@ def outputs_of(out: Path | None, figure: Path | None, inputs: Sequence[Path | No
     OSError
         A folder that is missing or cannot be written to, or stands where a file is meant.
     """
-    found = Outputs() if out is None else _of_out(out, test=test)
+    found = Outputs() if out is None else _of_out(out, test=test, tables=tables)
     for path in found.written:
         check_out(path, (path.suffix,), inputs)
     if figure is not None:
@@ -73,7 +78,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(file, format=path.suffix[1:].lower(), dpi=160, bbox_inches="tight", facecolor="white")
 
 
-def _of_out(out: Path, *, test: bool) -> Outputs:
+def _of_out(out: Path, *, test: bool, tables: bool) -> Outputs:
     if out.is_dir() or not out.name:
         msg = f"--out {out} is a directory; give a name for the files, such as {out / 'result'}."
         raise IsADirectoryError(msg)
@@ -97,8 +102,8 @@ def _of_out(out: Path, *, test: bool) -> Outputs:
         json=named(".json"),
         csv=named(".csv"),
         figure=named(".png"),
-        summary=named("-summary.csv"),
+        summary=named("-summary.csv") if tables else None,
         test=named("-test.csv") if test else None,
-        methods=named("-methods.txt"),
+        methods=named("-methods.txt") if tables else None,
         **partial,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from alignkit.meg import TemporalGeneralization, rdm_generalization
@@ -31,8 +32,19 @@ def test_matrices_are_those_of_the_function(run, people):
     saved = TemporalGeneralization.load("g.json")
     np.testing.assert_array_equal(saved.values, expected.values)
     np.testing.assert_array_equal(saved.interval, expected.interval)
-    assert out == f"{expected!r}\nsaved to g.json\nfigure in g.png\n"
+    assert out == f"{expected!r}\nsaved to g.json, g.png\n"
     assert Path("g.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_name_gives_every_file(run, people):
+    code, out, err = run("meg", "generalize", "--data", "p0.npz", "p1.npz", "--out", "gen", "--no-progress")
+    assert (code, err) == (0, "")
+    assert out.endswith("saved to gen.json, gen.csv, gen.png\n")
+    assert sorted(path.name for path in Path().glob("gen*")) == ["gen.csv", "gen.json", "gen.png"]
+    saved = TemporalGeneralization.load("gen.json")
+    assert len(pd.read_csv("gen.csv")) == len(saved.to_dataframe())
+    assert run("meg", "generalize", "--data", "p0.npz", "--out", "own", "--figure", "own.svg")[0] == 0
+    assert sorted(path.name for path in Path().glob("own*")) == ["own.csv", "own.json", "own.svg"]
 
 
 @pytest.mark.parametrize(
@@ -41,12 +53,14 @@ def test_matrices_are_those_of_the_function(run, people):
         (("--data", "no.npz"), "no.npz does not exist."),
         (("--data", "p0.npz", "p0.npz"), "--data must name each file once; p0.npz is there 2 times."),
         (("--data", "p0.npz", "--reference", "others"), "--reference others compares a participant with others"),
-        (("--data", "p0.npz", "--out", "g.txt"), "the suffix of --out must be one of '.json', '.csv'; got '.txt'."),
+        (("--data", "p0.npz", "--out", "g.txt"), "--out ends in .json or .csv, or has no suffix"),
         (("--data", "p0.npz", "--figure", "g.bmp"), "the suffix of --figure must be one of"),
-        (("--data", "p0.npz", "--out", "p0.npz"), "--out p0.npz is also an input"),
+        (("--data", "p0.npz", "--out", "p0.npz"), "--out ends in .json or .csv, or has no suffix"),
+        (("--data", "in.json", "--out", "in"), "--out in.json is also an input"),
         (("--data", "p0.npz", "--confidence", "2"), "--confidence must lie between 0 and 1"),
         ((), "--data PATH ... is required."),
     ],
 )
 def test_bad_input_is_said_in_one_sentence(fails, people, words, expected):
+    Path("in.json").write_text("{}")
     assert expected in fails("meg", "generalize", *words)
