@@ -157,9 +157,12 @@ def warn_if_hopeless(n_subjects: int, tail: Tail, n_permutations: int, alpha: fl
     """Warn, and return a note, where no data could give p <= alpha: too few subjects, or too few flips."""
     patterns = n_patterns(n_subjects, tail)
     if 1.0 / patterns > alpha:
+        # two-sided, a pattern and its opposite are as extreme as each other
+        smallest, of = ("2", "two-sided ") if tail == "two-sided" else ("1", "")
+        every = 2**n_subjects
         note = (
-            f"{counted(n_subjects, 'subject')} have {patterns} {tail} sign patterns, so that p cannot be below "
-            f"{1.0 / patterns:.4g}: a group test at {alpha:g} is impossible"
+            f"{counted(n_subjects, 'subject')} {'has' if n_subjects == 1 else 'have'} {every} sign patterns, so that "
+            f"{of}p cannot be below {smallest}/{every} = {1.0 / patterns:.4g}: a group test at {alpha:g} is impossible"
         )
         remedy = "Test each participant by itself, and report how many of them pass: label_test."
     elif n_permutations < patterns and 1.0 / (n_permutations + 1) > alpha:

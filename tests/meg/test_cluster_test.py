@@ -352,5 +352,5 @@ def test_five_people_can_only_be_tested_on_one_side(shared_data):
     assert found.p_cluster.min() == 1 / 32
     best = found.clusters().loc[found.p_cluster.argmin()]
     assert 0.2 < best.peak_time < 0.7
-    with pytest.warns(RuntimeWarning, match="5 subjects have 16 two-sided sign patterns"):
+    with pytest.warns(RuntimeWarning, match="5 subjects have 32 sign patterns, so that two-sided p .* 2/32 = 0.0625:"):
         assert cluster_test(curves, times=times).p_cluster.min() == 1 / 16

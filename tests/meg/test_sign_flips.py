@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference import flip_tests as reference
 from scipy.stats import ttest_1samp
 
-from alignkit.meg._sign_flips import corrected_p, n_patterns, observed_statistic, sign_flips
+from alignkit.meg._sign_flips import corrected_p, n_patterns, observed_statistic, sign_flips, warn_if_hopeless
 
 
 def flip(x, tail, n_permutations, statistic="t", seed=0):
@@ -75,3 +75,19 @@ def test_units_change_nothing(tail, unit):
     (plain, maps), (flips, scaled_maps) = flip(x, tail, 64), flip(x * unit, tail, 64)
     assert_array_equal(scaled_maps, maps)
     assert_array_equal(flips.p, plain.p)
+
+
+@pytest.mark.parametrize(
+    ("n", "tail", "words"),
+    [
+        (5, "two-sided", "two-sided p cannot be below 2/32 = 0.0625:"),
+        (4, "less", "that p cannot be below 1/16 = 0.0625:"),
+    ],
+)
+def test_too_few_subjects_are_told_the_smallest_p_there_is(n, tail, words):
+    with pytest.warns(RuntimeWarning, match=f"{n} subjects have {2**n} sign patterns, so") as caught:
+        note = warn_if_hopeless(n, tail, 10_000, 0.05, stacklevel=2)
+    assert words in note
+    assert words in str(caught[0].message)
+    assert 1 / len(reference.flips(n, tail)) == 0.0625
+    assert warn_if_hopeless(n + 1, tail, 10_000, 0.05) == ""
