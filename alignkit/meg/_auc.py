@@ -9,10 +9,10 @@ import numpy as np
 
 from alignkit._check import counted
 from alignkit._random import as_rng
-from alignkit._result import Result
 from alignkit._typing import ArrayLike, FloatArray, RNGLike
 from alignkit.meg._bootstrap_interval import Interval
 from alignkit.meg._curves import GroupCurves, as_curves, baseline_stretch, stretch
+from alignkit.meg._drawn import Drawn
 from alignkit.meg._hierarchical_bootstrap import Statistic, summarise
 from alignkit.meg._latency import Resampling, span
 from alignkit.meg._latency_result import level, resampling
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class AreaUnderCurve(Result):
+class AreaUnderCurve(Drawn):
     """Mean height of a curve over a stretch of time, and the area under it.
 
     Attributes
@@ -154,6 +154,9 @@ class AreaUnderCurve(Result):
             f"{self.window[0]:g} to {self.window[1]:g} s by the trapezoidal rule{minus}{above} (in {self.unit} x s), "
             f"divided by the duration (mean {self.unit}){share}{resampling(self, self.n_sessions)}."
         )
+
+    def _title(self) -> str:
+        return f"Area under the curve: {self.name}" if self.name else "Area under the curve"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw each subject's mean height, and the group's with its interval."""

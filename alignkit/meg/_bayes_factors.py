@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._check import check_positive, counted, shown
-from alignkit._result import Result
+from alignkit.meg._drawn import Drawn
 from alignkit.meg._jzs import log_bayes_factor
 from alignkit.meg._read_curves import as_popmean, read_curves, report_cells
 from alignkit.meg._sign_flips import observed_statistic
@@ -21,7 +21,7 @@ _MEDIUM = 0.707
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class BayesFactors(Result):
+class BayesFactors(Drawn):
     """Bayes factors at every time: how much likelier the data is with an effect than without.
 
     Each time is by itself: Bayes factors are not corrected for their number, and their course is no test of onsets.
@@ -95,6 +95,9 @@ class BayesFactors(Result):
             f"{self.popmean:g}) were computed at each time from the one-sample t statistic with the JZS prior (Rouder "
             f"et al., 2009): a {self._prior()}."
         )
+
+    def _title(self) -> str:
+        return "Bayes factors"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the logarithms over time, with 1/3 and 3 marked."""

@@ -80,6 +80,9 @@ class ClusterTest(TimeTest):
     p_cluster: np.ndarray[Any, np.dtype[np.float64]]
     threshold: float
 
+    def _title(self) -> str:
+        return "Cluster test"
+
     def _found(self) -> str:
         n, found = len(self.mass), int((self.p_cluster <= self.alpha).sum())
         return (

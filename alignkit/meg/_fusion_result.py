@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._check import counted
-from alignkit._result import Result
+from alignkit.meg._drawn import Drawn
 from alignkit.meg._timecourse_result import TimeCourse
 from alignkit.rsa._matrix_methods import SENTENCES
 from alignkit.rsa._pooling import describe_pooling
 
 if TYPE_CHECKING:
-    import mne
     import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
@@ -27,7 +26,7 @@ _UNITS = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Fusion(Result):
+class Fusion(Drawn):
     """When M/EEG has the geometry of each region of another modality.
 
     Attributes
@@ -95,19 +94,9 @@ class Fusion(Result):
             f"({course.n_items} items) and RDMs of {what} were compared by {SENTENCES[course.method]}: {how}."
         )
 
+    def _title(self) -> str:
+        return "Fusion"
+
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the mean curve of every region; ``options`` are those of the time course's figure."""
         return self.course.plot(ax, **options)
-
-    def add_to_report(self, report: mne.Report, *, title: str = "Fusion", **options: Any) -> None:
-        """Add the figure to an ``mne.Report``, with the Methods sentences as its caption.
-
-        ``options`` go to ``report.add_figure`` (``section``, ``tags``, ``replace``).
-        """
-        from matplotlib import pyplot as plt
-
-        figure = self.plot().figure.canvas.figure
-        try:
-            report.add_figure(figure, title=title, caption=self.methods_text(), **options)
-        finally:
-            plt.close(figure)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._check import check_choice, counted
-from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.meg._drawn import Drawn
 from alignkit.rsa._container import RDM, condensed_rdm
 
 if TYPE_CHECKING:
-    import mne
     import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
@@ -22,7 +21,7 @@ _DIMS = ("subject", "train_time", "test_time")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TemporalGeneralization(Result):
+class TemporalGeneralization(Drawn):
     """How far what is found at one time holds at another, for every participant and on average.
 
     Attributes
@@ -165,6 +164,9 @@ class TemporalGeneralization(Result):
             f"percentile intervals (Hesterberg, 2015) by bootstrap over participants, {self.n_bootstrap:,} resamples)."
         )
 
+    def _title(self) -> str:
+        return "Temporal generalization"
+
     def plot(self, ax: Axes | None = None, *, subject: str | None = None, significance: object = None) -> Axes:
         """Draw the mean (or one participant's matrix), colours centred at chance; outline what is significant.
 
@@ -199,16 +201,3 @@ class TemporalGeneralization(Result):
             reach=reach,
             significance=significance,
         )
-
-    def add_to_report(self, report: mne.Report, *, title: str = "Temporal generalization", **options: Any) -> None:
-        """Add the figure to an ``mne.Report``, with the Methods sentences as its caption.
-
-        ``options`` go to ``report.add_figure`` (``section``, ``tags``, ``replace``).
-        """
-        from matplotlib import pyplot as plt
-
-        figure = self.plot().figure.canvas.figure
-        try:
-            report.add_figure(figure, title=title, caption=self.methods_text(), **options)
-        finally:
-            plt.close(figure)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from alignkit._check import counted
-from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.meg._drawn import Drawn
 from alignkit.meg._time_test import TAILS
 from alignkit.rsa._matrix_methods import SENTENCES
 
@@ -25,7 +25,7 @@ _CORRECTIONS = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class LabelTest(Result):
+class LabelTest(Drawn):
     """Models against each participant's RDMs over time, tested by permuting item labels, and how many pass.
 
     Attributes
@@ -159,6 +159,9 @@ class LabelTest(Result):
             "compared with the binomial distribution of that number where nobody shows an effect (Donhauser et al., "
             "2018)."
         )
+
+    def _title(self) -> str:
+        return "Label permutation test"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw how many participants pass at every time, a line for each model."""

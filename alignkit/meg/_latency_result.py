@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._check import counted
-from alignkit._result import Result
 from alignkit._typing import FloatArray
 from alignkit.meg._bootstrap_interval import INTERVALS
+from alignkit.meg._drawn import Drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Latency(Result):
+class Latency(Drawn):
     """When the group's mean curve begins to rise, or is highest, with its interval.
 
     Attributes
@@ -123,6 +123,9 @@ class Latency(Result):
             f"{_span(self.window)}{baseline}; {_sampling(self)}){resampling(self, self.n_sessions)}."
         )
 
+    def _title(self) -> str:
+        return f"{self.measure.capitalize()}: {self.name}" if self.name else self.measure.capitalize()
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw each subject's latency, and the group's with its interval."""
         from alignkit.meg._draw_estimates import plot_latency
@@ -131,7 +134,7 @@ class Latency(Result):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class LatencyDifference(Result):
+class LatencyDifference(Drawn):
     """How much later one mean curve begins to rise, or peaks, than another.
 
     Attributes
@@ -220,6 +223,9 @@ class LatencyDifference(Result):
             f"The {self.measure}s of two mean curves ({self.names[0]}, {self.names[1]}; {who}), each {self.words}, "
             f"were subtracted{resampling(self, self.n_sessions)}."
         )
+
+    def _title(self) -> str:
+        return f"Difference of {self.measure}s: {self.names[0]} minus {self.names[1]}"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw each subject's difference, and the group's with its interval."""

@@ -52,6 +52,9 @@ class MaxTest(TimeTest):
         What to know about the numbers; otherwise empty.
     """
 
+    def _title(self) -> str:
+        return "Test of the largest statistic"
+
     def methods_text(self) -> str:
         """Return the sentences a paper's Methods section needs."""
         return (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alignkit._check import check_choice, counted, join_names
-from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.meg._drawn import Drawn
 from alignkit.meg._evoked import as_evoked, sampling_rate
 from alignkit.meg._sensors import Sensors
 from alignkit.rsa._matrix_methods import DISTANCES
@@ -25,7 +26,7 @@ _DIMS = ("model", "subject", "sensor", "time")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Searchlight(Result):
+class Searchlight(Drawn):
     """Similarity of models to the RDMs of the sensors around each sensor, at every time.
 
     Attributes
@@ -205,6 +206,9 @@ class Searchlight(Result):
             "resamples)."
         )
 
+    def _title(self) -> str:
+        return "Searchlight"
+
     def plot(self, ax: Axes | None = None, *, model: str | None = None) -> Axes:
         """Draw a model's mean at every sensor over time, one line each, the sensor of the highest value in colour."""
         from alignkit.meg._draw_topomap import plot_sensors
@@ -251,17 +255,6 @@ class Searchlight(Result):
             self, times, model=model, subject=subject, ch_type=ch_type, significance=significance, axes=axes
         )
 
-    def add_to_report(self, report: mne.Report, *, title: str = "Searchlight", **options: Any) -> None:
-        """Add topographic maps of every model to an ``mne.Report``, with the Methods sentences as their caption.
-
-        ``options`` go to ``report.add_figure`` (``section``, ``tags``, ``replace``).
-        """
-        from matplotlib import pyplot as plt
-
+    def _figures(self) -> Iterator[tuple[str, Any]]:
         for name in self.models:
-            figure = self.plot_topomap(model=name)
-            own = title if len(self.models) == 1 else f"{title}: {name}"
-            try:
-                report.add_figure(figure, title=own, caption=self.methods_text(), **options)
-            finally:
-                plt.close(figure)
+            yield "" if len(self.models) == 1 else name, self.plot_topomap(model=name)

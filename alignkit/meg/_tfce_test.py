@@ -74,6 +74,9 @@ class TfceTest(TimeTest):
     h_power: float
     step: float | None
 
+    def _title(self) -> str:
+        return "Threshold-free cluster enhancement"
+
     def _found(self) -> str:
         return " (supported by neighbours: says nothing about onsets or extents)"
 

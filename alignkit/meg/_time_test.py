@@ -10,6 +10,7 @@ import numpy as np
 
 from alignkit._check import counted
 from alignkit._result import Result
+from alignkit.meg._drawn import Drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ TAILS = {"two-sided": "two-sided", "greater": "one-sided (greater)", "less": "on
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TimeTest(Result):
+class TimeTest(Drawn):
     """A sign-flip test at every time; see its kinds for the fields."""
 
     statistic: np.ndarray[Any, np.dtype[np.float64]]

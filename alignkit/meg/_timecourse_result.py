@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._check import check_choice, counted, join_names, require, shown
-from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.meg._drawn import Drawn
 from alignkit.meg._evoked import as_evoked, sampling_rate
 from alignkit.meg._sample_unit import UNTIMED, at_time, span_of
 from alignkit.rsa._comparison import name_of
@@ -26,7 +26,7 @@ _SIDES = {"both": "models and data", "models": "the models alone", "data": "the 
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TimeCourse(Result):
+class TimeCourse(Drawn):
     """Similarity of models to every participant's RDMs over time, the group's mean and its noise ceiling.
 
     Attributes
@@ -267,24 +267,14 @@ class TimeCourse(Result):
             )
         return f"{text}."
 
+    def _title(self) -> str:
+        return "Model time courses"
+
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the mean curves with their intervals and the ceiling."""
         from alignkit.meg._draw_timecourse import plot_timecourse
 
         return plot_timecourse(self, ax, **options)
-
-    def add_to_report(self, report: mne.Report, *, title: str = "Model time courses", **options: Any) -> None:
-        """Add the figure to an ``mne.Report``, with the Methods sentences as its caption.
-
-        ``options`` go to ``report.add_figure`` (``section``, ``tags``, ``replace``).
-        """
-        from matplotlib import pyplot as plt
-
-        figure = self.plot().figure.canvas.figure
-        try:
-            report.add_figure(figure, title=title, caption=self.methods_text(), **options)
-        finally:
-            plt.close(figure)
 
 
 def _spread(values: FloatArray) -> str:

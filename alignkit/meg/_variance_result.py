@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._check import counted
-from alignkit._result import Result
 from alignkit._typing import FloatArray
+from alignkit.meg._drawn import Drawn
 from alignkit.meg._sample_unit import UNTIMED, at_time, span_of, time_axis
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _WHAT = {"spearman": "ranks of the dissimilarities", "pearson": "dissimilarities
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class VariancePartition(Result):
+class VariancePartition(Drawn):
     """Variance of every participant's RDMs over time that models explain: in all, alone, uniquely and in common.
 
     Attributes
@@ -175,6 +175,9 @@ class VariancePartition(Result):
             "ordinary least squares with an intercept was fitted to every subset of the models, within each "
             f"participant{average}."
         )
+
+    def _title(self) -> str:
+        return "Parts of variance"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the mean shares: all models, and every part, with their intervals."""
