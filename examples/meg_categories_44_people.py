@@ -91,7 +91,7 @@ curves = (differences[~maker] * pattern).mean(axis=(1, 2))
 test = cluster_test(curves, times=times, tail="greater", rng=0)
 first = onset(curves, times=times, tmax=0.3, rng=0)
 half = onset(curves, times=times, tmax=0.3, method="fraction-of-peak", rng=0)
-highest = peak(curves, times=times, rng=0)
+highest = peak(curves, times=times, unit="units²", rng=0)
 print(test, first, half, highest, sep="\n")
 print(highest.methods_text())
 

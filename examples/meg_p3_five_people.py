@@ -68,7 +68,7 @@ print(f"single times, corrected by the largest t: {1000 * found.min():.0f} to {1
 
 first = onset(curves, times=times, rng=0)
 half = onset(curves, times=times, method="fraction-of-peak", rng=0)
-highest = peak(curves, times=times, rng=0)
+highest = peak(curves, times=times, unit="µV", rng=0)
 area = auc(curves, times=times, tmin=0.3, tmax=0.6, unit="µV", rng=0)
 for name, latency in (("onset", first), ("half of the peak", half), ("peak", highest)):
     low, high = 1000 * latency.interval
