@@ -161,6 +161,7 @@ def run_meg_rdms(config: MegRdmsConfig) -> None:
     """Compute RDMs over time, keep them and print a summary."""
     check_out(config.out, (".zarr", ".npz"), (*config.epochs, *_noise_file(config)))
     options = _options(config)
+    finished = not config.overwrite and _is_finished(config.out)
     with in_words(_FLAGS, _phrases(config)):
         result, note = _compute(config, options)
     if config.out is not None and not isinstance(result, RDMStore):
@@ -170,7 +171,17 @@ def run_meg_rdms(config: MegRdmsConfig) -> None:
         print(note)
     print(_summary(result))
     if config.out is not None:
-        print(f"saved to {config.out}")
+        print(f"{config.out} was finished: nothing left to do" if finished else f"saved to {config.out}")
+
+
+def _is_finished(out: Path | None) -> bool:
+    """Return whether a store is there that holds all times; whether it is of the same RDMs is for time_rdms to say."""
+    if out is None or out.suffix != ".zarr" or not out.is_dir():
+        return False
+    try:
+        return bool(RDMStore.open(out).done.all())
+    except (ValueError, OSError):
+        return False
 
 
 def _compute(config: MegRdmsConfig, options: dict[str, Any]) -> tuple[RDM | RDMStore, str]:

@@ -80,7 +80,7 @@ class Computation:
         from tqdm import tqdm
 
         total = int(pending.sum()) + int(self._wanted.sum())
-        return tqdm(total=total, desc="RDMs over time", unit="sample", disable=not progress)
+        return tqdm(total=total, desc="RDMs over time", unit="sample", disable=not (progress and total))
 
     @property
     def _wanted(self) -> BoolArray:

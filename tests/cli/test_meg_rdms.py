@@ -209,6 +209,14 @@ def test_another_computation_is_refused_or_replaced(run, things):
     assert len(RDMStore.open("p1.zarr")) == 31
 
 
+def test_of_a_finished_store_nothing_is_left_to_do(run, things):
+    assert run("meg", "rdms", *THINGS, "--out", "p1.zarr")[1].endswith("saved to p1.zarr\n")
+    code, out, err = run("meg", "rdms", *THINGS, "--out", "p1.zarr")
+    assert (code, err) == (0, "")  # no bar of nothing
+    assert out.endswith("p1.zarr was finished: nothing left to do\n")
+    assert run("meg", "rdms", *THINGS, "--out", "p1.zarr", "--overwrite")[1].endswith("saved to p1.zarr\n")
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
