@@ -48,13 +48,13 @@ class LabelFile:
             A damaged file, or one that is not of this kind.
         """
         slices = given.slices
-        found = np.full((3, len(given.rows), slices.n_subjects, slices.n_times), np.nan)
+        similarity, p, corrected = np.full((3, len(given.rows), slices.n_subjects, slices.n_times), np.nan)
         done = np.zeros(slices.n_subjects, dtype=np.bool_)
         if path is None:
-            return cls(*found, done, None, "")
+            return cls(similarity, p, corrected, done, None, "")
         # two generators that agree in what they would draw next agree in all permutations
         draws = [repr(generator.bit_generator.state) for generator in generators]
-        self = cls(*found, done, Path(path), key_of(given, options, *settings, draws))
+        self = cls(similarity, p, corrected, done, Path(path), key_of(given, options, *settings, draws))
         if self.path is not None and self.path.exists():
             read_start(self.path, "labels", "test of labels", self.key, self._arrays())
         return self
