@@ -79,8 +79,9 @@ class Computation:
     def _bar(self, pending: BoolArray, progress: bool) -> tqdm[Any]:
         from tqdm import tqdm
 
+        left = bool(pending.any())  # the noise is not estimated for nothing
         total = int(pending.sum()) + int(self._wanted.sum())
-        return tqdm(total=total, desc="RDMs over time", unit="sample", disable=not (progress and total))
+        return tqdm(total=total, desc="RDMs over time", unit="sample", disable=not (progress and left))
 
     @property
     def _wanted(self) -> BoolArray:
