@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from alignkit._check import is_tensor, shown
+from alignkit._typing import FloatArray
 from alignkit.meg._picks import pick
 from alignkit.meg._rank_of_trials import rank_by_type
 from alignkit.meg._reading import Reading
 from alignkit.meg._recordings import Recording, check_sessions, recordings_of
 from alignkit.meg._sources import JoinedSource, Source
-from alignkit.meg._time_grid import sample_interval, time_grid, warn_of_aliasing
+from alignkit.meg._time_grid import TimeGrid, sample_interval, time_grid, warn_of_aliasing
 from alignkit.meg._trial_labels import choose, design_of
 from alignkit.meg._trials import Trials
 
@@ -127,7 +128,20 @@ def as_trials(
         rank_by_type=ranks,
         info=picked.info,
         source=", ".join(dict.fromkeys(recording.source for recording in recordings)),
+        selection=_selection(recordings[0].times, grid, cropped=tmin is not None or tmax is not None),
+        averages=recordings[0].averages,
     )
+
+
+def _selection(times: FloatArray, grid: TimeGrid, *, cropped: bool) -> dict[str, Any]:
+    """Return what of the data is kept, in seconds, and what was subtracted."""
+    span = None if grid.baseline is None else [times[grid.baseline[0]], times[grid.baseline[1] - 1]]
+    crop = {"crop": _seconds([grid.times[0], grid.times[-1]])} if cropped else {}
+    return {"baseline": None if span is None else _seconds(span), "decim": grid.step, **crop}
+
+
+def _seconds(times: Sequence[float]) -> list[float]:
+    return [round(float(time), 9) for time in times]  # sums of steps
 
 
 def _check_rate(recording: Recording, decim: int) -> None:

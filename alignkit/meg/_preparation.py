@@ -20,6 +20,9 @@ _RIDGE = 0.01
 
 def noise_mode(noise: Any, metric: str, covariance: str) -> Any:
     """Return a mode, None, or the noise that was given."""
+    if isinstance(noise, str) and noise.lower() == "none":
+        msg = f"noise={noise!r} is no mode; pass None (no quotes) to leave channels as they are."
+        raise ValueError(msg)
     if isinstance(noise, str):
         check_choice("noise", noise, ("auto", *MODES))
     if covariance == "pairwise":
@@ -79,6 +82,7 @@ def groupings_of(trials: Trials, size: int | None, repeats: int, rng: RNGLike) -
     check_count("pseudo_repeats", repeats, 1)
     if size is None:
         return [trials]
+    check_count("pseudo_trials", size, 1)
     found = [make_pseudo_trials(trials, size=size, repeat=0, rng=rng)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # said once

@@ -51,7 +51,8 @@ def data_of(trials: Trials) -> dict[str, Any]:
         "n_channels": trials.n_channels,
         "channel_types": dict(Counter(trials.channel_types)),
         "rank": trials.rank,
-    }
+        **trials.selection,
+    } | ({"averages": True} if trials.averages else {})
     return found | ({"n_folds": trials.design.n_folds} if trials.design.fold is not None else {})
 
 
@@ -80,10 +81,26 @@ def methods_of(metric: str, n_conditions: int, times: Any, found: Mapping[str, A
         f"{counted(len(times), 'time')} from {times[0]:g} to {times[-1]:g} s{_windows(found)}, from "
         f"{found['n_trials']:,} trials ({per_condition} per condition) and {types} channels (rank {found['rank']:,}): "
         f"{_METRICS[metric]}{_folds(metric, found)}.",
+        _selection(found),
         _pseudo_trials(found),
         _noise(found),
     ]
-    return " ".join(part for part in parts if part)
+    text = " ".join(part for part in parts if part)
+    # who gives averages has no trials to speak of
+    return text.replace("trial", "average").replace("Trial", "Average") if found.get("averages") else text
+
+
+def _selection(found: Mapping[str, Any]) -> str:
+    parts = []
+    if found.get("baseline") is not None:
+        low, high = found["baseline"]
+        span = f"{low:g} to {high:g} s" if low < high else f"the sample at {low:g} s"
+        parts.append(f"The mean of {span} was subtracted from every trial and channel.")
+    if found.get("crop") is not None:
+        parts.append("Of the data, {:g} to {:g} s were kept.".format(*found["crop"]))
+    if found.get("decim", 1) > 1:
+        parts.append(f"One in {found['decim']} samples was kept.")
+    return " ".join(parts)
 
 
 def _windows(found: Mapping[str, Any]) -> str:

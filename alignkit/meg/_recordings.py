@@ -28,7 +28,7 @@ class Recording:
     """One session: what its trials are, and how they are opened once the channels are chosen.
 
     ``names`` are the names of the trials' events, or the comments of Evoked; ``metadata`` the table of the trials, a
-    pandas DataFrame; ``info`` mne's. Each is None where there is none.
+    pandas DataFrame; ``info`` mne's. Each is None where there is none. ``averages`` says that each trial is one.
     """
 
     source: str
@@ -40,6 +40,7 @@ class Recording:
     names: tuple[str, ...] | None = None
     metadata: Any = None
     info: Any = None
+    averages: bool = False
 
 
 def recordings_of(data: Any, *, times: Any, ch_types: Any, level: str) -> list[Recording]:
@@ -154,6 +155,7 @@ def _of_evoked(evokeds: Sequence[Any]) -> Recording:
         open=lambda channels: ArraySource(data, channels),
         names=tuple("" if evoked.comment is None else str(evoked.comment).strip() for evoked in evokeds),
         info=info,
+        averages=True,
     )
 
 

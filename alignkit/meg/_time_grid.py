@@ -99,8 +99,8 @@ def _warn_of_reach(times: FloatArray, tmin: float | None, tmax: float | None) ->
         asked = ", ".join(f"{value:g}" for value in beyond.values())
         lie = "lie" if len(beyond) > 1 else "lies"
         warnings.warn(
-            f"{' and '.join(beyond)} ({asked} s) {lie} beyond the data, which goes from {times[0]:g} to {times[-1]:g} s "
-            "and is kept up to there; times are in seconds.",
+            f"{' and '.join(beyond)} ({asked} s) {lie} beyond the data, which goes from {times[0]:g} to {times[-1]:g} "
+            "s and is kept up to there; times are in seconds.",
             RuntimeWarning,
             stacklevel=caller_level(),
         )

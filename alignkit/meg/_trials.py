@@ -58,7 +58,8 @@ class Trials:
 
     ``rank`` is the number of independent channels (fewer than channels after signal-space separation, projections or
     an average reference); ``rank_by_type`` the same for each type of sensor. ``info`` is mne's, where there is one.
-    ``n_bytes`` is what one sample of all trials takes.
+    ``selection`` says, in JSON's types, what was made of the data on the way (baseline, decimation, crop), ``averages``
+    whether they came as averages. ``n_bytes`` is what one sample of all trials takes.
     """
 
     design: Design
@@ -71,6 +72,8 @@ class Trials:
     rank_by_type: dict[str, int]
     info: Any = None
     source: str = ""
+    selection: dict[str, Any] = dataclasses.field(default_factory=dict)
+    averages: bool = False
 
     @property
     def n_times(self) -> int:

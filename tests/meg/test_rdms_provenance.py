@@ -27,6 +27,34 @@ def test_what_the_data_are(rng):
     assert "n_folds" not in data_of(trials_of(rng.normal(size=(12, 2, 5)), folds=None))
 
 
+def test_the_selection_is_told(rng):
+    data = rng.normal(size=(12, 2, 20))
+    plain = data_of(trials_of(data, times=np.arange(20) / 10))
+    assert (plain["baseline"], plain["decim"]) == (None, 1)
+    assert "crop" not in plain
+    cut = trials_of(data, times=np.arange(-5, 15) / 10, baseline=(None, 0), decim=2, tmin=0.1, tmax=1)
+    found = data_of(cut)
+    assert (found["baseline"], found["decim"], found["crop"]) == ([-0.5, 0.0], 2, [0.2, 1.0])
+    text = methods_of("correlation", 3, cut.times, found | {"noise": None})
+    assert "The mean of -0.5 to 0 s was subtracted from every trial and channel. Of the data, 0.2 to 1 s were" in text
+    assert "One in 2 samples was kept. Channels were not whitened." in text
+    assert "subtracted" not in methods_of("correlation", 3, cut.times, plain | {"noise": None})
+    only = data_of(trials_of(data, times=np.arange(20) / 10, baseline=(0, 0))) | {"noise": None}
+    assert "The mean of the sample at 0 s was subtracted" in methods_of("correlation", 3, cut.times, only)
+
+
+def test_averages_are_called_so():
+    mne = pytest.importorskip("mne")
+    info = mne.create_info(3, 100.0, "mag")
+    evokeds = [mne.EvokedArray(np.eye(3) * i, info, comment=name) for i, name in enumerate("abc", 1)]
+    trials = as_trials(evokeds, baseline=(0, 0.01))
+    text = methods_of("correlation", 3, trials.times, data_of(trials) | {"noise": None})
+    assert "from 3 averages (1 per condition)" in text
+    assert "subtracted from every average and channel" in text
+    assert "trial" not in text
+    assert data_of(trials)["averages"] is True
+
+
 def test_other_data_have_another_digest(rng):
     data = rng.normal(size=(12, 2, 5))
     digest = digest_of(trials_of(data))

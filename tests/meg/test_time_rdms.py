@@ -343,6 +343,8 @@ def test_another_computation_is_refused(rng, tmp_path):
             time_rdms(x, out=path, **kwargs, **other)
     with pytest.raises(FileExistsError, match="holds another computation"):
         time_rdms(x + 1, out=path, **kwargs)
+    with pytest.raises(FileExistsError, match=r"baseline None there, \[-0.03, 0.0\] here"):
+        time_rdms(x, out=path, baseline=(None, 0), **kwargs)
     again = time_rdms(x + 1, out=path, overwrite=True, **kwargs).rdm()
     np.testing.assert_allclose(again.values, first.values, rtol=1e-6, atol=1e-9)
     time_rdms(x, out=tmp_path / "given.zarr", noise=np.eye(C), **kwargs)
@@ -431,6 +433,8 @@ REFUSED = {
     "pairwise noise": ({"metric": "decoding", "covariance": "pairwise", "noise": "time"}, "noise covariance for each"),
     "normalize": ({"normalize": True}, "normalize is only for metric='sqeuclidean' or"),
     "noise": ({"noise": "epochs"}, "noise must be one of 'auto', 'time', 'epoch', 'baseline'"),
+    "noise none": ({"noise": "none"}, r"noise='none' is no mode; pass None \(no quotes\)"),
+    "pseudo_trials": ({"pseudo_trials": 0}, "pseudo_trials must be at least 1; got 0"),
     "noise_from": ({"noise_from": "test"}, "noise_from must be one of"),
     "mahalanobis": ({"metric": "mahalanobis", "noise": None, "folds": None}, "use metric='euclidean'"),
     "step": ({"step": 0.1}, r"step is for windows; give window= \(seconds\) as well"),
@@ -529,6 +533,10 @@ def test_progress_goes_to_the_end(rng, capsys):
         ({"noise": None}, ["Channels were not whitened."]),
         ({"noise": np.eye(C)}, ["given precision"]),
         ({"shrinkage": 0.25}, ["a weight of 0.25"]),
+        (
+            {"baseline": (None, 0), "tmin": 0},
+            ["The mean of -0.03 to 0 s was subtracted from every trial", "0 to 0.08 s"],
+        ),
         ({"shrinkage": "none", "noise_from": "all"}, ["all trials around", "without shrinkage"]),
         ({"metric": "decoding"}, ["linear discriminants", "tested on that one", "at each time,"]),
         ({"metric": "decoding", "covariance": "pairwise"}, ["that of the pair's training trials"]),
