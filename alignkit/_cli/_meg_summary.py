@@ -212,7 +212,8 @@ def _latency(estimate: Estimate) -> str:
 
 
 def _share(area: AreaUnderCurve | None) -> str:
-    if area is None or not np.isfinite([area.share_lower, area.share_upper]).any():
+    # a share of a ceiling that cannot be told from zero would be noise
+    if area is None or not (area.ceiling_is_told and np.isfinite([area.share_lower, area.share_upper]).any()):
         return "-"
     return f"{_percent(area.share_upper)} to {_percent(area.share_lower)}"
 

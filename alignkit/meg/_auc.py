@@ -16,6 +16,7 @@ from alignkit.meg._drawn import Drawn
 from alignkit.meg._hierarchical_bootstrap import Statistic, summarise
 from alignkit.meg._latency import Resampling, span
 from alignkit.meg._latency_result import level, resampling
+from alignkit.meg._mean_interval import FEWEST
 from alignkit.meg._timecourse_result import TimeCourse
 from alignkit.rsa._nan import report_undefined
 
@@ -40,6 +41,10 @@ class AreaUnderCurve(Drawn):
         The area as a share of those under the ceiling's lower and upper bounds; NaN where not asked for.
     share_lower_interval, share_upper_interval : ndarray, shape (2,)
         Their intervals, the ceiling taken as it is.
+    ceiling_interval : ndarray, shape (2,)
+        Interval of the mean height of the ceiling's lower bound over subjects (Student's t); NaN where not asked for,
+        or for fewer than three. No per cent of a ceiling is given where it holds zero (``ceiling_is_told``): the shares
+        are numbers then, but of what cannot be told from zero.
     subjects : tuple of str
         Names.
     unit : str
@@ -69,6 +74,7 @@ class AreaUnderCurve(Drawn):
     share_lower_interval: np.ndarray[Any, np.dtype[np.float64]]
     share_upper: float
     share_upper_interval: np.ndarray[Any, np.dtype[np.float64]]
+    ceiling_interval: np.ndarray[Any, np.dtype[np.float64]]
     subjects: tuple[str, ...]
     unit: str
     window: tuple[float, float]
@@ -84,6 +90,11 @@ class AreaUnderCurve(Drawn):
     def duration(self) -> float:
         """Seconds from the first sample to the last."""
         return self.window[1] - self.window[0]
+
+    @property
+    def ceiling_is_told(self) -> bool:
+        """Whether the ceiling's lower bound can be told from zero, so that a per cent of it says something."""
+        return bool(self.ceiling_interval[0] > 0)
 
     @property
     def integral(self) -> float:
@@ -108,7 +119,7 @@ class AreaUnderCurve(Drawn):
     def __repr__(self) -> str:
         of = f" of {self.name!r}" if self.name else ""
         shares = [
-            f"{_share(value, interval)} of the ceiling's {bound} bound"
+            f"{_share(value, interval) if self.ceiling_is_told else '-'} of the ceiling's {bound} bound"
             for bound, value, interval in (
                 ("lower", self.share_lower, self.share_lower_interval),
                 ("upper", self.share_upper, self.share_upper_interval),
@@ -146,7 +157,7 @@ class AreaUnderCurve(Drawn):
         above = ", values below 0 counted as 0" if self.positive_only else ""
         share = (
             " and given as a share of the area under the noise ceiling's bounds"
-            if np.isfinite([self.share_lower, self.share_upper]).any()
+            if np.isfinite([self.share_lower, self.share_upper]).any() and self.ceiling_is_told
             else ""
         )
         return (
@@ -218,7 +229,8 @@ def auc(
     Returns
     -------
     AreaUnderCurve
-        A share is NaN, with a warning, where the ceiling's area is not above 0.
+        A share is NaN, with a warning, where the ceiling's area is not above 0, and printed as a dash where the lower
+        bound's interval over subjects holds 0 (``ceiling_interval``).
 
     Raises
     ------
@@ -273,6 +285,11 @@ def auc(
         share_lower_interval=found.interval[:, 1],
         share_upper=float(found.value[2]),
         share_upper_interval=found.interval[:, 2],
+        ceiling_interval=(
+            _interval(heights(given.lower_per_subject), float(confidence))
+            if of_ceiling and given.lower_per_subject is not None
+            else np.full(2, np.nan)
+        ),
         subjects=given.subjects,
         unit=given.unit,
         window=span(given.times, where),
@@ -291,6 +308,17 @@ def _bounds(curves: GroupCurves) -> FloatArray:
         msg = "of_ceiling=True needs a time course with a noise ceiling; this has none."
         raise ValueError(msg)
     return np.stack([curves.lower, curves.upper])
+
+
+def _interval(heights: FloatArray, confidence: float) -> FloatArray:
+    """Return Student's interval of a mean over subjects; NaN for fewer than three: two share one lower bound."""
+    from scipy.special import stdtrit
+
+    n = len(heights)
+    if n < FEWEST:
+        return np.full(2, np.nan)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * heights.std(ddof=1) / np.sqrt(n)
+    return heights.mean() + np.array([-half, half])
 
 
 def _mean_height(

@@ -20,7 +20,7 @@ class GroupCurves:
 
     ``values``, shape (subject, session, time), are zero where a session is missing; ``present``, shape (subject,
     session), says which are there, the first ones of each subject. ``lower`` and ``upper``, shape (time,), are the
-    noise ceiling's bounds, where there is one.
+    noise ceiling's bounds, where there is one, and ``lower_per_subject``, shape (subject, time), each subject's.
     """
 
     values: FloatArray
@@ -32,6 +32,7 @@ class GroupCurves:
     name: str = ""
     lower: FloatArray | None = None
     upper: FloatArray | None = None
+    lower_per_subject: FloatArray | None = None
 
     @property
     def n_subjects(self) -> int:
@@ -101,7 +102,7 @@ def _from_timecourse(course: TimeCourse, times: object, model: object, name: str
         raise ValueError(msg)
     position = course.position(model)  # type: ignore[arg-type]
     values, present = _sessions(name, course.similarity[position][:, None])
-    bounds = (course.lower, course.upper) if course.pooling else (None, None)
+    bounds = (course.lower, course.upper, course.lower_per_subject) if course.pooling else (None, None, None)
     unit = "r" if course.method in _CORRELATIONS else course.method
     where = _times(name, course.times, values.shape[-1])
     return GroupCurves(values, present, where, course.subjects, True, unit, course.models[position], *bounds)

@@ -138,6 +138,19 @@ def test_windows_of_the_summary(run, lab):
     assert row["onset_s"] == pytest.approx(onset(course, **options).value)
 
 
+def test_no_per_cent_of_a_ceiling_that_may_be_zero(run, lab):
+    assert "of ceiling" in run("meg", "timecourse", "--models", "shape.npz", *ALL)[1]
+    rng = np.random.default_rng(11)  # a lower ceiling of .005, with an interval from -.016 to .025
+    values = rng.standard_normal((4, len(TIMES), 45))
+    RDM(values, LABELS, dims=["subject", "time"], coords={"time": TIMES}).save("noisy.npz")
+    code, out, _ = run("meg", "timecourse", "--models", "shape.npz", "--data", "noisy.npz", "--out", "r")
+    assert code == 0
+    assert "%" not in out
+    area = auc(TimeCourse.load("r.json"), tmin=0.01, of_ceiling=True, n_bootstrap=0)
+    assert area.ceiling_interval[0] <= 0 <= area.ceiling_interval[1]
+    assert pd.read_csv("r-summary.csv")["share_upper"][0] == pytest.approx(area.share_upper)
+
+
 def test_models_with_times_of_their_own_are_maps(run, lab):
     movie = RDM(np.random.default_rng(1).random((5, 45)), LABELS, dims=["time"], coords={"time": np.arange(5) / 10})
     movie.save("movie.npz")

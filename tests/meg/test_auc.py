@@ -10,6 +10,7 @@ from reference.courses import make_course
 from reference.group_curves import TIMES, group_curves
 from reference.latencies import area
 from scipy import stats
+from scipy.stats import ttest_1samp
 
 from alignkit.meg import auc
 
@@ -63,6 +64,26 @@ def test_a_share_of_the_ceiling_divides_areas(rng):
     assert np.isnan(gone.share_upper)
     with pytest.raises(ValueError, match="needs a time course with a noise ceiling"):
         auc(course.similarity[0], times=TIMES, of_ceiling=True)
+
+
+def test_no_per_cent_is_given_of_a_ceiling_that_may_be_zero(rng):
+    curves = group_curves(rng, 8)
+    spread = rng.standard_normal((8, 1))
+    lower = 0.2 + 0.5 * (spread - spread.mean()) / spread.std(ddof=1) + np.zeros(len(TIMES))
+    for height, told in ((0.2, False), (2.0, True)):
+        rows = lower - 0.2 + height
+        course = make_course(curves[None], TIMES, lower_per_subject=rows, lower=rows.mean(axis=0))
+        found = auc(course, tmin=0.0, of_ceiling=True, n_bootstrap=0)
+        own = rows[:, 0]
+        expected = ttest_1samp(own, 0).confidence_interval(0.95)
+        np.testing.assert_allclose(found.ceiling_interval, [expected.low, expected.high])
+        assert found.ceiling_is_told is told
+        assert found.share_lower == pytest.approx(found.mean / height)  # the number stays
+        assert ("% of the ceiling's lower bound" in repr(found)) is told
+        assert ("- of the ceiling's lower bound" in repr(found)) is not told
+        assert ("noise ceiling" in found.methods_text()) is told
+    pair = make_course(curves[None, :2], TIMES)
+    assert not auc(pair, of_ceiling=True, n_bootstrap=0).ceiling_is_told
 
 
 def test_the_jackknife_interval_is_students(rng):
