@@ -13,6 +13,8 @@ from alignkit._check import join_names, require
 from alignkit._io import check_file
 from alignkit.meg._caller import caller_level
 
+#: What read_epochs opens besides.
+_OTHERS = frozenset({".set", ".mat", ".npy", ".npz"})
 _AVERAGES = re.compile(r"[-_](ave|evoked)\.fif(\.gz)?$")
 #: mne's names of later parts: ``x-epo-1.fif``, or ``x_split-02_epo.fif`` as BIDS has it.
 _LATER_PART = re.compile(r"^(?P<head>.+[-_]epo)-(?P<number>\d+)(?P<end>\.fif(\.gz)?)$")
@@ -35,6 +37,10 @@ def open_files(paths: Sequence[Any], *, level: str) -> list[Any]:
         A file that is named twice, is a later part, or holds no epochs.
     """
     files = [Path(path) for path in paths]
+    for path in files:
+        if path.suffix.lower() in _OTHERS:
+            msg = f"{path} is no FIF file: open it with alignkit.meg.read_epochs, and give what that returns."
+            raise ValueError(msg)
     averages = [_AVERAGES.search(path.name) is not None for path in files]
     if any(averages):
         if not all(averages):

@@ -121,8 +121,10 @@ def time_rdms(
         What cross-validated distances pair, as for :func:`alignkit.rsa.rdm`. By default the first where every condition
         has equally many trials in all folds (all three agree then), else the last, which uses every trial:
         :math:`I_{ij}` is the mean of :math:`x_i'Px_j` over all pairs of trials from different folds, and the distance
-        :math:`I_{ii}+I_{jj}-I_{ij}-I_{ji}`, of x less the mean over conditions. Conditions that occur in a single fold
-        give NaN and one warning.
+        :math:`I_{ii}+I_{jj}-I_{ij}-I_{ji}`, of x less the mean over conditions of all their trials: in unbalanced
+        designs the value depends on the origin, and a large offset would drown it. rsatoolbox's
+        ``calc_rdm_unbalanced`` does not subtract that mean: it gives the same of patterns less it. Conditions that
+        occur in a single fold give NaN and one warning.
     covariance : {"shared", "pairwise"}
         For decoding: one noise covariance for all pairs, or that of the two conditions' own training trials plus
         ``ridge`` times its mean diagonal (CoSMoMVPA, with which the published THINGS-MEG RDMs were made): noisier, and
@@ -213,7 +215,8 @@ def time_rdms(
     -----
     RuntimeWarning
         Undefined dissimilarities, with the conditions behind them; channels of several types that are not whitened,
-        so that each type weighs by its unit.
+        so that each type weighs by its unit; channels that are flat; times that are rather milliseconds, or of more
+        than there is.
 
     See Also
     --------

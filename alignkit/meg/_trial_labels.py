@@ -75,12 +75,17 @@ def _chosen_of(recording: Recording, query: str) -> IntArray:
     import pandas as pd
 
     try:
-        answers = pd.Series(recording.metadata.reset_index(drop=True).eval(query, engine="python")).infer_objects()
+        answers = recording.metadata.reset_index(drop=True).eval(query, engine="python")
+        if not isinstance(answers, pd.DataFrame):  # which an assignment gives
+            answers = pd.Series(answers).infer_objects()
     except Exception as error:  # pandas evaluates what the user wrote: anything may be raised
         reason = " ".join(str(error).split()).rstrip(".")[:160]
         msg = f"query={shown(query)} cannot be evaluated on the metadata ({reason})."
         raise ValueError(msg) from error
     # DataFrame.query would take numbers for labels of rows, and a row twice
+    if isinstance(answers, pd.DataFrame):
+        msg = f"query={shown(query)} must be a condition, and = assigns: write ==, as in \"trial_type == 'exp'\"."
+        raise ValueError(msg)
     if answers.dtype not in (bool, "boolean") or len(answers) != recording.n_trials:
         msg = f"query={shown(query)} must say yes or no to each trial, as \"trial_type == 'exp'\" does."
         raise ValueError(msg)

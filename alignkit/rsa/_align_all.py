@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from alignkit._check import join_names
 from alignkit.rsa._align import OnMismatch, align, as_rdm
 from alignkit.rsa._container import RDM
 
@@ -41,11 +42,22 @@ def check_one_order(named: Sequence[tuple[str, RDM]]) -> None:
     labelled = [(name, one.labels) for name, one in named if one.labels is not None]
     for name, labels in labelled[1:]:
         if bare and labels != labelled[0][1]:
+            different, which = "their items in different orders", "is that"
+            if set(labels) != set(labelled[0][1]):
+                different, which = f"different items ({_only_in(labelled[0], (name, labels))})", "has those"
             msg = (
-                f"{labelled[0][0]} and {name} hold their items in different orders, and nothing says which of the two "
-                f"is that of {bare[0]}; give it labels."
+                f"{labelled[0][0]} and {name} hold {different}, and nothing says which of the two {which} of {bare[0]}"
+                "; give it labels."
             )
             raise ValueError(msg)
+
+
+def _only_in(a: tuple[str, Sequence[str]], b: tuple[str, Sequence[str]]) -> str:
+    parts = []
+    for (name, labels), (_, others) in ((a, b), (b, a)):
+        only = [label for label in labels if label not in set(others)]
+        parts += [f"only in {name}: {join_names(only)}"] if only else []
+    return "; ".join(parts)
 
 
 def align_named(name_a: str, a: RDM, name_b: str, b: RDM, on_mismatch: OnMismatch) -> tuple[RDM, RDM]:

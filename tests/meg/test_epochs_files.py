@@ -97,3 +97,10 @@ def test_any_truncation_is_one_sentence(tmp_path):
             as_trials(path)
         assert "\n" not in str(caught.value)
         assert "object has no attribute" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.set", "a.MAT", "a.npy", "a.npz"])
+def test_files_of_others_are_for_read_epochs(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"is no FIF file: open it with alignkit.meg.read_epochs"):
+        open_files([tmp_path / name], level="error")

@@ -105,6 +105,8 @@ def test_what_is_not_there_is_said():
         choose(recordings, "concept > 99")
     with pytest.raises(ValueError, match=r"query='concept >' cannot be evaluated on the metadata \(.*\)\.$"):
         choose(recordings, "concept >")
+    with pytest.raises(ValueError, match=r"query=\"concept = 'zzz'\" must be a condition, and = assigns: write =="):
+        design(recordings, "concept", query="concept = 'zzz'")
     with pytest.raises(TypeError, match="query must be a text such as"):
         choose(recordings, 3)
     with pytest.raises(ValueError, match="by must hold one label per item: expected 24, got 3"):
@@ -141,7 +143,7 @@ def test_a_query_says_yes_or_no():
     for query in ("concept", "concept + 1", "word", "1 == 1"):
         with pytest.raises(ValueError, match="must say yes or no to each trial"):
             choose(recordings, query)
-    with pytest.raises(ValueError, match="cannot be evaluated"):
+    with pytest.raises(ValueError, match="must be a condition"):
         choose(recordings, "concept = 3")
 
 

@@ -44,3 +44,12 @@ def test_items_that_all_share(rng):
     assert [one.labels for one in found] == [tuple("bcde")] * 3
     with pytest.raises(ValueError, match=r"the base and the other do not hold the same items .only in the base: 'a'"):
         align_all([("the base", a), ("the other", b)], "raise")
+
+
+def test_different_items_are_named_beside_positions(rng):
+    some = [("data[0]", RDM(rng.random(3), list("abc"))), ("data[1]", RDM(rng.random(3), list("abd")))]
+    sentence = (
+        r"data\[0\] and data\[1\] hold different items \(only in data\[0\]: 'c'; only in data\[1\]: 'd'\), .* give it"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        align_all([*some, ("the model", RDM(rng.random(3)))], "error")
