@@ -8,6 +8,7 @@ from typing import Any
 
 from alignkit._check import is_tensor, shown
 from alignkit._typing import FloatArray
+from alignkit.meg._flat_channels import warn_of_flat
 from alignkit.meg._picks import pick
 from alignkit.meg._rank_of_trials import rank_by_type
 from alignkit.meg._reading import Reading
@@ -116,6 +117,7 @@ def as_trials(
         sources = [recording.open(rows) for recording, rows in zip(recordings, picked.positions, strict=True)]
         source: Source = sources[0] if len(sources) == 1 else JoinedSource(sources)
         reading = Reading(source, chosen, grid, picked.channels)
+        warn_of_flat(reading)
         ranks = rank_by_type(reading, picked.types, picked.info)
     return Trials(
         design=design,

@@ -8,7 +8,7 @@ from reference.epochs import make_epochs, save
 
 from alignkit.meg._as_trials import as_trials
 
-pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword", "ignore:1 of 12 channels is flat")
 
 
 def ranks(data, **options):
