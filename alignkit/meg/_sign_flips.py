@@ -162,7 +162,7 @@ def warn_if_hopeless(n_subjects: int, tail: Tail, n_permutations: int, alpha: fl
         every = 2**n_subjects
         note = (
             f"{counted(n_subjects, 'subject')} {'has' if n_subjects == 1 else 'have'} {every} sign patterns, so that "
-            f"{of}p cannot be below {smallest}/{every} = {1.0 / patterns:.4g}: a group test at {alpha:g} is impossible"
+            f"{of}p cannot be below {1.0 / patterns:.4g} ({smallest}/{every}): a group test at {alpha:g} is impossible"
         )
         remedy = "Test each participant by itself, and report how many of them pass: label_test."
     elif n_permutations < patterns and 1.0 / (n_permutations + 1) > alpha:

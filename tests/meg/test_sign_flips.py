@@ -80,8 +80,8 @@ def test_units_change_nothing(tail, unit):
 @pytest.mark.parametrize(
     ("n", "tail", "words"),
     [
-        (5, "two-sided", "two-sided p cannot be below 2/32 = 0.0625:"),
-        (4, "less", "that p cannot be below 1/16 = 0.0625:"),
+        (5, "two-sided", "two-sided p cannot be below 0.0625 (2/32):"),
+        (4, "less", "that p cannot be below 0.0625 (1/16):"),
     ],
 )
 def test_too_few_subjects_are_told_the_smallest_p_there_is(n, tail, words):
