@@ -80,7 +80,7 @@ def warn_of_aliasing(rate: float, lowpass: float | None, decim: int) -> None:
     """Warn where every ``decim``-th sample is too few for what the recording's low-pass filter lets through."""
     if decim > 1 and lowpass is not None and rate / decim < 2 * lowpass:
         warnings.warn(
-            f"decim={decim} leaves {rate / decim:g} Hz of data filtered below {lowpass:g} Hz: what lies above "
+            f"decim= ({decim}) leaves {rate / decim:g} Hz of data filtered below {lowpass:g} Hz: what lies above "
             f"{rate / decim / 2:g} Hz is aliased; filter first, or average with window=.",
             RuntimeWarning,
             stacklevel=caller_level(),

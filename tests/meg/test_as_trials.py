@@ -175,7 +175,7 @@ def test_aliasing_is_told():
     with epochs.info._unlock():
         epochs.info["lowpass"] = 20.0
     as_trials(epochs, decim=2)
-    with pytest.warns(RuntimeWarning, match="decim=3 leaves 33.3333 Hz of data filtered below 20 Hz") as told:
+    with pytest.warns(RuntimeWarning, match=r"decim= \(3\) leaves 33.3333 Hz of data filtered below 20 Hz") as told:
         called_by_a_public_function(epochs, decim=3)
     assert told[0].filename == __file__
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from alignkit.meg import time_rdms
 from alignkit.meg._as_trials import as_trials
 from alignkit.meg._rdms_provenance import data_of, digest_of, methods_of
 
@@ -81,3 +82,30 @@ def test_the_text_names_what_was_measured(metric):
     assert "1,200 trials (10 to 14 per condition) and 102 mag channels (rank 60)" in text
     assert "before 0 s and averaged, shrunk" in text
     assert text.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, ["12 times from -0.03 to 0.08 s", "45 trials (9 per condition)", "averaged over the epoch", "Ledoit"]),
+        ({"noise": None}, ["Channels were not whitened."]),
+        ({"noise": np.eye(4)}, ["given precision"]),
+        ({"shrinkage": 0.25}, ["a weight of 0.25"]),
+        (
+            {"baseline": (None, 0), "tmin": 0},
+            ["The mean of -0.03 to 0 s was subtracted from every trial", "0 to 0.08 s"],
+        ),
+        ({"shrinkage": "none", "noise_from": "all"}, ["all trials around", "without shrinkage"]),
+        ({"metric": "decoding"}, ["linear discriminants", "tested on that one", "at each time,"]),
+        ({"metric": "decoding", "covariance": "pairwise"}, ["that of the pair's training trials"]),
+        ({"pseudo_trials": 2, "pseudo_repeats": 2, "rng": 4}, ["random groups of 2", "2 such groupings (seed 4)"]),
+    ],
+)
+def test_the_methods_text_says_what_was_done(rng, more, words):
+    x, fold = rng.normal(size=(45, 4, 12)), np.repeat([0, 1, 2], 15)
+    kwargs = {"by": np.tile(np.arange(5), 9), "folds": fold, "times": np.arange(12) / 100 - 0.03}
+    text = time_rdms(x, **kwargs, **more).provenance["methods"]
+    for word in words:
+        assert word in text
+    assert "  " not in text
+    assert ".." not in text

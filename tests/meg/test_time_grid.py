@@ -89,7 +89,7 @@ def test_aliasing_is_told_and_only_where_it_is():
     warn_of_aliasing(1200, None, 60)
     warn_of_aliasing(100, 80.0, 1)
     with pytest.warns(
-        RuntimeWarning, match=r"decim=20 leaves 60 Hz of data filtered below 40 Hz: what lies above 30 Hz"
+        RuntimeWarning, match=r"decim= \(20\) leaves 60 Hz of data filtered below 40 Hz: what lies above 30 Hz"
     ):
         warn_of_aliasing(1200, 40.0, 20)
 

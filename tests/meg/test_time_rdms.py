@@ -526,32 +526,6 @@ def test_progress_goes_to_the_end(rng, capsys):
     assert f"{2 * T}/{2 * T}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        ({}, ["12 times from -0.03 to 0.08 s", "45 trials (9 per condition)", "averaged over the epoch", "Ledoit"]),
-        ({"noise": None}, ["Channels were not whitened."]),
-        ({"noise": np.eye(C)}, ["given precision"]),
-        ({"shrinkage": 0.25}, ["a weight of 0.25"]),
-        (
-            {"baseline": (None, 0), "tmin": 0},
-            ["The mean of -0.03 to 0 s was subtracted from every trial", "0 to 0.08 s"],
-        ),
-        ({"shrinkage": "none", "noise_from": "all"}, ["all trials around", "without shrinkage"]),
-        ({"metric": "decoding"}, ["linear discriminants", "tested on that one", "at each time,"]),
-        ({"metric": "decoding", "covariance": "pairwise"}, ["that of the pair's training trials"]),
-        ({"pseudo_trials": 2, "pseudo_repeats": 2, "rng": 4}, ["random groups of 2", "2 such groupings (seed 4)"]),
-    ],
-)
-def test_the_methods_text_says_what_was_done(rng, more, words):
-    x, kwargs = epochs(rng)
-    text = time_rdms(x, **kwargs, **more).provenance["methods"]
-    for word in words:
-        assert word in text
-    assert "  " not in text
-    assert ".." not in text
-
-
 def test_evoked_of_a_real_recording(shared_data):
     mne = pytest.importorskip("mne")
     path = shared_data("meg", "mne_testing", "test_elekta-ave.fif")
