@@ -8,6 +8,7 @@ patterns over folds and F the patterns of all folds side by side, the mean produ
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from alignkit.rsa._rescale import SAFE_EXPONENT
 
 #: Items up to which the positions of all pairs are a table worth keeping.
 _TABLE = 512
+#: Multiplications of one matrix below which threads wait longer for each other than they work.
+_WORTH_A_THREAD = 1e8
 
 
 def squares_between_folds(x: AnyArray, root: AnyArray | None, *, dtype: Precision) -> tuple[AnyArray, FloatArray]:
@@ -73,7 +76,13 @@ def squares_between_folds(x: AnyArray, root: AnyArray | None, *, dtype: Precisio
         if exponent:
             np.ldexp(values[k], 2 * exponent, out=values[k])
 
-    each(at, range(len(rows)))
+    def several(some: Sequence[int]) -> None:
+        for k in some:
+            at(k)
+
+    work = n * n_folds * n_channels * (n_channels + n)
+    tasks = [[k] for k in range(len(rows))] if work > _WORTH_A_THREAD else [range(len(rows))]
+    each(several, tasks)
     return values.reshape(*leading, -1), sizes.reshape(*leading, n)
 
 
