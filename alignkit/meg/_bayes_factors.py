@@ -12,6 +12,7 @@ from alignkit.meg._drawn import Drawn
 from alignkit.meg._jzs import log_bayes_factor
 from alignkit.meg._read_curves import as_popmean, read_curves, report_cells
 from alignkit.meg._sign_flips import observed_statistic
+from alignkit.rsa._axes import axis_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,11 +81,7 @@ class BayesFactors(Drawn):
         """Return one row per time (or cell): where it is, t, bf10, log10_bf10."""
         import pandas as pd
 
-        index = np.indices(self.t.shape).reshape(self.t.ndim, -1)
-        columns: dict[str, Any] = {
-            name: np.array(self.coords[name])[at] for name, at in zip(self.dims, index, strict=True) if name != "time"
-        }
-        columns["time"] = self.times[index[-1]]
+        columns = axis_columns(self.dims, {**self.coords, "time": self.times}, self.t.shape)
         columns |= {name: getattr(self, name).ravel() for name in ("t", "bf10", "log10_bf10")}
         return pd.DataFrame(columns).assign(n_subjects=self.n_subjects)
 

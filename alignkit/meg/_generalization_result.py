@@ -10,6 +10,7 @@ import numpy as np
 from alignkit._check import check_choice, counted
 from alignkit._typing import FloatArray
 from alignkit.meg._drawn import Drawn
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._container import RDM, condensed_rdm
 
 if TYPE_CHECKING:
@@ -109,13 +110,8 @@ class TemporalGeneralization(Drawn):
         """Return one row per value: ``participant``, ``train_time``, ``test_time``, ``value``."""
         import pandas as pd
 
-        index = np.indices(self.values.shape).reshape(3, -1)
-        columns: dict[str, Any] = {
-            "participant": np.array(self.subjects, dtype=object)[index[0]],
-            "train_time": self.train_times[index[1]],
-            "test_time": self.test_times[index[2]],
-            "value": self.values.ravel(),
-        }
+        axes = {"participant": self.subjects, "train_time": self.train_times, "test_time": self.test_times}
+        columns = axis_columns(tuple(axes), axes, self.values.shape) | {"value": self.values.ravel()}
         return pd.DataFrame(columns).assign(quantity=self.quantity, chance=self.chance)
 
     def to_xarray(self) -> xr.Dataset:

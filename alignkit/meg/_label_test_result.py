@@ -11,6 +11,7 @@ from alignkit._check import counted
 from alignkit._typing import FloatArray
 from alignkit.meg._drawn import Drawn
 from alignkit.meg._time_test import TAILS
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._matrix_methods import SENTENCES
 
 if TYPE_CHECKING:
@@ -127,12 +128,8 @@ class LabelTest(Drawn):
         """Return one row per model, participant and time: similarity, p, p_corrected, significant."""
         import pandas as pd
 
-        index = np.indices(self.similarity.shape).reshape(3, -1)
-        columns: dict[str, Any] = {
-            "model": np.array(self.models, dtype=object)[index[0]],
-            "participant": np.array(self.subjects, dtype=object)[index[1]],
-            "time": self.times[index[2]],
-        }
+        axes = {"model": self.models, "participant": self.subjects, "time": self.times}
+        columns = axis_columns(tuple(axes), axes, self.similarity.shape)
         columns |= {name: getattr(self, name).ravel() for name in ("similarity", "p", "p_corrected", "significant")}
         return pd.DataFrame(columns).assign(method=self.method, tail=self.tail)
 
@@ -140,9 +137,8 @@ class LabelTest(Drawn):
         """Return one row per model and time: how many participants pass, of how many, and the binomial p."""
         import pandas as pd
 
-        models, times = np.indices(self.n_significant.shape).reshape(2, -1)
-        columns = {"model": np.array(self.models, dtype=object)[models], "time": self.times[times]}
-        table = pd.DataFrame(columns)
+        axes = {"model": self.models, "time": self.times}
+        table = pd.DataFrame(axis_columns(tuple(axes), axes, self.n_significant.shape))
         defined = (~np.isnan(self.p_corrected)).sum(axis=1).ravel()
         return table.assign(n_significant=self.n_significant.ravel(), n_subjects=defined, p_count=self.p_count.ravel())
 

@@ -13,6 +13,7 @@ from alignkit._typing import FloatArray
 from alignkit.meg._drawn import Drawn
 from alignkit.meg._evoked import as_evoked, sampling_rate
 from alignkit.meg._sensors import Sensors
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._matrix_methods import DISTANCES
 
 if TYPE_CHECKING:
@@ -142,16 +143,11 @@ class Searchlight(Drawn):
         """Return one row per value: ``model``, ``participant``, ``sensor``, ``type``, ``time``, ``similarity``."""
         import pandas as pd
 
-        index = np.indices(self.similarity.shape).reshape(4, -1)
-        columns = {
-            "model": np.array(self.models, dtype=object)[index[0]],
-            "participant": np.array(self.subjects, dtype=object)[index[1]],
-            "sensor": np.array(self.sensors.names, dtype=object)[index[2]],
-            "type": np.array(self.sensors.types, dtype=object)[index[2]],
-            "time": self.times[index[3]],
-            self.quantity: self.similarity.ravel(),
-        }
-        return pd.DataFrame(columns).assign(method=self.method)
+        sensors = dict(zip(self.sensors.names, self.sensors.types, strict=True))
+        axes = {"model": self.models, "participant": self.subjects, "sensor": list(sensors), "time": self.times}
+        table = pd.DataFrame(axis_columns(tuple(axes), axes, self.similarity.shape))
+        table.insert(3, "type", table["sensor"].map(sensors))
+        return table.assign(**{self.quantity: self.similarity.ravel()}, method=self.method)
 
     def to_xarray(self) -> xr.Dataset:
         """Return a Dataset of all maps, their means and intervals, with the names of sensors and times."""

@@ -11,6 +11,7 @@ import numpy as np
 from alignkit._check import counted
 from alignkit._result import Result
 from alignkit.meg._drawn import Drawn
+from alignkit.rsa._axes import axis_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,11 +70,7 @@ class TimeTest(Drawn):
         """Return one row per time (or cell): where it is, the statistic, p, p_corrected, significant, and settings."""
         import pandas as pd
 
-        index = np.indices(self.statistic.shape).reshape(self.statistic.ndim, -1)
-        columns: dict[str, Any] = {
-            name: np.array(self.coords[name])[at] for name, at in zip(self.dims, index, strict=True) if name != "time"
-        }
-        columns["time"] = self.times[index[-1]]
+        columns = axis_columns(self.dims, {**self.coords, "time": self.times}, self.statistic.shape)
         values = {"statistic": self.statistic, **self._columns(), "p": self.p, "p_corrected": self.p_corrected}
         columns |= {name: value.ravel() for name, value in values.items()}
         columns["significant"] = self.significant.ravel()

@@ -12,6 +12,7 @@ from alignkit._typing import FloatArray
 from alignkit.meg._drawn import Drawn
 from alignkit.meg._evoked import as_evoked, sampling_rate
 from alignkit.meg._sample_unit import UNTIMED, at_time, span_of
+from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._comparison import name_of
 from alignkit.rsa._matrix_methods import DISTANCES, SENTENCES
 from alignkit.rsa._pooling import describe_pooling
@@ -182,15 +183,12 @@ class TimeCourse(Drawn):
         """
         import pandas as pd
 
-        index = np.indices(self.similarity.shape).reshape(self.similarity.ndim, -1)
-        columns: dict[str, Any] = {
-            "model": np.array(self.models, dtype=object)[index[0]],
-            "participant": np.array(self.subjects, dtype=object)[index[1]],
-        }
-        if self.model_times is not None:
-            columns["model_time"] = self.model_times[index[2]]
-        columns |= {"time": self.times[index[-1]], self.quantity: self.similarity.ravel()}
-        columns |= {"lower": self.lower[index[-1]], "upper": self.upper[index[-1]]}
+        axes: dict[str, Any] = {"model": self.models, "participant": self.subjects}
+        axes |= {} if self.model_times is None else {"model_time": self.model_times}
+        axes["time"] = self.times
+        shape = self.similarity.shape
+        columns = axis_columns(tuple(axes), axes, shape) | {self.quantity: self.similarity.ravel()}
+        columns |= {name: np.broadcast_to(getattr(self, name), shape).ravel() for name in ("lower", "upper")}
         return pd.DataFrame(columns).assign(method=self._name(), pooling=self.pooling)
 
     def to_xarray(self) -> xr.Dataset:

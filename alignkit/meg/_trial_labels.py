@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import as_labels, counted, join_names, require, shown
+from alignkit._natural import natural
 from alignkit._typing import IntArray
 from alignkit.meg._recordings import Recording
 from alignkit.meg._trials import Design
-from alignkit.models._content import natural
 
 #: ``folds=`` that makes a fold of each session, where no column has that name.
 BY_FILE = "file"

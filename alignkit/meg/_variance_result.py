@@ -11,6 +11,7 @@ from alignkit._check import counted
 from alignkit._typing import FloatArray
 from alignkit.meg._drawn import Drawn
 from alignkit.meg._sample_unit import UNTIMED, at_time, span_of, time_axis
+from alignkit.rsa._axes import axis_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,13 +126,8 @@ class VariancePartition(Drawn):
         import pandas as pd
 
         values = np.concatenate([self.r2[None], self.parts])
-        index = np.indices(values.shape).reshape(3, -1)
-        columns = {
-            "part": np.array(["all models", *self.names], dtype=object)[index[0]],
-            "participant": np.array(self.subjects, dtype=object)[index[1]],
-            "time": self.times[index[2]],
-            "share": values.ravel(),
-        }
+        axes = {"part": ["all models", *self.names], "participant": self.subjects, "time": self.times}
+        columns = axis_columns(tuple(axes), axes, values.shape) | {"share": values.ravel()}
         return pd.DataFrame(columns).assign(method=self.method)
 
     def to_xarray(self) -> xr.Dataset:

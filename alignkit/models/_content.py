@@ -120,11 +120,6 @@ def check_size(path: Path, name: str, n_bytes: int) -> None:
         raise ValueError(msg)
 
 
-def natural(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts ``conv2`` before ``conv10``."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
-
-
 def without_suffix(name: str) -> str:
     """Return the name of an image without the ending of its format."""
     path = PurePosixPath(name)

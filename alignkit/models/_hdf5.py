@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from alignkit._hdf5 import as_text, check_inside, matlab_class, open_hdf5
+from alignkit._natural import natural
 from alignkit._typing import AnyArray
-from alignkit.models._content import Entry, check_size, natural
+from alignkit.models._content import Entry, check_size
 
 #: Names that are read at most: a text of more items is no list of names.
 _MOST_NAMES = 10_000_000

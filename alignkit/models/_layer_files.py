@@ -10,8 +10,9 @@ import numpy as np
 
 from alignkit._check import as_labels, join_names
 from alignkit._io import check_file
+from alignkit._natural import natural
 from alignkit._typing import AnyArray
-from alignkit.models._content import Content, in_order, natural, without_suffix
+from alignkit.models._content import Content, in_order, without_suffix
 from alignkit.models._features import Features, as_rows
 from alignkit.models._read_file import SUFFIXES, read_file
 

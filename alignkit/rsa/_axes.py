@@ -121,7 +121,7 @@ def axis_columns(dims: Sequence[str], coords: Mapping[str, Any], shape: tuple[in
     """
     index = np.indices(shape).reshape(len(shape), math.prod(shape))
     return {
-        name: [coords[name][i] if name in coords else int(i) for i in positions]
+        name: plain(coords[name])[positions] if name in coords else positions
         for name, positions in zip(dims, index, strict=True)
     }
 
