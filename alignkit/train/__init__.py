@@ -1,0 +1,7 @@
+"""Training: models that see as people do. Configs load without torch; ``run`` trains what a config describes."""
+
+from __future__ import annotations
+
+from alignkit.train.config import LoopConfig, OptimConfig
+
+__all__ = ["LoopConfig", "OptimConfig"]
