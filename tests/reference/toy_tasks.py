@@ -35,7 +35,7 @@ class Toy:
         self.x_val = torch.from_numpy(self.rng.normal(size=(12, n_features)))
 
     def inputs(self, samples: Samples) -> torch.Tensor:
-        return self.x[torch.from_numpy(samples.index)]
+        return self.x[torch.tensor(samples.index)]
 
     def names(self, samples: Samples) -> Sequence[str]:
         return [f"item{i}" for i in samples.index]
@@ -68,7 +68,7 @@ class RegressionTask(Toy):
         )
 
     def targets(self, samples: Samples) -> torch.Tensor:
-        return self.y[torch.from_numpy(samples.index)]
+        return self.y[torch.tensor(samples.index)]
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, torch.Tensor]:
         assert len(outputs) == len(targets)
@@ -107,7 +107,7 @@ class TripletTask(Toy):
         self.module = Embedding(self.rng, dropout)
 
     def targets(self, samples: Samples) -> torch.Tensor:
-        return self.truth[torch.from_numpy(samples.index)]
+        return self.truth[torch.tensor(samples.index)]
 
     def loss(self, outputs: Mapping[str, torch.Tensor], targets: torch.Tensor) -> Mapping[str, torch.Tensor]:
         assert len(outputs["embedding"]) == len(targets)
