@@ -1,0 +1,141 @@
+"""Where and with what a run was made, and how two runs differ in that."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from alignkit._io import sha256
+from alignkit._result import jsonable
+from alignkit._versions import versions
+
+#: Settings that say where a run goes or how it is shown, and not what it computes.
+OUTSIDE = frozenset({"out", "loop.progress", "loop.tensorboard", "loop.wandb"})
+
+
+def environment(config: Any, *, n_processes: int = 1) -> dict[str, Any]:
+    """Return what besides its config decides the bits of a run.
+
+    Parameters
+    ----------
+    config : dataclass
+        Settings of a method; files and folders that it names are described by checksums.
+    n_processes : int
+        Processes that train together.
+
+    Returns
+    -------
+    dict
+        ``versions`` of packages, ``commit`` of the working directory (None without git), ``device``, ``threads``,
+        ``processes`` and ``data`` (checksum of every input by its setting).
+    """
+    import torch
+
+    return {
+        "versions": versions(),
+        "commit": commit(),
+        "device": _device(str(config.loop.device)),
+        "threads": torch.get_num_threads(),
+        "processes": n_processes,
+        "data": dict(_checksums(config)),
+    }
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return, in words, how one environment differs from another: ``"torch 2.6.0 (was 2.5.1)"``."""
+    before, after = _flat(then), _flat(now)
+    return [
+        f"{name} {_shown(after.get(name))} (was {_shown(before.get(name))})"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def commit() -> str | None:
+    """Return the commit that git has checked out in the working directory, with ``+changes`` where files differ."""
+    head = _git("rev-parse", "HEAD")
+    if not head:
+        return None
+    return f"{head}+changes" if _git("status", "--porcelain", "--untracked-files=no") else head
+
+
+def settings(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the settings of a config by their dotted names, those of nested ones too, in JSON's own types."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            found |= settings(value, f"{prefix}{field.name}.")
+        else:
+            found[prefix + field.name] = jsonable(value)
+    return found
+
+
+def _git(*words: str) -> str:
+    # a folder's own settings must not start programs
+    command = ["git", "-c", "core.fsmonitor=false", *words]
+    quiet = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=quiet)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name.startswith("cuda") or (name == "auto" and torch.cuda.is_available()):
+        return torch.cuda.get_device_name(None if name in ("auto", "cuda") else name)
+    return f"CPU {_cpu()}" if name in ("auto", "cpu") else name
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return model or platform.processor() or platform.machine()
+
+
+def _checksums(config: Any) -> Iterator[tuple[str, str]]:
+    for name, value in settings(config).items():
+        path = Path(value) if isinstance(value, str) and value and name not in OUTSIDE else None
+        if path is not None and path.is_file():
+            yield name, sha256(path)
+        elif path is not None and path.is_dir():
+            yield name, _listing(path)
+
+
+def _listing(folder: Path) -> str:
+    """Return a checksum of the names and sizes of all files below a folder: reading them all would take hours."""
+    digest = hashlib.sha256()
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(root, name)
+            size = path.stat().st_size if path.exists() else -1
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {name: value for name, value in environment.items() if not isinstance(value, Mapping)}
+    for name in ("versions", "data"):
+        part = environment.get(name)
+        flat |= part if isinstance(part, Mapping) else {}
+    return flat
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    text = str(value)
+    return text[:12] if len(text) >= 40 and " " not in text else text

@@ -1,0 +1,102 @@
+"""Tensors by name in one safetensors file, streamed to the disk with its checksum and read back only when that fits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alignkit._io import atomic_write, check_file, sha256
+
+if TYPE_CHECKING:
+    import torch
+
+#: torch's names of dtypes, and those of the format.
+_DTYPES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "float8_e4m3fn": "F8_E4M3",
+    "float8_e5m2": "F8_E5M2",
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint64": "U64",
+    "uint32": "U32",
+    "uint16": "U16",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
+    """Write tensors, whatever their device, to a safetensors file, atomically; return its SHA-256.
+
+    One tensor at a time is brought to the CPU, and tensors that share their memory may: every name gets its own copy.
+
+    Raises
+    ------
+    TypeError
+        What is no dense tensor of a dtype that the format knows.
+    OSError
+        A disk that takes no more.
+    """
+    digest = hashlib.sha256()
+    with atomic_write(path) as file:
+        for part in (_header(tensors), *map(_bytes, tensors.values())):
+            digest.update(part)
+            file.write(part)
+    return digest.hexdigest()
+
+
+def read_tensors(path: Path, expected: str) -> dict[str, torch.Tensor]:
+    """Read what :func:`write_tensors` wrote, onto the CPU, when its checksum is the expected one.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    ValueError
+        A truncated or changed file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if sha256(check_file(path)) != expected:
+        msg = f"{path} is truncated or damaged: its checksum is not the one noted when it was written."
+        raise ValueError(msg)
+    try:
+        return dict(load_file(path))
+    except SafetensorError as error:
+        msg = f"{path} is not a readable safetensors file ({error})."
+        raise ValueError(msg) from error
+
+
+def _header(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    start = 0
+    for name, tensor in tensors.items():
+        dtype = _DTYPES.get(str(getattr(tensor, "dtype", "")).removeprefix("torch."))
+        if dtype is None or str(tensor.layout) != "torch.strided" or tensor.is_meta:
+            what = f"a {tensor.layout} tensor of {tensor.dtype}" if dtype else f"a {type(tensor).__name__}"
+            msg = f"{name} cannot be saved: dense tensors of numbers are expected; got {what}."
+            raise TypeError(msg)
+        stop = start + math.prod(tensor.shape) * tensor.element_size()
+        entries[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of 8
+    return struct.pack("<Q", len(text)) + text
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    import torch
+
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return memoryview(flat.view(torch.uint8).numpy())
