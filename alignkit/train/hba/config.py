@@ -59,7 +59,7 @@ class HBAConfig:
     answers: Answers = "embedding"
     """For triplets: soft answers that the target embedding gives, or human answers (`triplets`)."""
     triplets: Path | None = None
-    """Human answers, as `alignkit data` reads them; by default those of THINGS."""
+    """Human answers to train on and be scored on (an .npz that Triplets.save wrote); by default those of THINGS."""
     head: Head = "prompts"
     """Where a pair's projection starts: anywhere near the prompts, or at the ridge regression of the targets."""
     penalty: float | None = None
@@ -106,3 +106,6 @@ class HBAConfig:
             check_positive("penalty", self.penalty)
         if self.prior is not None:
             check_not_negative("prior", self.prior)
+        if self.answers == "human" and self.loss != "triplets":
+            msg = f"answers='human' goes with loss='triplets' alone; got loss={self.loss!r}."
+            raise ValueError(msg)

@@ -1,0 +1,374 @@
+"""All that a run of CLIP-HBA knows of its objects: images, targets, prompts, splits, and people's answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from alignkit._check import as_labels, join_names
+from alignkit._io import check_file
+from alignkit._typing import FloatArray, IntArray, PathLike
+from alignkit.data import SimulatedLab, Things, dataset_path, load_things
+from alignkit.rsa import RDM, Triplets
+from alignkit.train._splits import Splits, describe_splits, split_objects
+from alignkit.train.hba._images import ImagesByObject, find_images
+from alignkit.train.hba._prompts import check_prompts, read_prompts, things_prompts
+from alignkit.train.hba._targets import Targets, read_targets, scale_targets, things_targets
+from alignkit.train.hba.config import HBAConfig
+
+#: With fewer of the 48 objects there is no correlation worth logging.
+_MIN_RDM48 = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class HBAData:
+    """Objects that have images and targets; made by :func:`read_data`, :meth:`from_lab` or :func:`join_data`.
+
+    Parameters
+    ----------
+    labels : tuple of str, shape (objects,)
+        Names of the objects.
+    images : tuple of tuples of Path, one per object
+        What shows them; one photo may show several objects.
+    targets : ndarray, shape (objects, dimensions)
+        On a scale from 0 to 100.
+    scale : (float, float)
+        What 0 and 100 are in the targets' own units.
+    dimensions, prompts : tuple of str, shape (dimensions,)
+        Names of the dimensions, and what they are called in words.
+    splits : Splits
+        Objects to train on, to choose on, and held out.
+    always : tuple of str
+        Objects that are held out in every split: those of the 48 that have images.
+    answers : Triplets or None
+        People's answers to train on where the loss asks for them: those among training objects alone are used.
+    triplets, repeats : Triplets or None
+        Answers to be scored on, and repeated ones that give their ceiling, over ``labels``.
+    rdm48 : RDM or None
+        People's dissimilarities of those of the 48 fully sampled objects that have images.
+    name : str
+        Of the targets.
+    notes : tuple of str
+        What a reader should know about the data.
+    """
+
+    labels: tuple[str, ...]
+    images: tuple[tuple[Path, ...], ...]
+    targets: FloatArray
+    scale: tuple[float, float]
+    dimensions: tuple[str, ...]
+    prompts: tuple[str, ...]
+    splits: Splits
+    always: tuple[str, ...] = ()
+    answers: Triplets | None = None
+    triplets: Triplets | None = None
+    repeats: Triplets | None = None
+    rdm48: RDM | None = None
+    name: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"<HBAData {len(self.labels):,} objects, {len(self.photos):,} images, {len(self.dimensions)} dimensions "
+            f"of {self.name}; {describe_splits(self.splits)}>"
+        )
+
+    @property
+    def photos(self) -> tuple[Path, ...]:
+        """All images, once each, in order of first appearance."""
+        return tuple(dict.fromkeys(path for paths in self.images for path in paths))
+
+    @property
+    def photos_of(self) -> tuple[IntArray, ...]:
+        """Where each object's images stand among :attr:`photos`."""
+        number = {path: i for i, path in enumerate(self.photos)}
+        return tuple(np.array([number[path] for path in paths], dtype=np.int64) for paths in self.images)
+
+    @property
+    def train(self) -> IntArray:
+        """Rows of the objects that weights are fitted to."""
+        return self.splits.index("train", self.labels)
+
+    @property
+    def val(self) -> IntArray:
+        """Rows of the objects that epochs and penalties are chosen on."""
+        return self.splits.index("val", self.labels)
+
+    @property
+    def held_out(self) -> IntArray:
+        """Rows of the objects that nothing is fitted to or chosen on."""
+        return self.splits.index("held_out", self.labels)
+
+    def in_units(self, embedding: FloatArray, /) -> FloatArray:
+        """Return an embedding on the scale from 0 to 100 in the targets' own units, whose dot products count."""
+        low, high = self.scale
+        return low + embedding / 100 * (high - low)
+
+    def split(self, *, held_out: Iterable[str] = (), val_share: float, seed: int) -> Self:
+        """Return the same data split anew, with other objects held out besides :attr:`always`."""
+        out = [*held_out, *self.always]
+        splits = split_objects(self.labels, held_out=out, val_share=val_share, seed=seed, sources=self.images)
+        return dataclasses.replace(self, splits=splits)
+
+    @classmethod
+    def from_lab(cls, lab: SimulatedLab, folder: PathLike, /, *, val_share: float = 0.2, seed: int = 1) -> Self:
+        """Return the simulated lab's data: its true latents to learn, its test objects held out.
+
+        Targets are divided by the root of the simulated people's temperature, so that a softmax over dot products has
+        the probabilities of their answers.
+
+        Parameters
+        ----------
+        lab : SimulatedLab
+            From :func:`alignkit.data.simulate`.
+        folder : path
+            Where the lab's images are, or are written to where one is missing.
+        val_share, seed : float, int
+            Of the split of the lab's training objects.
+        """
+        folder = Path(folder)
+        try:
+            images = find_images(folder, lab.labels)
+        except FileNotFoundError:
+            images = {}
+        if len(images) < len(lab.labels):
+            lab.export_images(folder)
+            images = find_images(folder, lab.labels)
+        latents = lab.embedding / np.sqrt(lab.noise) if lab.noise > 0 else lab.embedding
+        targets = scale_targets(
+            latents, lab.labels, lab.dimension_names, name="the simulated lab's latents", limits=None
+        )
+        return join_data(
+            targets,
+            lab.dimension_names,
+            images,
+            held_out=lab.split["test"],
+            val_share=val_share,
+            seed=seed,
+            answers=lab.triplets,
+            triplets=lab.held_out,
+            repeats=lab.repeats,
+            notes=("Objects and people are simulated; nothing here says anything about real people.",),
+        )  # type: ignore[return-value]
+
+
+def join_data(
+    targets: Targets,
+    prompts: Sequence[str],
+    images: ImagesByObject,
+    /,
+    *,
+    held_out: Iterable[str] = (),
+    val_share: float = 0.2,
+    seed: int = 1,
+    answers: Triplets | None = None,
+    triplets: Triplets | None = None,
+    repeats: Triplets | None = None,
+    rdm48: RDM | None = None,
+    notes: Iterable[str] = (),
+) -> HBAData:
+    """Return what objects with both images and targets have, all matched by name.
+
+    Parameters
+    ----------
+    targets : Targets
+        What to learn.
+    prompts : sequence of str, shape (dimensions,)
+        In the order of the targets' dimensions.
+    images : mapping of str to tuple of Path
+        Images by object.
+    held_out : sequence of str
+        Objects that nothing is fitted to or chosen on, besides those of ``rdm48``.
+    val_share, seed : float, int
+        Of the split of the others.
+    answers, triplets, repeats : Triplets, optional
+        Labelled answers: to train on, to be scored on, and for the ceiling.
+    rdm48 : RDM, optional
+        Labelled dissimilarities of objects that are always held out.
+    notes : sequence of str
+        What a reader should know.
+
+    Raises
+    ------
+    ValueError
+        No object with both, or too few to split.
+    """
+    labels = tuple(label for label in targets.labels if label in images)
+    if not labels:
+        msg = f"no item of {targets.name} has an image; its first are {join_names(targets.labels, 3)}."
+        raise ValueError(msg)
+    row = {label: i for i, label in enumerate(targets.labels)}
+    always = () if rdm48 is None else tuple(label for label in rdm48.labels or () if label in images)
+    shown = tuple(images[label] for label in labels)
+    return HBAData(
+        labels=labels,
+        images=shown,
+        targets=targets.values[[row[label] for label in labels]],
+        scale=(targets.low, targets.high),
+        dimensions=targets.dimensions,
+        prompts=check_prompts(prompts, len(targets.dimensions), "prompts"),
+        splits=split_objects(labels, held_out=[*held_out, *always], val_share=val_share, seed=seed, sources=shown),
+        always=always,
+        answers=restrict_answers(answers, labels),
+        triplets=restrict_answers(triplets, labels),
+        repeats=restrict_answers(repeats, labels),
+        rdm48=_select48(rdm48, labels),
+        name=targets.name,
+        notes=tuple(notes),
+    )
+
+
+def read_data(config: HBAConfig, /) -> HBAData:
+    """Read what a config names: images, targets, prompts, answers.
+
+    Raises
+    ------
+    FileNotFoundError
+        A file or folder that is not there.
+    ValueError
+        Items of a csv without an image, or anything else that does not fit; the sentence says what.
+    """
+    if config.targets in ("spose66", "spose49"):
+        return _read_things(config)
+    return _read_table(config)
+
+
+def restrict_answers(triplets: Triplets | None, labels: Sequence[str], /) -> Triplets | None:
+    """Return the answers among these objects, numbered in their order; None where there are none."""
+    if triplets is None or triplets.labels == tuple(labels):
+        return triplets
+    try:
+        return triplets.restrict(labels)
+    except ValueError:
+        if triplets.labels is None:
+            raise
+        return None
+
+
+def _read_things(config: HBAConfig) -> HBAData:
+    things = load_things(config.root, order="fixed")
+    rows = things if config.order == "fixed" else load_things(config.root, order="published")
+    targets = things_targets(rows, config.targets)
+    prompts = things_prompts(len(targets.dimensions), config.root)
+    if config.targets == "spose49":  # its columns have no names
+        targets = dataclasses.replace(targets, dimensions=prompts)
+    if config.prompts is not None:
+        prompts = read_prompts(config.prompts, targets.dimensions)
+    images = find_images(_images_folder(config), things, items=config.items)
+    notes = []
+    if len(images) < len(targets.labels):
+        notes.append(f"{len(images):,} of the {len(targets.labels):,} concepts have images.")
+    if config.order == "published":
+        notes.append("Targets are paired with images as CLIP-HBA published them: 21 concepts carry another's vector.")
+    return _join(config, targets, prompts, images, things, notes)
+
+
+def _read_table(config: HBAConfig) -> HBAData:
+    targets = read_targets(config.targets)
+    prompts = targets.dimensions if config.prompts is None else read_prompts(config.prompts, targets.dimensions)
+    if config.images is None:
+        msg = "images is not given; name the folder that holds the images of the items."
+        raise ValueError(msg)
+    images = find_images(config.images, targets.labels, items=config.items)
+    missing = [label for label in targets.labels if label not in images]
+    if missing:
+        msg = (
+            f"{len(missing)} of the {len(targets.labels)} items of {targets.name} have no image in {config.images}: "
+            f"{join_names(missing)}; add their images, or drop their rows."
+        )
+        raise ValueError(msg)
+    return _join(config, targets, prompts, images, _things_of(targets, config), ())
+
+
+def _things_of(targets: Targets, config: HBAConfig) -> Things | None:
+    """Return THINGS where all items are its concepts and its files are at hand: its 48 objects are held out then."""
+    if not dataset_path("things", "things_concepts.tsv", root=config.root).is_file():
+        return None
+    try:
+        things = load_things(config.root)
+    except FileNotFoundError:
+        return None
+    return things if set(targets.labels) <= set(things.labels) else None
+
+
+def _join(
+    config: HBAConfig,
+    targets: Targets,
+    prompts: Sequence[str],
+    images: ImagesByObject,
+    things: Things | None,
+    notes: Iterable[str],
+) -> HBAData:
+    answers = _answers(config, things)
+    own = config.triplets is not None or things is None
+    return join_data(
+        targets,
+        prompts,
+        images,
+        held_out=_held_out(config, targets.labels),
+        val_share=config.val_share,
+        seed=config.split_seed,
+        answers=answers,
+        triplets=answers if own else things.test10,  # type: ignore[union-attr]
+        repeats=None if things is None else things.repeats,
+        rdm48=None if things is None else things.rdm48,
+        notes=notes,
+    )
+
+
+def _answers(config: HBAConfig, things: Things | None) -> Triplets | None:
+    """Return people's answers to train on: those of a file, or all of THINGS (of one participant: the repeats)."""
+    if config.triplets is not None:
+        answers: Triplets | None = Triplets.load(config.triplets)
+    elif things is None:
+        answers = None
+    elif config.subject is not None:
+        answers = things.repeats
+    else:
+        items = np.concatenate([things.test10.items, things.repeats.items])
+        answers = Triplets(items, things.labels)
+    if answers is None and config.answers == "human":
+        msg = "answers='human' needs triplets=, a file of people's answers, where the items are not those of THINGS."
+        raise ValueError(msg)
+    if answers is not None and answers.labels is None:
+        msg = f"{config.triplets} does not name its items; save Triplets that have labels."
+        raise ValueError(msg)
+    return answers
+
+
+def _held_out(config: HBAConfig, labels: Sequence[str]) -> tuple[str, ...]:
+    if config.held_out is None:
+        return ()
+    try:
+        lines = check_file(config.held_out).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        msg = f"{config.held_out} is not a text file ({error})."
+        raise ValueError(msg) from error
+    names = as_labels(str(config.held_out), [line.strip() for line in lines if line.strip()])
+    unknown = [name for name in names if name not in set(labels)]
+    if unknown:
+        msg = f"{config.held_out} names items that the targets do not have: {join_names(unknown)}."
+        raise ValueError(msg)
+    return names
+
+
+def _images_folder(config: HBAConfig) -> Path:
+    if config.images is not None:
+        return config.images
+    folder = dataset_path("things", root=config.root) / "photos"
+    if not folder.is_dir():
+        msg = f"images is not given, and there are no photos of THINGS at {folder}; name the folder of images."
+        raise FileNotFoundError(msg)
+    return folder
+
+
+def _select48(rdm48: RDM | None, labels: Sequence[str]) -> RDM | None:
+    if rdm48 is None:
+        return None
+    held = set(labels)
+    there = [label for label in rdm48.labels or () if label in held]
+    return rdm48.select(there) if len(there) >= _MIN_RDM48 else None

@@ -1,0 +1,131 @@
+"""Which images show which object, and reading them; one that is missing or broken is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from alignkit._check import join_names
+from alignkit._threads import n_threads
+from alignkit._typing import PathLike
+from alignkit.data import Things, match_things
+from alignkit.data._item_manifest import read_item_manifest, stem
+from alignkit.models._items import Item, UnreadableError, list_images
+from alignkit.models._preprocess import Preprocess
+
+#: Images of an object, by the object's name.
+ImagesByObject = dict[str, tuple[Path, ...]]
+
+
+def find_images(folder: PathLike, known: Things | Sequence[str], /, *, items: PathLike | None = None) -> ImagesByObject:
+    """Return the images of each known object, in the order of the objects; objects without one are left out.
+
+    Parameters
+    ----------
+    folder : path
+        Searched with its subfolders.
+    known : Things or sequence of str
+        The objects.
+    items : path, optional
+        Table with the columns ``file`` and ``item`` (``concept``, ``uniqueID``): what each image shows, one or several
+        objects. By default the photos' manifest of THINGS where there is one, else the image's or its folder's name.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such folder, no images in it, or an image of the table that is not there.
+    ValueError
+        No image shows a known object, or a damaged table.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        msg = f"the folder of images {folder} {what}; name the folder that holds them."
+        raise (NotADirectoryError if folder.exists() else FileNotFoundError)(msg)
+    paths = list_images(folder)
+    if not paths:
+        msg = f"{folder} holds no images (subfolders were searched too)."
+        raise FileNotFoundError(msg)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    pairs = _by_concept(names, known, items) if isinstance(known, Things) else _by_name(names, known, items, folder)
+    found: dict[str, list[Path]] = {}
+    for row, name in pairs:
+        found.setdefault(name, []).append(paths[row])
+    labels = known.labels if isinstance(known, Things) else known
+    return {label: tuple(found[label]) for label in labels if label in found}
+
+
+def _by_concept(names: Sequence[str], things: Things, items: PathLike | None) -> list[tuple[int, str]]:
+    match = match_things(names, things, manifest=items)
+    return [(int(row), concept) for row, concept in zip(match.rows, match.concepts, strict=True)]
+
+
+def _by_name(names: Sequence[str], known: Sequence[str], items: PathLike | None, folder: Path) -> list[tuple[int, str]]:
+    objects = set(known)
+    if items is None:
+        shown = [_named(name, objects) for name in names]
+        pairs = [(row, name) for row, name in enumerate(shown) if name is not None]
+    else:
+        manifest = read_item_manifest(items)
+        files = manifest.find(names)
+        lost = [file for file in manifest.shown if file not in set(files)]
+        if lost:
+            msg = f"{items} lists images that are not in {folder}: {join_names(lost)}."
+            raise FileNotFoundError(msg)
+        pairs = [
+            (row, item)
+            for row, file in enumerate(files)
+            if file is not None
+            for item in manifest.shown[file]
+            if item in objects
+        ]
+    if not pairs:
+        msg = (
+            f"none of the {len(names):,} images in {folder} ({join_names(names, 3)}) shows one of the items of the "
+            f"targets ({join_names(known, 3)}): name images or their folders as the items, or give items=, a csv with "
+            "the columns file and item."
+        )
+        raise ValueError(msg)
+    return pairs
+
+
+def _named(name: str, objects: set[str]) -> str | None:
+    path = Path(name)
+    return next((one for one in (name, path.name, stem(path), path.parent.name) if one in objects), None)  # type: ignore[arg-type]
+
+
+def read_images(paths: Sequence[Path], preprocess: Preprocess, /) -> npt.NDArray[np.float32]:
+    """Return preprocessed images, shape (n, 3, size, size), float32; several are decoded at a time.
+
+    Raises
+    ------
+    ValueError
+        An image that is missing or cannot be read; the sentence names it.
+    """
+    workers = min(n_threads(), len(paths))
+    if workers <= 1:
+        return np.stack([_read(path, preprocess) for path in paths])
+    with ThreadPoolExecutor(workers) as pool:
+        return np.stack(list(pool.map(lambda path: _read(path, preprocess), paths)))
+
+
+def check_images(images: ImagesByObject) -> None:
+    """Raise when an image is not there any more, without opening any."""
+    lost = [path for paths in images.values() for path in paths if not path.is_file()]
+    if lost:
+        msg = f"{len(lost)} image(s) are not there: {join_names(lost)}."
+        raise FileNotFoundError(msg)
+
+
+def _read(path: Path, preprocess: Preprocess) -> npt.NDArray[np.float32]:
+    try:
+        image, _ = Item(path.name, path).read()
+        return preprocess(image)
+    except (UnreadableError, ValueError) as error:
+        reason = error.reason if isinstance(error, UnreadableError) else str(error)
+        msg = f"the image {path} cannot be read ({reason.rstrip('.')}); repair it or take it out."
+        raise ValueError(msg) from error
