@@ -1,0 +1,121 @@
+"""A module made ready to be trained by all processes: DDP, FSDP2, gradient checkpointing, torch.compile."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from alignkit._check import join_names
+from alignkit.train._checkpointing import checkpoint_blocks, find_blocks
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from alignkit.train._processes import Processes
+    from alignkit.train.config import LoopConfig
+
+#: Methods besides forward that compute, and so need the whole weights of a sharded module.
+_METHODS = ("embed",)
+
+
+def wrap(module: nn.Module, loop: LoopConfig, processes: Processes) -> nn.Module:
+    """Return ``module`` on the processes' device, ready to train; its own names and classes stay below.
+
+    Gradients are averages over processes; outputs that were gathered by :meth:`Processes.gather` make these the
+    gradient of the whole batch's loss.
+    """
+    module = module.to(processes.device)
+    if loop.gradient_checkpointing:
+        checkpoint_blocks(module)
+    if processes.world_size > 1:
+        _warn_of_batch_norm(module)
+    if loop.compile:
+        for part in (find_blocks(module) if processes.parallel == "fsdp" else []) or [module]:
+            part.compile()
+    if processes.parallel == "fsdp":
+        return _shard(module, processes)
+    return _replicate(module, processes) if processes.parallel == "ddp" else module
+
+
+def unwrap(module: nn.Module) -> nn.Module:
+    """Return the module that was wrapped (a sharded one is its own)."""
+    return cast("nn.Module", module.module) if type(module).__name__ == "DistributedDataParallel" else module
+
+
+@contextmanager
+def no_sync(module: nn.Module, processes: Processes) -> Iterator[None]:
+    """Leave gradients of the passes in this block on their process, to be averaged with those of the next one."""
+    if processes.parallel == "ddp":
+        with cast("Any", module).no_sync():
+            yield
+    elif processes.parallel == "fsdp":
+        cast("Any", module).set_requires_gradient_sync(False)
+        try:
+            yield
+        finally:
+            cast("Any", module).set_requires_gradient_sync(True)
+    else:
+        yield
+
+
+def _replicate(module: nn.Module, processes: Processes) -> nn.Module:
+    from torch.nn.parallel import DistributedDataParallel
+
+    return DistributedDataParallel(
+        module,
+        device_ids=[processes.device] if processes.device.type == "cuda" else None,
+        broadcast_buffers=False,  # constants; and no process may wait for another in a forward pass
+        gradient_as_bucket_view=True,
+    )
+
+
+def _shard(module: nn.Module, processes: Processes) -> nn.Module:
+    import torch.distributed as dist
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
+    for tensor in (*module.parameters(), *module.buffers()):
+        dist.broadcast(tensor.detach(), src=0)  # as DDP does: all start from the main process' weights
+    mesh = init_device_mesh(processes.device.type, (processes.world_size,))
+    # shards are rows: what has none is kept whole, and its gradient averaged here
+    scalars = {parameter for parameter in module.parameters() if parameter.ndim == 0}
+    for parameter in scalars:
+        if parameter.requires_grad:
+            cast("Any", parameter).register_hook(_average)
+    options: dict[str, Any] = {"mesh": mesh, "reshard_after_forward": True}
+    if scalars:
+        options["ignored_params"] = scalars
+    for block in find_blocks(module):
+        fully_shard(block, **options)
+    fully_shard(module, **options)
+    for name in _METHODS:
+        if hasattr(module, name):
+            register_fsdp_forward_method(module, name)
+    return module
+
+
+def _average(gradient: torch.Tensor) -> torch.Tensor:
+    import torch.distributed as dist
+
+    total = gradient.clone()
+    dist.all_reduce(total)
+    return total / dist.get_world_size()
+
+
+def _warn_of_batch_norm(module: nn.Module) -> None:
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    norms = [
+        name
+        for name, part in module.named_modules()
+        if isinstance(part, _BatchNorm) and any(parameter.requires_grad for parameter in part.parameters())
+    ]
+    if norms:
+        msg = (
+            f"{join_names(norms)}: batch normalisation sees one process's share of a batch alone, so that results "
+            "depend on the number of processes; freeze it, or train on one process."
+        )
+        warnings.warn(msg, stacklevel=3)
