@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args,
 
 from tyro import conf
 
+from alignkit._check import shown
 from alignkit._io import atomic_write, check_file
+from alignkit._result import restore
 from alignkit._typing import PathLike
 
 T = TypeVar("T")
@@ -89,6 +91,45 @@ def read_toml(path: PathLike) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{path} is not valid TOML ({error})."
+        raise ValueError(msg) from error
+
+
+def read_config(path: PathLike, config_type: type[T]) -> T:
+    """Read what :func:`dump_config` wrote, or any TOML file of a config's settings; what it leaves out has its default.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    ValueError
+        A file that is not TOML, holds a key the config does not have, or a value that the config refuses.
+    """
+    return _fill(path, config_type, read_toml(path), "")
+
+
+def _fill(path: PathLike, config_type: type[T], table: Mapping[str, Any], prefix: str) -> T:
+    hints = get_type_hints(config_type)
+    fields = [field.name for field in dataclasses.fields(config_type) if field.init]  # type: ignore[arg-type]
+    names = {_key_of(config_type, field).replace("_", "-"): field for field in fields}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        field = names.get(key.replace("_", "-"))
+        if field is None:
+            msg = f"{path} sets {prefix + key!r}, which is no option here{nearest(key, list(names))}"
+            raise ValueError(msg)
+        inner, _ = _unwrap(hints[field])
+        try:
+            if isinstance(value, dict) and isinstance(inner, type) and dataclasses.is_dataclass(inner):
+                values[field] = _fill(path, inner, value, f"{prefix}{key}.")
+            else:
+                values[field] = restore(hints[field], value)
+        except TypeError as error:
+            msg = f"{path}: {prefix + key!r} does not take {shown(value)}."
+            raise ValueError(msg) from error
+    try:
+        return config_type(**values)
+    except (TypeError, ValueError) as error:
+        msg = f"{str(error).rstrip('.')} (set in {path})."
         raise ValueError(msg) from error
 
 

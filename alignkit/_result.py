@@ -109,10 +109,10 @@ class Result(ABC):
 
 def _build(cls: type[D], content: Mapping[str, Any]) -> D:
     hints = get_type_hints(cls)
-    return cls(**{name: _restore(hints.get(name, Any), value) for name, value in content.items()})
+    return cls(**{name: restore(hints.get(name, Any), value) for name, value in content.items()})
 
 
-def _restore(hint: Any, value: Any) -> Any:
+def restore(hint: Any, value: Any) -> Any:
     """Return what JSON kept of a field as the type that the field's annotation names."""
     choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if value is None and (NoneType in choices or Any in choices):
@@ -157,11 +157,11 @@ def _restore_mapping(kind: Any, args: tuple[Any, ...], value: dict[str, Any]) ->
         return _build(kind, value)
     key_hint, item_hint = args if len(args) == 2 else (str, Any)
     to_key = key_hint if key_hint in (int, float) else str
-    return {to_key(key): _restore(item_hint, item) for key, item in value.items()}
+    return {to_key(key): restore(item_hint, item) for key, item in value.items()}
 
 
 def _restore_sequence(kind: Any, args: tuple[Any, ...], value: list[Any]) -> Any:
     if kind is not tuple:
-        return [_restore(args[0] if args else Any, item) for item in value]
+        return [restore(args[0] if args else Any, item) for item in value]
     hints = args if args and Ellipsis not in args else (args[0] if args else Any,) * len(value)
-    return tuple(_restore(hint, item) for hint, item in zip(hints, value, strict=True))
+    return tuple(restore(hint, item) for hint, item in zip(hints, value, strict=True))

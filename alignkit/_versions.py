@@ -16,6 +16,8 @@ PACKAGES = (
     "torchvision",
     "open_clip_torch",
     "timm",
+    "transformers",
+    "peft",
     "sentence-transformers",
     "mne",
     "nibabel",

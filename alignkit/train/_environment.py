@@ -17,6 +17,7 @@ from alignkit._versions import versions
 
 #: Settings that say where a run goes or how it is shown, and not what it computes.
 OUTSIDE = frozenset({"out", "loop.progress", "loop.tensorboard", "loop.wandb"})
+_FILE = "sha256:"
 
 
 def environment(config: Any, *, n_processes: int = 1) -> dict[str, Any]:
@@ -54,6 +55,17 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         f"{name} {_shown(after.get(name))} (was {_shown(before.get(name))})"
         for name in dict.fromkeys([*before, *after])
         if before.get(name) != after.get(name)
+    ]
+
+
+def changed_files(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the settings whose files, not folders, have another content now."""
+    before, after = then.get("data") or {}, now.get("data") or {}
+    named = dict.fromkeys([*before, *after])
+    return [
+        name
+        for name in named
+        if before.get(name) != after.get(name) and f"{before.get(name)}{after.get(name)}".count(_FILE)
     ]
 
 
@@ -109,7 +121,7 @@ def _checksums(config: Any) -> Iterator[tuple[str, str]]:
     for name, value in settings(config).items():
         path = Path(value) if isinstance(value, str) and value and name not in OUTSIDE else None
         if path is not None and path.is_file():
-            yield name, sha256(path)
+            yield name, f"{_FILE}{sha256(path)}"
         elif path is not None and path.is_dir():
             yield name, _listing(path)
 
@@ -123,7 +135,7 @@ def _listing(folder: Path) -> str:
             path = Path(root, name)
             size = path.stat().st_size if path.exists() else -1
             digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return f"names and sizes:{digest.hexdigest()}"
 
 
 def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,5 +149,5 @@ def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     if value is None:
         return "none"
-    text = str(value)
+    text = str(value).rpartition(":")[2]
     return text[:12] if len(text) >= 40 and " " not in text else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any, Literal, Self, get_args
 
 from alignkit._check import check_choice, join_names
 from alignkit._config import dump_config, read_toml, to_toml
-from alignkit._io import atomic_write, read_json, write_json
+from alignkit._io import read_json, write_json
 from alignkit._lock import FolderLock
 from alignkit._result import jsonable
 from alignkit._typing import PathLike
 from alignkit.train._checkpoints import Checkpoints, State
-from alignkit.train._environment import OUTSIDE, differences, environment
+from alignkit.train._environment import OUTSIDE, changed_files, differences, environment
 from alignkit.train._journal import Journal
 
 Resume = Literal["auto", "never"]
@@ -24,6 +25,7 @@ VERSIONS = "versions.json"
 METRICS = "metrics.jsonl"
 SPLITS = "splits.json"
 FINISHED = "finished.json"
+CHECKPOINTS = "checkpoints"
 
 
 class RunFolder:
@@ -58,7 +60,7 @@ class RunFolder:
         self._lock = lock
         self._journal = Journal(path / METRICS)
         self.checkpoints = Checkpoints(
-            path / "checkpoints", config.loop.keep_last, main=main, before_save=self._journal.sync
+            path / CHECKPOINTS, config.loop.keep_last, main=main, before_save=self._journal.sync
         )
 
     @classmethod
@@ -177,7 +179,11 @@ class RunFolder:
 
     def _enter(self, resume: Resume, now: Mapping[str, Any]) -> None:
         """Write what describes a new run, or hold that the folder's run is the same one."""
-        if not (self.path / CONFIG).exists():
+        if not is_run(self.path):
+            foreign = [name for name in (CONFIG, METRICS, SPLITS, FINISHED, CHECKPOINTS) if (self.path / name).exists()]
+            if foreign:
+                msg = f"{self.path} holds {join_names(foreign)}, but no run that can go on; choose another out."
+                raise FileExistsError(msg)
             write_json(self.path / VERSIONS, {"method": type(self.config).__name__, **now})
             dump_config(self.config, self.path / CONFIG)  # a run exists once this does
             return
@@ -185,19 +191,34 @@ class RunFolder:
         if resume == "never":
             msg = f"{self.path} holds a run; choose another out, or resume it (resume='auto')."
             raise FileExistsError(msg)
-        self._check_same(then)
+        self._check_same_settings(str(then["method"]))
+        if self.finished is None:
+            self._tidy()
+            self._compare(then, now)
+
+    def _tidy(self) -> None:
         for left in self.path.glob(".*.tmp"):
             left.unlink(missing_ok=True)
         self.checkpoints.tidy()
-        changed = differences(then, now)
-        if changed and self.finished is None:
-            msg = f"the run in {self.path} goes on in other circumstances: {', '.join(changed)}."
-            warnings.warn(msg, stacklevel=4)
 
-    def _check_same(self, then: Mapping[str, Any]) -> None:
-        method = type(self.config).__name__
-        if then["method"] != method:
-            msg = f"{self.path} holds a run of {then['method']}, not of {method}; choose another out."
+    def _compare(self, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Refuse input files that have changed since the run began, and tell of all else but the commit."""
+        files = changed_files(then, now)
+        if files:
+            msg = (
+                f"the run in {self.path} began with another content of {join_names(files)}; give it the files back, "
+                "or train in a new folder."
+            )
+            raise ValueError(msg)
+        changed = differences({**then, "commit": None}, {**now, "commit": None})
+        if changed:
+            msg = f"the run in {self.path} goes on in other circumstances: {', '.join(changed)}."
+            warnings.warn(msg, stacklevel=5)
+
+    def _check_same_settings(self, method: str) -> None:
+        mine = type(self.config).__name__
+        if method != mine:
+            msg = f"{self.path} holds a run of {method}, not of {mine}; choose another out."
             raise ValueError(msg)
         before, after = _flat(read_toml(self.path / CONFIG)), _flat(_toml(self.config))
         names = dict.fromkeys([*before, *after])
@@ -205,6 +226,11 @@ class RunFolder:
         if differ:
             msg = f"{self.path} holds a run with other settings ({'; '.join(differ)}); choose another out."
             raise ValueError(msg)
+
+
+def is_run(path: PathLike) -> bool:
+    """Return whether a folder holds a run."""
+    return all(Path(path, name).is_file() for name in (CONFIG, VERSIONS))
 
 
 def read_versions(path: PathLike) -> dict[str, Any]:
@@ -217,10 +243,9 @@ def read_versions(path: PathLike) -> dict[str, Any]:
     ValueError
         A damaged file, or one of something else.
     """
-    for name in (CONFIG, VERSIONS):
-        if not Path(path, name).is_file():
-            msg = f"{path} holds no run of alignkit: it has no {name}."
-            raise FileNotFoundError(msg)
+    if not is_run(path):
+        msg = f"{path} holds no run of alignkit: {CONFIG} and {VERSIONS} are expected there."
+        raise FileNotFoundError(msg)
     content = read_json(Path(path, VERSIONS))
     if not isinstance(content, dict) or not isinstance(content.get("method"), str):
         msg = f"{Path(path, VERSIONS)} does not say which method the run is of; it is damaged."
@@ -229,8 +254,6 @@ def read_versions(path: PathLike) -> dict[str, Any]:
 
 
 def _toml(config: Any) -> dict[str, Any]:
-    import tomllib
-
     return tomllib.loads(to_toml(config))
 
 

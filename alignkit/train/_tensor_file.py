@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
     """
     digest = hashlib.sha256()
     with atomic_write(path) as file:
-        for part in (_header(tensors), *map(_bytes, tensors.values())):
+        for part in _parts(tensors):
             digest.update(part)
             file.write(part)
     return digest.hexdigest()
@@ -78,6 +78,11 @@ def read_tensors(path: Path, expected: str) -> dict[str, torch.Tensor]:
         raise ValueError(msg) from error
 
 
+def _parts(tensors: Mapping[str, torch.Tensor]) -> Iterator[bytes | memoryview]:
+    yield _header(tensors)
+    yield from map(_bytes, tensors.values())
+
+
 def _header(tensors: Mapping[str, torch.Tensor]) -> bytes:
     entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     start = 0
@@ -98,5 +103,4 @@ def _header(tensors: Mapping[str, torch.Tensor]) -> bytes:
 def _bytes(tensor: torch.Tensor) -> memoryview:
     import torch
 
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data

@@ -1,0 +1,89 @@
+"""What a finished training run gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alignkit._check import counted
+from alignkit._result import Result, restore
+from alignkit.train._history import History
+from alignkit.train._methods import config_class
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+_SHOWN = 12
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RunResult(Result):
+    """A finished training run: what it was told, what it logged, and where its model is.
+
+    Attributes
+    ----------
+    method : str
+        Name of the config's class.
+    config : dataclass
+        Settings of the method.
+    history : History
+        Every logged step and validation.
+    metrics : dict of str to float
+        What the validation of the weights that were kept gave.
+    path : Path
+        The run's folder; ``alignkit.models.load(f"run:{path}")`` opens the model.
+
+    Examples
+    --------
+    >>> from alignkit.train import LoopConfig, RunResult
+    >>> from alignkit.train._history import History
+    >>> from alignkit.train.hba.config import HBAConfig
+    >>> lines = [{"step": 0, "val": {"loss": 3.0}}, {"step": 9, "val": {"loss": 1.5}}]
+    >>> history = History.from_lines(lines, monitor="loss", mode="min", n_steps=9, stopped="finished")
+    >>> result = RunResult("HBAConfig", HBAConfig(loop=LoopConfig()), history, {"loss": 1.5}, "my-run")
+    >>> result.metrics["loss"], result.config.optim.lr
+    (1.5, 0.0003)
+    """
+
+    method: str
+    config: Any
+    history: History
+    metrics: dict[str, float]
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+        if isinstance(self.config, Mapping):  # from JSON
+            object.__setattr__(self, "config", restore(config_class(self.method), dict(self.config)))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per number that was logged: step, split ("train" or "val"), name and value."""
+        return self.history.to_dataframe()
+
+    def methods_text(self) -> str:
+        """Return the sentences a paper's Methods section needs."""
+        loop, optim = self.config.loop, self.config.optim
+        decay = "all parameters" if optim.decay_all else "matrices"
+        schedule = "a constant learning rate" if optim.schedule == "constant" else f"a {optim.schedule} schedule"
+        warmup = f" after {counted(optim.warmup, 'warm-up step')}" if optim.warmup else ""
+        return (
+            f"Parameters were optimised by AdamW (Loshchilov & Hutter 2019; learning rate {optim.lr:g}, weight decay "
+            f"{optim.weight_decay:g} of {decay}) with {schedule}{warmup}, in batches of {loop.batch_size:,} "
+            f"({loop.precision}, seed {loop.seed}). {self.history.methods_text()}"
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the training loss and the monitored metric against the step, the best step marked."""
+        return self.history.plot(ax)
+
+    def __repr__(self) -> str:
+        names = list(self.metrics)[:_SHOWN]
+        rest = len(self.metrics) - len(names)
+        width = max(map(len, names), default=0)
+        lines = [f"  {name:<{width}}  {self.metrics[name]:.4g}" for name in names]
+        lines += [f"  and {counted(rest, 'more metric')}"] if rest else []
+        head = f"RunResult of {self.method.removesuffix('Config')} in {self.path}: {self.history!r}"
+        return "\n".join([head, *lines])

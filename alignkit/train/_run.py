@@ -1,0 +1,148 @@
+"""From a config to a trained model in a folder, and from such a folder to the same run once more."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from alignkit._check import check_choice
+from alignkit._config import read_config
+from alignkit._typing import PathLike
+from alignkit.train._environment import differences, environment
+from alignkit.train._history import History
+from alignkit.train._methods import MethodConfig, builder, config_class
+from alignkit.train._result import RunResult
+from alignkit.train._run_folder import CONFIG, Resume, RunFolder, read_versions
+
+if TYPE_CHECKING:
+    from alignkit.train._processes import Processes
+
+
+def run(config: MethodConfig, /, *, resume: Resume = "auto") -> RunResult:
+    """Train what a config describes, in its folder ``out``, or go on where a run of the same settings was cut off.
+
+    Under torchrun or srun every process calls this; the first one writes.
+
+    Parameters
+    ----------
+    config : dataclass
+        Settings of a method, such as ``HBAConfig``.
+    resume : {"auto", "never"}
+        Whether to go on with a run that the folder holds, or to refuse it. A finished run of the same settings is
+        returned as it is.
+
+    Returns
+    -------
+    RunResult
+        The config, every logged step and validation, the metrics of the weights that were kept, and the folder;
+        ``alignkit.models.load(f"run:{result.path}")`` opens the model.
+
+    Raises
+    ------
+    TypeError
+        Anything but a method's config.
+    ValueError
+        A folder with a run of other settings, data that do not fit together, or a loss that is no number.
+    FileExistsError
+        With ``resume="never"``, a folder that holds a run.
+    BlockingIOError
+        Another process trains in the folder.
+    OSError
+        A full disk; the last checkpoint is whole, and the same call goes on from there.
+
+    Examples
+    --------
+    >>> from alignkit.train import run
+    >>> from alignkit.train.hba.config import HBAConfig
+    >>> result = run(HBAConfig(images="photos", out="my-model"))  # doctest: +SKIP
+    """
+    build = builder(config)
+    check_choice("resume", resume, get_args(Resume))
+    from alignkit.train._loop import fit
+    from alignkit.train._processes import Processes
+
+    with Processes.start(config.loop) as processes, _open(config, resume, processes) as folder:
+        finished = processes.broadcast(folder.finished if folder.main else None)
+        if finished is None:
+            task = build(config, folder)
+            history = fit(task, config.loop, config.optim, folder=folder, processes=processes)
+            finished = {"n_steps": history.n_steps, "stopped": history.stopped}
+            if folder.main:
+                model = folder.path / "model"
+                model.mkdir(exist_ok=True)
+                task.export(model)
+            folder.finish(finished)
+        return _result(config, folder, finished)
+
+
+def rerun(path: PathLike, /, *, out: PathLike) -> RunResult:
+    """Run once more what a run's folder describes, in another folder.
+
+    On the CPU of the same machine, with the same versions and data, the weights come out the same bit by bit; what
+    differs is said in one warning.
+
+    Parameters
+    ----------
+    path : path
+        Folder of a run, finished or not.
+    out : path
+        Folder of the new run. A rerun that was cut off there goes on.
+
+    Returns
+    -------
+    RunResult
+        As :func:`run` gives it.
+
+    Raises
+    ------
+    FileNotFoundError
+        A folder without a run.
+    ValueError
+        The same folder twice, a method that this version does not know, or settings that it refuses.
+    OSError
+        As :func:`run`.
+
+    Examples
+    --------
+    >>> from alignkit.train import rerun
+    >>> again = rerun("my-model", out="my-model-again")  # doctest: +SKIP
+    """
+    then = read_versions(path)
+    if Path(path).resolve() == Path(out).resolve():
+        msg = f"out must be another folder than {path}, which keeps the run that is repeated."
+        raise ValueError(msg)
+    config = dataclasses.replace(read_config(Path(path, CONFIG), config_class(then["method"])), out=Path(out))
+    changed = differences(then, environment(config, n_processes=int(then.get("processes", 1))))
+    if changed:
+        msg = f"the rerun of {path} may differ from it in its numbers, as there differ: {', '.join(changed)}."
+        warnings.warn(msg, stacklevel=2)
+    return run(config)
+
+
+def _open(config: MethodConfig, resume: Resume, processes: Processes) -> RunFolder:
+    """Open the folder on the main process, and then on the others, who hear of it when that fails."""
+    refused = ""
+    folder = None
+    if processes.is_main:
+        try:
+            folder = RunFolder.open(config.out, config, resume=resume, n_processes=processes.world_size)
+        except (OSError, ValueError, TypeError) as error:
+            if processes.world_size == 1:
+                raise
+            refused, failure = str(error), error
+    refused = processes.broadcast(refused)
+    if refused and processes.is_main:
+        raise failure
+    if refused:
+        msg = f"the main process could not open the run's folder ({refused.rstrip('.')})."
+        raise OSError(msg)
+    return folder or RunFolder.open(config.out, config, main=False)
+
+
+def _result(config: Any, folder: RunFolder, finished: dict[str, Any]) -> RunResult:
+    loop = config.loop
+    history = History.from_lines(folder.read_history(), monitor=loop.monitor, mode=loop.mode, **finished)
+    kept = next((record.metrics for record in history.validations if record.step == history.best_step), {})
+    return RunResult(type(config).__name__, config, history, dict(kept), folder.path)
