@@ -28,7 +28,7 @@ def load_factory(module: str, function: str, options: Options) -> Model:
         Something else is returned.
     """
     options.refuse("weights", "architecture")
-    made = _call(module, function)
+    made = call_factory(module, function)
     if isinstance(made, Model):
         options.refuse("img_size", "preprocess")
         return made
@@ -60,7 +60,8 @@ def _own(name: str, network: Any, preprocess: Any, size: int) -> Any:
     return Preprocess.imagenet(size)
 
 
-def _call(module: str, function: str) -> Any:
+def call_factory(module: str, function: str) -> Any:
+    """Return what ``module:function`` gives, with errors that say whose they are."""
     factory = _function(module, function)
     try:
         return factory()

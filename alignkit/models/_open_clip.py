@@ -22,6 +22,11 @@ def load_open_clip(rest: str, options: Options) -> Model:
 
     With a local file the tag may be left out: then the architecture alone decides activation and constants.
     """
+    return read_open_clip(rest, options)[1]
+
+
+def read_open_clip(rest: str, options: Options) -> tuple[Any, Model]:
+    """Return open_clip's own model, both towers of it, and its image tower as :func:`load_open_clip` gives it."""
     require("open_clip", "train")
     architecture, _, tag = rest.partition("/")
     _check_architecture(architecture)
@@ -45,7 +50,7 @@ def load_open_clip(rest: str, options: Options) -> Model:
         settings["img_size"] = options.img_size
     if path is not None:
         settings |= {"weights_file": path.name, "weights_file_sha256": sha256(path)}
-    return Model.from_module(
+    model = Model.from_module(
         visual,
         options.preprocess_or(lambda: Preprocess.from_open_clip(own), size),
         name=options.name,
@@ -53,6 +58,7 @@ def load_open_clip(rest: str, options: Options) -> Model:
         n_prefix_tokens=int(getattr(trunk, "num_prefix_tokens", hasattr(trunk, "class_embedding"))),
         class_token=hasattr(trunk, "class_embedding") or getattr(trunk, "cls_token", None) is not None,
     )
+    return clip, model
 
 
 def _check_architecture(architecture: str) -> None:

@@ -208,7 +208,7 @@ class SplitTower(nn.Module):
                 siblings = self.network.get_submodule(parent)._modules
                 block = siblings[child]
                 assert block is not None
-                siblings[child] = _Passed(self.in_tuples) if i < self.start else _Entered(block, hidden)
+                siblings[child] = _Passed(block, self.in_tuples) if i < self.start else _Entered(block, hidden)
                 stack.callback(siblings.__setitem__, child, block)
             yield
 
@@ -218,7 +218,10 @@ class SplitTower(nn.Module):
         self.split_at(len(self.block_names) // 2)
         try:
             with torch.no_grad():
-                return torch.equal(self.suffix(self.prefix(inputs), inputs), self(inputs))
+                hidden = self.prefix(inputs)
+                version = hidden._version  # a network that writes into its tokens would spoil those that are kept
+                same = torch.equal(self.suffix(hidden, inputs), self(inputs))
+                return same and hidden._version == version
         except Exception:  # whatever a network raises whose blocks depend on more than the one before
             return False
 
@@ -231,11 +234,25 @@ class _Reached(Exception):
         self.tensor = tensor
 
 
-class _Passed(nn.Module):
+class _StandIn(nn.Module):
+    """In place of a block; whoever asks for another attribute gets the block's."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("block"), name)
+
+
+class _Passed(_StandIn):
     """In place of a block that is left out."""
 
-    def __init__(self, in_tuple: bool) -> None:
-        super().__init__()
+    def __init__(self, block: nn.Module, in_tuple: bool) -> None:
+        super().__init__(block)
         self.in_tuple = in_tuple
 
     def forward(self, *args: Any, **more: Any) -> Any:
@@ -243,12 +260,11 @@ class _Passed(nn.Module):
         return (x,) if self.in_tuple else x
 
 
-class _Entered(nn.Module):
+class _Entered(_StandIn):
     """In place of the first block of a suffix: it takes the kept tokens, with the network's own masks."""
 
     def __init__(self, block: nn.Module, hidden: torch.Tensor) -> None:
-        super().__init__()
-        self.block = block
+        super().__init__(block)
         dtypes = [parameter.dtype for parameter in block.parameters()]
         self.hidden = hidden.to(dtypes[0]) if dtypes else hidden
 

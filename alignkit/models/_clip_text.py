@@ -1,0 +1,76 @@
+"""The text tower of open_clip's models, as a network of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from alignkit.models._hub import hub_or_cache
+from alignkit.models._model import Model, Tokenizer
+
+
+class ClipText(nn.Module):
+    """All of an open_clip ``CLIP`` but its image tower, under the same names; its forward is ``encode_text``."""
+
+    def __init__(self, clip: Any) -> None:
+        super().__init__()
+        own = dict(vars(clip))
+        kept = {"_modules": "visual", "_parameters": "logit_scale"}
+        for name, left_out in kept.items():
+            own[name] = {key: value for key, value in own[name].items() if key not in (left_out, "logit_bias")}
+        self.__dict__.update(own)
+        self._encode = type(clip).encode_text
+
+    def forward(self, text: torch.Tensor) -> torch.Tensor:
+        """Return the embedding of each text, shape (B, D), not normalised."""
+        embedding: torch.Tensor = self._encode(self, text)
+        return embedding
+
+
+def clip_text(clip: Any, tokenizer: Any, /, *, name: str) -> Model:
+    """Return the text tower of an open_clip model as a text model.
+
+    Parameters
+    ----------
+    clip : open_clip.CLIP or open_clip.CustomTextCLIP
+    tokenizer : callable
+        From a list of strings to token numbers, shape (B, tokens).
+    name : str
+        What the model was loaded as.
+    """
+    network = clip.text if hasattr(clip, "text") else ClipText(clip)
+    length = int(getattr(clip, "context_length", 0) or getattr(network, "context_length", 0) or 77)
+    return Model.from_module(
+        network, Tokenizer(name, length, lambda texts: tokenizer(texts, context_length=length)), name=name, kind="text"
+    )
+
+
+def clip_tokenizer(architecture: str) -> Any:
+    """Return open_clip's tokenizer for an architecture.
+
+    Raises
+    ------
+    FileNotFoundError
+        A tokenizer of the Hugging Face hub that is neither cached nor downloadable.
+    """
+    import open_clip
+
+    try:
+        with hub_or_cache():
+            return open_clip.get_tokenizer(architecture)
+    except Exception as error:  # the hub and transformers raise a dozen kinds
+        wanted = open_clip.get_model_config(architecture)["text_cfg"].get("hf_tokenizer_name")
+        msg = (
+            f"the tokenizer of open_clip's {architecture} is not in the local cache and cannot be downloaded "
+            f"({type(error).__name__}); open_clip wants https://huggingface.co/{wanted}: fetch that repository "
+            f"elsewhere, into the cache of huggingface_hub ({_cache()})."
+        )
+        raise FileNotFoundError(msg) from error
+
+
+def _cache() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.HF_HUB_CACHE)
