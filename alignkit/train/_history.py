@@ -1,0 +1,224 @@
+"""What a training run recorded: its steps, its validations, the best of them, and why it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from alignkit._check import counted, shown
+from alignkit._result import Result
+from alignkit.train._monitor import Monitor
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+Stopped = Literal["finished", "patience"]
+#: What a line of a step holds besides its losses.
+RESERVED = ("step", "epoch", "samples", "lr", "grad_norm", "seconds", "val")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """One optimiser step.
+
+    Attributes
+    ----------
+    step : int
+        Optimiser steps taken, this one included.
+    epoch : int
+        Pass over the data that it belongs to, from 1.
+    samples : int
+        Samples seen, those of this step included.
+    losses : dict of str to float
+        What the task's loss gave, before the step.
+    lr : float
+        Learning rate of the step.
+    grad_norm : float
+        Norm of the gradient over all parameters, before clipping.
+    seconds : float
+        Time since the run began, validations included and pauses left out.
+    """
+
+    step: int
+    epoch: int
+    samples: int
+    losses: dict[str, float]
+    lr: float
+    grad_norm: float
+    seconds: float
+
+    def to_line(self) -> dict[str, Any]:
+        """Return the record as a line of ``metrics.jsonl``."""
+        line = dataclasses.asdict(self)
+        losses = line.pop("losses")
+        return {name: line.pop(name) for name in ("step", "epoch", "samples")} | losses | line
+
+    @classmethod
+    def from_line(cls, line: Mapping[str, Any]) -> StepRecord:
+        """Return the record that :meth:`to_line` made the line of; null is NaN."""
+        losses = {name: _number(value) for name, value in line.items() if name not in RESERVED}
+        return cls(
+            step=int(line["step"]),
+            epoch=int(line["epoch"]),
+            samples=int(line["samples"]),
+            losses=losses,
+            lr=_number(line["lr"]),
+            grad_norm=_number(line["grad_norm"]),
+            seconds=_number(line["seconds"]),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationRecord:
+    """One validation.
+
+    Attributes
+    ----------
+    step : int
+        Optimiser steps taken before it; 0 is the untrained model.
+    metrics : dict of str to float
+        What the task's validation gave.
+    """
+
+    step: int
+    metrics: dict[str, float]
+
+    def to_line(self) -> dict[str, Any]:
+        """Return the record as a line of ``metrics.jsonl``."""
+        return {"step": self.step, "val": dict(self.metrics)}
+
+    @classmethod
+    def from_line(cls, line: Mapping[str, Any]) -> ValidationRecord:
+        """Return the record that :meth:`to_line` made the line of; null is NaN."""
+        return cls(step=int(line["step"]), metrics={name: _number(value) for name, value in line["val"].items()})
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class History(Result):
+    """What a training run recorded.
+
+    Attributes
+    ----------
+    steps : tuple of StepRecord
+        The optimiser steps that were logged.
+    validations : tuple of ValidationRecord
+        All validations, that of the untrained model first.
+    monitor : str
+        Validation metric that the best weights were chosen by.
+    mode : {"max", "min"}
+        Whether that metric is better when it is large or small.
+    best_step : int
+        Optimiser steps that the best weights had seen.
+    best : float
+        The metric there; NaN where it never was a number.
+    n_steps : int
+        Optimiser steps that the settings allow.
+    stopped : {"finished", "patience"}
+        Whether all of these were taken, or validations had not become better for long enough.
+    """
+
+    steps: tuple[StepRecord, ...]
+    validations: tuple[ValidationRecord, ...]
+    monitor: str
+    mode: str
+    best_step: int
+    best: float
+    n_steps: int
+    stopped: str
+
+    @classmethod
+    def from_lines(
+        cls, lines: Iterable[Mapping[str, Any]], *, monitor: str, mode: str, n_steps: int, stopped: Stopped
+    ) -> History:
+        """Return the history that lines of ``metrics.jsonl`` tell.
+
+        Raises
+        ------
+        ValueError
+            A line that is neither a step's nor a validation's.
+        """
+        steps: list[StepRecord] = []
+        validations: list[ValidationRecord] = []
+        watch = Monitor(monitor, mode)
+        for line in lines:
+            try:
+                if "val" in line:
+                    validations.append(ValidationRecord.from_line(line))
+                else:
+                    steps.append(StepRecord.from_line(line))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                msg = f"metrics.jsonl holds a line that is neither a step's nor a validation's: {shown(line)}."
+                raise ValueError(msg) from error
+        for record in validations:
+            watch.update(record.step, record.metrics)
+        return cls(
+            steps=tuple(steps),
+            validations=tuple(validations),
+            monitor=monitor,
+            mode=mode,
+            best_step=watch.best_step,
+            best=watch.best,
+            n_steps=n_steps,
+            stopped=stopped,
+        )
+
+    @property
+    def last_step(self) -> int:
+        """Optimiser steps that were taken."""
+        return max([0, *(r.step for r in self.steps), *(r.step for r in self.validations)])
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per number: step, split ("train" or "val"), name and value."""
+        import pandas as pd
+
+        rows = [(r.step, "train", name, value) for r in self.steps for name, value in _numbers(r)]
+        rows += [(r.step, "val", name, value) for r in self.validations for name, value in r.metrics.items()]
+        return pd.DataFrame(rows, columns=["step", "split", "name", "value"])
+
+    def methods_text(self) -> str:
+        """Return the sentence a paper's Methods section needs."""
+        direction = "largest" if self.mode == "max" else "smallest"
+        ended = ""
+        if self.stopped == "patience":
+            ended = f"; training stopped after {counted(self.last_step, 'step')}, as validations no longer got better"
+        return (
+            f"The model was trained for at most {counted(self.n_steps, 'optimiser step')}{ended}. "
+            f"The weights of step {self.best_step}, with the {direction} validation {self.monitor} ({self.best:.4g}; "
+            f"{counted(len(self.validations), 'validation')}, that of the untrained model included), were kept."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the training loss and the monitored metric against the step, the best step marked."""
+        from alignkit._plot import new_axes
+
+        ax = new_axes(ax)
+        ax.plot(
+            [r.step for r in self.steps], [r.losses["loss"] for r in self.steps], color="0.6", label="training loss"
+        )
+        ax.set(xlabel="optimiser step", ylabel="training loss")
+        beside = ax.twinx()
+        values = [r.metrics[self.monitor] for r in self.validations]
+        beside.plot([r.step for r in self.validations], values, "o-", ms=3, label=f"validation {self.monitor}")
+        beside.axvline(self.best_step, color="0.3", lw=0.8, ls=":", label=f"best: {self.best:.4g}")
+        beside.set_ylabel(f"validation {self.monitor}")
+        handles = [*ax.get_legend_handles_labels()[0], *beside.get_legend_handles_labels()[0]]
+        beside.legend(handles=handles, frameon=False, fontsize="small")
+        return ax
+
+    def __repr__(self) -> str:
+        return (
+            f"History of {counted(self.last_step, 'step')} (of at most {self.n_steps:,}; {self.stopped}), "
+            f"{counted(len(self.validations), 'validation')}\n"
+            f"best {self.monitor}: {self.best:.4g} at step {self.best_step}"
+        )
+
+
+def _numbers(record: StepRecord) -> list[tuple[str, float]]:
+    return [*record.losses.items(), ("lr", record.lr), ("grad_norm", record.grad_norm)]

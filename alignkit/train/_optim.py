@@ -1,0 +1,74 @@
+"""AdamW: which parameters decay, the learning rate as a pure function of the step, and the gradient's norm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from alignkit.train.config import OptimConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+def learning_rate(step: int, n_steps: int, config: OptimConfig) -> float:
+    """Return the learning rate of optimiser step ``step`` (from 0) of ``n_steps``.
+
+    It rises linearly over the first ``warmup`` steps, the last of which has the full rate, and reaches
+    ``final_lr`` (as a share of the full rate) at the very last step, unless it is constant.
+
+    Examples
+    --------
+    >>> config = OptimConfig(lr=1.0, schedule="linear", warmup=2)
+    >>> [learning_rate(step, 6, config) for step in range(6)]
+    [0.5, 1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    peak = max(config.warmup - 1, 0)
+    progress = (step - peak) / max(n_steps - 1 - peak, 1)
+    left = {"constant": 1.0, "linear": 1.0 - progress, "cosine": (1.0 + math.cos(math.pi * progress)) / 2.0}
+    share = left[config.schedule]
+    return config.lr * (config.final_lr + (1.0 - config.final_lr) * share if config.schedule != "constant" else 1.0)
+
+
+def check_warmup(n_steps: int, config: OptimConfig) -> None:
+    """Raise when the warm-up would not end before the run does."""
+    if config.warmup > n_steps:
+        msg = (
+            f"optim.warmup is {config.warmup} steps, but the run has {n_steps}: "
+            "the full learning rate would never come; shorten the warm-up or train longer."
+        )
+        raise ValueError(msg)
+
+
+def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) -> torch.optim.AdamW:
+    """Return AdamW over named parameters; matrices decay, and vectors and scalars too where ``decay_all``."""
+    import torch
+
+    if not parameters:
+        msg = "nothing trains: no parameter of the module requires a gradient."
+        raise ValueError(msg)
+    decayed = [p for p in parameters.values() if config.decay_all or p.ndim >= 2]
+    spared = [p for p in parameters.values() if not (config.decay_all or p.ndim >= 2)]
+    groups: list[dict[str, Any]] = [
+        {"params": group, "weight_decay": decay}
+        for group, decay in ((decayed, config.weight_decay), (spared, 0.0))
+        if group
+    ]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all groups."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def scale_gradients(parameters: Iterable[nn.Parameter], factor: float) -> None:
+    """Multiply all gradients by ``factor``, in place."""
+    for p in parameters:
+        if p.grad is not None:
+            p.grad.mul_(factor)
