@@ -67,6 +67,8 @@ class ExtractConfig:
     """An image that cannot be read: stop and name it, or leave it out and list it."""
     format: Literal["safetensors", "zarr"] = "safetensors"
     """How the features are stored."""
+    dtype: Literal["float32", "float16"] = "float32"
+    """What they are stored in; float16 halves the folder and rounds to three digits."""
     shard_size: int = 512
     """Items per shard: a kill loses at most that much work."""
     n_workers: int | None = None
@@ -118,6 +120,7 @@ def run_extract(config: ExtractConfig) -> None:
         precision=config.precision,
         on_error=config.on_error,
         format=config.format,
+        dtype=config.dtype,
         shard_size=config.shard_size,
         n_workers=config.n_workers,
         progress=config.progress,

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 OnError = Literal["raise", "skip"]
 Format = Literal["safetensors", "zarr"]
+Dtype = Literal["float32", "float16"]
 
 
 def extract(
@@ -61,6 +62,7 @@ def extract(
     precision: Precision = "fp32",
     on_error: OnError = "raise",
     format: Format = "safetensors",
+    dtype: Dtype = "float32",
     labels: Iterable[Any] | None = None,
     shard_size: int = 512,
     n_workers: int | None = None,
@@ -95,11 +97,13 @@ def extract(
     device : str or torch.device, optional
         Where to compute; by default where the model is. The model is moved there.
     precision : {"fp32", "bf16", "fp16"}
-        Mixed precision by autocast. Features are stored as float32 whatever the precision.
+        Mixed precision by autocast. It does not change what the features are stored as.
     on_error : {"raise", "skip"}
         What to do with an image that cannot be read: stop, naming it, or leave it out and list it in the manifest.
     format : {"safetensors", "zarr"}
         How ``out`` is written.
+    dtype : {"float32", "float16"}
+        What ``out`` holds; float16 halves its size and rounds to three digits. Features are float32 once they are read.
     labels : sequence of str, optional
         Unique names of the items, in place of the default ones.
     shard_size : int
@@ -142,6 +146,7 @@ def extract(
         ("precision", precision, get_args(Precision)),
         ("on_error", on_error, get_args(OnError)),
         ("format", format, get_args(Format)),
+        ("dtype", dtype, get_args(Dtype)),
     ):
         check_choice(name, value, allowed)
     batch_size = check_count("batch_size", batch_size, 1)
@@ -153,11 +158,16 @@ def extract(
     names = model.resolve(layers)
     rules = {layer: pooling(model, layer, pool) for layer in names}
     manifest = _manifest(model, rules, items, pool=pool, precision=precision, format=format)
+    if dtype != "float32":
+        if out is None:
+            msg = "dtype='float16' is what a folder holds: pass out=, or leave dtype out."
+            raise ValueError(msg)
+        manifest["dtype"] = dtype
     manifest |= {"shard_size": shard_size, "chunk": batch_size, **warn_cut_texts(model, items)}
     if on_error == "raise":
         _check_present(items)
     store: Store = MemoryStore(manifest) if out is None else FolderStore(Path(out), manifest)
-    run = _Run(model, rules, precision, batch_size, on_error, n_workers)
+    run = _Run(model, rules, precision, dtype, batch_size, on_error, n_workers)
     return run.fill(store, items, progress=progress)
 
 
@@ -200,6 +210,7 @@ class _Run:
     model: Model
     rules: Mapping[str, Pooling]
     precision: Precision
+    dtype: Dtype
     batch_size: int
     on_error: OnError
     n_workers: int
@@ -331,7 +342,21 @@ class _Run:
             self.model.module(batch)
         for layer in self.rules:
             self._check(layer, found[layer], labels)
-        return {layer: found[layer] for layer in self.rules}
+        if self.dtype == "float32":
+            return {layer: found[layer] for layer in self.rules}
+        return {layer: self._halved(layer, found[layer], labels) for layer in self.rules}
+
+    def _halved(self, layer: str, rows: AnyArray, labels: list[str]) -> AnyArray:
+        with np.errstate(over="ignore"):
+            halved = rows.astype(np.float16)
+        bad = np.isinf(halved).any(axis=1)
+        if bad.any():
+            msg = (
+                f"the layer {layer!r} of {self.model.name} has values above 65504 for "
+                f"{labels[int(np.argmax(bad))]!r}, which float16 cannot hold; store dtype='float32'."
+            )
+            raise ValueError(msg)
+        return halved
 
     def _check(self, layer: str, rows: AnyArray, labels: list[str]) -> None:
         bad = ~np.isfinite(rows).all(axis=1)

@@ -14,6 +14,8 @@ KIND = "alignkit.features"
 SCHEMA = 1
 #: The entries that decide the features: a run continues another only when all of them are equal.
 IDENTITY = ("model", "layers", "pool", "precision", "format", "inputs")
+#: Entries of the identity that only some manifests have.
+_OPTIONAL = ("dtype",)
 #: The type of each entry, from the start on and in a complete store.
 _TYPES: dict[str, type] = dict.fromkeys(("model", "pool", "inputs"), dict)
 _TYPES |= dict.fromkeys(("precision", "format", "state"), str)
@@ -57,6 +59,8 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
     wrong = [name for name, kind in types.items() if type(content[name]) is not kind]
     if not wrong and content["format"] not in ("safetensors", "zarr"):
         wrong = ["format"]
+    if not wrong and content.get("dtype", "float32") not in ("float32", "float16"):
+        wrong = ["dtype"]
     if not wrong and not (content["layers"] and all(isinstance(name, str) for name in content["layers"])):
         wrong = ["layers"]
     if wrong:
@@ -66,7 +70,10 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """Return, for each entry of the identity that differs, its name and both values."""
-    old, new = (_flatten({name: run[name] for name in IDENTITY}) for run in (there, here))
+    old, new = (
+        _flatten({"dtype": "float32", **{n: run[n] for n in (*IDENTITY, *_OPTIONAL) if n in run}})
+        for run in (there, here)
+    )
     return [
         f"{name} is {old.get(name)!r} there and {new.get(name)!r} here"
         for name in dict.fromkeys([*old, *new])

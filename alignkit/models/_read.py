@@ -10,11 +10,11 @@ import numpy as np
 
 from alignkit._io import check_file
 from alignkit._typing import AnyArray
-from alignkit.models._shards import GROUP, shard_name
+from alignkit.models._shards import GROUP, shard_name, stored_dtype
 
 
 def read_layer(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyArray:
-    """Return one layer of a complete store, shape (items, channels), float32.
+    """Return one layer of a complete store, shape (items, channels), float32 (whatever it is stored in).
 
     Raises
     ------
@@ -37,7 +37,7 @@ def _read_shards(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyAr
     result: AnyArray | None = None
     row = 0
     for number in range(int(manifest["n_shards"])):
-        rows = _read_shard(check_file(folder / shard_name(number)), layer)
+        rows = _read_shard(check_file(folder / shard_name(number)), layer, stored_dtype(manifest))
         if result is None:
             result = np.empty((manifest["n_items"], rows.shape[1]), dtype=np.float32)
         if rows.shape[1] != result.shape[1] or row + len(rows) > len(result):
@@ -51,7 +51,7 @@ def _read_shards(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyAr
     return result
 
 
-def _read_shard(path: Path, layer: str) -> AnyArray:
+def _read_shard(path: Path, layer: str, dtype: str) -> AnyArray:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -60,7 +60,7 @@ def _read_shard(path: Path, layer: str) -> AnyArray:
     except SafetensorError as error:
         msg = f"{path} is not a readable safetensors file with {layer!r} ({error}); it is truncated or damaged."
         raise ValueError(msg) from error
-    if rows.ndim != 2 or rows.dtype != np.float32:
+    if rows.ndim != 2 or rows.dtype != dtype:
         msg = f"{path} holds {rows.dtype} of shape {rows.shape} for {layer!r}; it is no shard of features."
         raise ValueError(msg)
     return rows
@@ -78,7 +78,7 @@ def _read_zarr(folder: Path, manifest: Mapping[str, Any], layer: str) -> AnyArra
             msg = f"shape {stored.shape} in chunks of {stored.chunks} where {manifest['n_items']} items are counted"
             raise ValueError(msg)
         lost = stored.nchunks - stored.nchunks_initialized
-        array = np.asarray(stored) if not lost else np.empty(0)
+        array = np.asarray(stored, dtype=np.float32) if not lost else np.empty(0)
     except Exception as error:  # zarr and its codecs raise many kinds on damaged stores
         msg = f"{path} is not a readable Zarr group with {layer!r} ({error}); it is incomplete or damaged."
         raise ValueError(msg) from error

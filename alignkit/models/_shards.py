@@ -42,6 +42,7 @@ class SafetensorsWriter:
     def __init__(self, folder: Path, manifest: Mapping[str, Any], _n_rows: int) -> None:
         self._folder = folder
         self._layers = list(manifest["layers"])
+        self._dtype = np.dtype(stored_dtype(manifest)).newbyteorder("<")
         self._parts: dict[str, IO[bytes]] = {}
         self._shapes: dict[str, tuple[int, int]] = {}
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -53,7 +54,7 @@ class SafetensorsWriter:
         for i, layer in enumerate(self._layers):
             if layer not in self._parts:
                 self._parts[layer] = open(Path(self._temporary.name, str(i)), "w+b")  # noqa: SIM115 - closed in close
-            rows = np.ascontiguousarray(arrays[layer], dtype="<f4")
+            rows = np.ascontiguousarray(arrays[layer], dtype=self._dtype)
             n = self._shapes.get(layer, (0, 0))[0]
             self._shapes[layer] = (n + rows.shape[0], rows.shape[1])
             self._parts[layer].write(rows.data)
@@ -61,7 +62,7 @@ class SafetensorsWriter:
     def commit(self, number: int) -> None:
         """Make one safetensors file of the waiting rows, atomically."""
         with atomic_write(self._folder / shard_name(number)) as file:
-            file.write(_safetensors_header(self._shapes))
+            file.write(_safetensors_header(self._shapes, self._dtype))
             for layer in self._layers:
                 part = self._parts[layer]
                 part.seek(0)
@@ -93,6 +94,7 @@ class ZarrWriter:
         self._layers = list(manifest["layers"])
         self._n_inputs = int(manifest["n_inputs"])
         self._chunk = int(manifest["chunk"])
+        self._dtype = stored_dtype(manifest)
         self._row = n_rows
         self._fresh = n_rows == 0
 
@@ -102,7 +104,7 @@ class ZarrWriter:
             if self._fresh:
                 shape, chunks = (self._n_inputs, rows.shape[1]), (self._chunk, rows.shape[1])
                 # a lost chunk reads as the fill value: NaN cannot be mistaken for features
-                options = {"dtype": "float32", "fill_value": float("nan"), "overwrite": True}
+                options = {"dtype": self._dtype, "fill_value": float("nan"), "overwrite": True}
                 self._group.create_array(layer, shape=shape, chunks=chunks, **options)
             self._group[layer][self._row : self._row + len(rows)] = rows
         self._fresh = False
@@ -121,17 +123,22 @@ class ZarrWriter:
         """Nothing is open between writes."""
 
 
+def stored_dtype(manifest: Mapping[str, Any]) -> str:
+    """Return the dtype in which rows are stored."""
+    return str(manifest.get("dtype", "float32"))
+
+
 def shard_name(number: int) -> str:
     """Return the file name of a shard."""
     return f"shard-{number:05d}.safetensors"
 
 
-def _safetensors_header(shapes: Mapping[str, tuple[int, int]]) -> bytes:
+def _safetensors_header(shapes: Mapping[str, tuple[int, int]], dtype: np.dtype[Any]) -> bytes:
     entries: dict[str, Any] = {}
     offset = 0
     for layer, (n, channels) in shapes.items():
-        end = offset + 4 * n * channels
-        entries[layer] = {"dtype": "F32", "shape": [n, channels], "data_offsets": [offset, end]}
+        end = offset + dtype.itemsize * n * channels
+        entries[layer] = {"dtype": f"F{8 * dtype.itemsize}", "shape": [n, channels], "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(entries).encode()
     text += b" " * (-len(text) % 8)  # the format aligns its data to 8 bytes

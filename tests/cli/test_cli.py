@@ -112,6 +112,7 @@ FROZEN = {
         "seed",
         "on-error",
         "format",
+        "dtype",
         "shard-size",
         "n-workers",
         "progress",
