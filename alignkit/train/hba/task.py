@@ -1,0 +1,419 @@
+"""CLIP-HBA at work: batches of objects, the three losses, validation on objects, and the finished model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from alignkit._typing import FloatArray, IntArray
+from alignkit.models._prompt_model import PromptModel
+from alignkit.models._towers import load_towers
+from alignkit.rsa import RDM, compare, rdm
+from alignkit.train._losses import agreeing_triplets, mse_loss, rdm_loss, triplet_loss
+from alignkit.train._order import Order, Samples
+from alignkit.train._predict import predict
+from alignkit.train.hba._data import HBAData, read_data, restrict_answers
+from alignkit.train.hba._images import read_images
+from alignkit.train.hba._ridge import fit_ridge, ridge_projection
+from alignkit.train.hba.config import HBAConfig
+
+if TYPE_CHECKING:
+    from alignkit.models._preprocess import Preprocess
+    from alignkit.train._run_folder import RunFolder
+
+#: What the model takes for photos of these numbers, on the CPU: ``{"image": ...}`` or ``{"hidden": ...}``.
+Source = Callable[[IntArray], Mapping[str, Tensor]]
+#: Objects among which all triplets are looked at in validation; more are thinned to this many (10 million triplets).
+_MAX_TRIPLET_OBJECTS = 400
+#: Streams of :meth:`Samples.uniform`.
+_PHOTO, _PHOTO_OF_ANSWER = 0, 1
+
+
+class ImageSource:
+    """Photos, decoded and preprocessed whenever they are asked for.
+
+    Parameters
+    ----------
+    photos : sequence of Path
+        All photos, in the order of their numbers.
+    preprocess : Preprocess
+        The backbone's.
+    """
+
+    def __init__(self, photos: Sequence[Path], preprocess: Preprocess) -> None:
+        self.photos = tuple(photos)
+        self.preprocess = preprocess
+
+    def __call__(self, numbers: IntArray, /) -> Mapping[str, Tensor]:
+        """Return ``{"image": tensor}`` of shape (n, 3, size, size)."""
+        images = read_images([self.photos[number] for number in numbers], self.preprocess)
+        return {"image": torch.from_numpy(images)}
+
+
+class HBATask:
+    """What the loop needs of CLIP-HBA.
+
+    A sample is an object, of which one photo is drawn; with human answers it is an answer, of three objects.
+
+    Parameters
+    ----------
+    data : HBAData
+        The objects.
+    model : nn.Module
+        A :class:`PromptModel`: inputs of photos to dimensions from 0 to 100; ``embed`` gives what lies before these.
+    config : HBAConfig
+        Loss, answers, and the loop's batch size.
+    source : callable
+        Inputs of the model for photos, by their numbers among ``data.photos``.
+    save : callable, optional
+        Writes the model into a folder.
+    """
+
+    def __init__(
+        self,
+        data: HBAData,
+        model: nn.Module,
+        config: HBAConfig,
+        /,
+        *,
+        source: Source,
+        save: Callable[[Path], None] | None = None,
+    ) -> None:
+        self.data = data
+        self.model = model
+        self.config = config
+        self.source = source
+        self._save = save
+        self._photos_of = data.photos_of
+        self._train, self._val = data.train, data.val
+        self._answers = _answers_of(data, "train") if config.answers == "human" else None
+        self._val_answers = _answers_of(data, "val") if config.answers == "human" else None
+        self.module: nn.Module = model if self._answers is None else RowsOf(model)
+        self.n_samples = len(self._train) if self._answers is None else len(self._answers)
+        self._logged48 = _rows48(data)
+        _check_last_batch(self.n_samples, config)
+
+    # --- training
+
+    def inputs(self, samples: Samples, /) -> Mapping[str, Tensor]:
+        """Return one photo of every object; of answers, the photos of all their objects and which belong to which."""
+        if self._answers is None:
+            return self.source(self._draw(self._train[samples.index], samples.uniform(_PHOTO)))
+        objects = self._answers[samples.index]
+        photos = self._draw(objects.ravel(), self._uniform_of_answers(samples, objects))
+        distinct, rows = np.unique(photos, return_inverse=True)
+        return {**self.source(distinct), "rows": torch.from_numpy(rows.reshape(objects.shape))}
+
+    def targets(self, samples: Samples, /) -> Mapping[str, Tensor]:
+        """Return the objects' dimensions, shape (n, dimensions); answers need nothing besides their objects."""
+        if self._answers is not None:
+            return {}
+        return {"dimensions": self._targets(self._train[samples.index])}
+
+    def loss(self, outputs: Tensor, targets: Mapping[str, Tensor], /) -> Mapping[str, Tensor]:
+        """Return the loss, and the squared error beside it where that is another."""
+        if self._answers is not None:
+            return {"loss": self._answer_loss(outputs)}
+        dimensions = targets["dimensions"]
+        loss = self._embedding_loss(outputs, dimensions)
+        if self.config.loss == "mse":
+            return {"loss": loss}
+        return {"loss": loss, "mse": mse_loss(outputs.detach(), dimensions)}
+
+    def names(self, samples: Samples, /) -> Sequence[str]:
+        """Return the objects' names; of an answer all three, the odd one out last."""
+        labels = self.data.labels
+        if self._answers is None:
+            return [labels[i] for i in self._train[samples.index]]
+        return [f"{labels[i]}, {labels[j]} | {labels[k]}" for i, j, k in self._answers[samples.index]]
+
+    # --- validation
+
+    def validate(self, module: nn.Module, /) -> Mapping[str, float]:
+        """Return the loss and the agreement with the targets on the validation objects.
+
+        ``test_rdm48_spearman`` is there to be looked at; no epoch may be chosen by it.
+        """
+        held = [] if self._logged48 is None else [self._logged48[1]]
+        objects = np.unique(np.concatenate([self._val, *held]))
+        values = self.predictions(objects, module=module)
+        row = {int(number): i for i, number in enumerate(objects)}
+        mine = values[[row[int(number)] for number in self._val]]
+        metrics = self._val_metrics(mine)
+        if self._logged48 is not None:
+            people, numbers = self._logged48
+            model = rdm(values[[row[int(number)] for number in numbers]], labels=people.labels)
+            metrics["test_rdm48_spearman"] = float(compare(model, people, method="spearman"))
+        return metrics
+
+    def predictions(self, objects: IntArray | None = None, /, *, module: nn.Module | None = None) -> FloatArray:
+        """Return the dimensions of objects, mean over their photos, shape (objects, dimensions), from 0 to 100.
+
+        Parameters
+        ----------
+        objects : ndarray of int, optional
+            Rows of the data's objects; by default all.
+        module : nn.Module, optional
+            By default the model as it is; the loop passes its own.
+        """
+        module = self.model if module is None else module
+        return self._mean_over_photos(module, objects)
+
+    def features(self, objects: IntArray | None = None, /) -> FloatArray:
+        """Return the image embeddings of objects, before any prompt, mean over their photos, shape (objects, width)."""
+        return self._mean_over_photos(Embedding(self.model), objects)
+
+    def export(self, folder: Path, /) -> None:
+        """Write the trained model into ``folder``, so that ``alignkit.models.load("run:...")`` opens it."""
+        if self._save is None:
+            msg = "this task was made without a way to save its model."
+            raise ValueError(msg)
+        self._save(folder)
+
+    # --- what these need
+
+    def _draw(self, objects: IntArray, uniform: FloatArray) -> IntArray:
+        """Return one photo of each object, chosen by a number in [0, 1)."""
+        photos = (self._photos_of[number] for number in objects)
+        return np.array([own[int(u * len(own))] for own, u in zip(photos, uniform, strict=True)], dtype=np.int64)
+
+    def _uniform_of_answers(self, samples: Samples, objects: IntArray) -> FloatArray:
+        """Return one number per object of each answer, the same for an object throughout an optimiser step."""
+        order = Order(n_samples=self.n_samples, batch_size=self.config.loop.batch_size, seed=samples.seed)
+        epoch, within = np.divmod(samples.position, self.n_samples)
+        step = epoch * order.steps_per_epoch + within // order.batch_size
+        position = step[:, None] * len(self.data.labels) + objects
+        return Samples(objects.ravel(), position.ravel(), samples.seed).uniform(_PHOTO_OF_ANSWER)
+
+    def _targets(self, objects: IntArray) -> Tensor:
+        return torch.from_numpy(self.data.targets[objects]).float()
+
+    def _in_units(self, embedding: Tensor) -> Tensor:
+        low, high = self.data.scale
+        return low + embedding / 100 * (high - low)
+
+    def _embedding_loss(self, outputs: Tensor, dimensions: Tensor) -> Tensor:
+        if self.config.loss == "mse":
+            return mse_loss(outputs, dimensions)
+        if self.config.loss == "rdm":
+            return rdm_loss(outputs, dimensions)
+        return triplet_loss(self._in_units(outputs), self._in_units(dimensions))
+
+    def _answer_loss(self, outputs: Tensor) -> Tensor:
+        """Return the loss of answers whose objects come one after the other, shape (answers, 3, dimensions)."""
+        rows = self._in_units(outputs).flatten(0, 1)
+        return triplet_loss(rows, torch.arange(len(rows), device=rows.device).reshape(-1, 3))
+
+    def _val_metrics(self, values: FloatArray) -> dict[str, float]:
+        target = self.data.targets[self._val]
+        model, people = rdm(values), rdm(target)
+        few = _thinned(len(self._val))
+        outputs, dimensions = torch.from_numpy(values), torch.from_numpy(target)
+        metrics = {
+            "val_loss": self._val_loss(outputs, dimensions, few),
+            "val_mse": mse_loss(outputs, dimensions).item(),
+            "val_rdm_spearman": float(compare(model, people, method="spearman")),
+            "val_rdm_pearson": float(compare(model, people, method="pearson")),
+            "val_triplet_accuracy": agreeing_triplets(self._in_units(outputs)[few], self._in_units(dimensions)[few]),
+        }
+        if self._val_answers is not None:
+            metrics["val_answer_accuracy"] = _accuracy(self._in_units(outputs), self._val_answers)
+        return metrics
+
+    def _val_loss(self, outputs: Tensor, dimensions: Tensor, few: Tensor) -> float:
+        if self._val_answers is not None:
+            return triplet_loss(self._in_units(outputs), torch.from_numpy(self._val_answers)).item()
+        if self.config.loss == "triplets":
+            return self._embedding_loss(outputs[few], dimensions[few]).item()
+        return self._embedding_loss(outputs, dimensions).item()
+
+    def _mean_over_photos(self, module: nn.Module, objects: IntArray | None) -> FloatArray:
+        chosen = [self._photos_of[int(i)] for i in (range(len(self._photos_of)) if objects is None else objects)]
+        photos, where = np.unique(np.concatenate(chosen), return_inverse=True)
+        rows = predict(
+            module,
+            lambda index: self.source(photos[index]),
+            len(photos),
+            batch_size=self.config.loop.batch_size,
+            device=next(self.model.parameters()).device,
+        )
+        values = rows.double().numpy()[where]
+        starts = np.cumsum([0, *(len(own) for own in chosen)])[:-1]
+        sizes = np.array([len(own) for own in chosen])
+        means: FloatArray = np.add.reduceat(values, starts, axis=0) / sizes[:, None]
+        return means
+
+
+class RowsOf(nn.Module):
+    """A model of photos that gives its outputs for the objects of answers.
+
+    Photos that several answers of a part share are computed once.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return (answers, 3, dimensions) where ``inputs`` say which rows are meant, else one row per photo."""
+        outputs: Tensor = self.model({name: value for name, value in inputs.items() if name != "rows"})
+        return outputs[inputs["rows"]] if "rows" in inputs else outputs
+
+
+class Embedding(nn.Module):
+    """A model's image embedding, as a module of its own."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the embedding of each photo, shape (n, width)."""
+        embedding: Tensor = self.model.embed(inputs)
+        return embedding
+
+
+def build(config: HBAConfig, folder: RunFolder, /) -> HBATask:
+    """Read what a config names and return its task; the splits are written into the run's folder.
+
+    Parameters
+    ----------
+    config : HBAConfig
+        Settings.
+    folder : RunFolder
+        The run's.
+
+    Returns
+    -------
+    HBATask
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Data or weights that are not there or do not fit; the sentence says which.
+    """
+    return build_task(read_data(config), config, folder)
+
+
+def build_task(data: HBAData, config: HBAConfig, folder: RunFolder | None = None, /) -> HBATask:
+    """Return the task of these data: backbone, adapters, prompts, and where the head starts.
+
+    Parameters
+    ----------
+    data : HBAData
+        From :func:`read_data`, or :meth:`HBAData.from_lab`.
+    config : HBAConfig
+        Settings; those that name data are not used.
+    folder : RunFolder, optional
+        Takes the splits, so that a run that is gone on with has the same.
+
+    Returns
+    -------
+    HBATask
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, ImportError
+        As :func:`alignkit.models._towers.load_towers`, or a head that does not fit the backbone.
+    """
+    if folder is not None:
+        folder.write_splits(data.splits.to_dict())
+    towers = load_towers(
+        config.backbone,
+        text=config.text,
+        weights=config.weights,
+        layer=config.layer,
+        img_size=config.img_size,
+        preprocess=config.preprocess,
+    )
+    model = PromptModel.build(
+        towers, data.prompts, config.adapter, affine=config.affine, head=config.head, seed=config.loop.seed
+    )
+    source = ImageSource(data.photos, towers.preprocess)
+    task = HBATask(data, model, config, source=source, save=_saver(model, data, config))
+    if config.head == "ridge":
+        _start_at_ridge(task, model, config)
+    return task
+
+
+def _start_at_ridge(task: HBATask, model: PromptModel, config: HBAConfig) -> None:
+    data = task.data
+    features = task.features(data.train)
+    val = None if config.penalty is not None else (task.features(data.val), data.targets[data.val])
+    ridge = fit_ridge(features, data.targets[data.train], penalty=config.penalty, val=val)
+    with torch.no_grad():
+        prompts = model.features().double().cpu().numpy()
+    weight, bias, log_scale = ridge_projection(ridge, features, prompts)
+    model.set_projection(torch.from_numpy(weight).float(), torch.from_numpy(bias).float(), log_scale)
+
+
+def _saver(model: PromptModel, data: HBAData, config: HBAConfig) -> Callable[[Path], None]:
+    manifest = {
+        "method": "hba",
+        "dimensions": list(data.dimensions),
+        "targets": data.name,
+        "scale": list(data.scale),
+        "order": config.order,
+        "loss": config.loss,
+        "n_objects": {part: len(getattr(data.splits, part)) for part in ("train", "val", "held_out")},
+        "splits": "splits.json",
+    }
+
+    def save(folder: Path) -> None:
+        from alignkit.models._run_model import save_run_model
+
+        save_run_model(folder, model, manifest=manifest)
+
+    return save
+
+
+def _answers_of(data: HBAData, part: str) -> IntArray | None:
+    """Return people's answers among the objects of a split; as rows of the data (train) or of the split (val)."""
+    labels = getattr(data.splits, part)
+    answers = restrict_answers(data.answers, labels)
+    if answers is None and part == "train":
+        msg = f"none of people's answers is about training objects alone ({len(labels)} of them); add answers."
+        raise ValueError(msg)
+    if answers is None:
+        return None
+    return data.splits.index(part, data.labels)[answers.items] if part == "train" else answers.items
+
+
+def _rows48(data: HBAData) -> tuple[RDM, IntArray] | None:
+    """Return people's RDM of the 48 objects, and where these stand in the data."""
+    if data.rdm48 is None:
+        return None
+    row = {label: i for i, label in enumerate(data.labels)}
+    return data.rdm48, np.array([row[label] for label in data.rdm48.labels or ()], dtype=np.int64)
+
+
+def _thinned(n: int) -> Tensor:
+    """Return all numbers below ``n``, or as many as triplets can be looked at, always the same ones."""
+    if n <= _MAX_TRIPLET_OBJECTS:
+        return torch.arange(n)
+    return torch.from_numpy(np.sort(np.random.default_rng(0).permutation(n)[:_MAX_TRIPLET_OBJECTS]))
+
+
+def _accuracy(embedding: Tensor, answers: IntArray) -> float:
+    """Return the share of answers whose kept pair is the most similar one."""
+    i, j, k = embedding[torch.from_numpy(answers)].unbind(dim=1)
+    kept = (i * j).sum(dim=1)
+    return float(((kept > (i * k).sum(dim=1)) & (kept > (j * k).sum(dim=1))).double().mean())
+
+
+def _check_last_batch(n_samples: int, config: HBAConfig) -> None:
+    compares = config.loss == "rdm" or (config.loss == "triplets" and config.answers == "embedding")
+    loop = config.loop
+    last = n_samples % loop.batch_size or loop.batch_size
+    smallest = min(loop.batch_size, n_samples) if loop.drop_last else min(last, n_samples)
+    if compares and smallest < 3:
+        msg = (
+            f"loss={config.loss!r} compares at least 3 objects, and with {n_samples} training objects in batches of "
+            f"{loop.batch_size} the smallest batch has {smallest}; set drop_last, or another batch_size."
+        )
+        raise ValueError(msg)
