@@ -116,6 +116,13 @@ class Processes:
 
         return unwrap(module)
 
+    def unshard(self, module: nn.Module) -> None:
+        """Make a sharded module whole on every process, for good: what one of them then runs or saves alone."""
+        if self.parallel == "fsdp":
+            from alignkit.train._wrap import unshard
+
+            unshard(module)
+
     @contextmanager
     def no_sync(self, module: nn.Module) -> Iterator[None]:
         """Accumulate gradients on each process: only a backward pass outside this block averages them.

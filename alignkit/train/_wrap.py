@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,16 @@ def unwrap(module: nn.Module) -> nn.Module:
     return cast("nn.Module", module.module) if type(module).__name__ == "DistributedDataParallel" else module
 
 
+def unshard(module: nn.Module) -> None:
+    """Make the parameters of a sharded module whole again, for good; all processes must ask for it."""
+    from torch.distributed.fsdp import FSDPModule
+
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.set_reshard_after_forward(False, recurse=False)
+            part.unshard()
+
+
 @contextmanager
 def no_sync(module: nn.Module, processes: Processes) -> Iterator[None]:
     """Leave gradients of the passes in this block on their process, to be averaged with those of the next one."""
@@ -64,11 +75,12 @@ def no_sync(module: nn.Module, processes: Processes) -> Iterator[None]:
 def _replicate(module: nn.Module, processes: Processes) -> nn.Module:
     from torch.nn.parallel import DistributedDataParallel
 
+    options: dict[str, Any] = {"gradient_as_bucket_view": True}
+    # buffers are constants, and no process may wait for another in a forward pass; torch 2.15 renamed the option
+    known = inspect.signature(DistributedDataParallel).parameters
+    options["forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"] = False
     return DistributedDataParallel(
-        module,
-        device_ids=[processes.device] if processes.device.type == "cuda" else None,
-        broadcast_buffers=False,  # constants; and no process may wait for another in a forward pass
-        gradient_as_bucket_view=True,
+        module, device_ids=[processes.device] if processes.device.type == "cuda" else None, **options
     )
 
 

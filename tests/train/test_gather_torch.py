@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-torch = pytest.importorskip("torch")
-
+import torch
 from reference.launch import launch
 
 from alignkit.train import LoopConfig
