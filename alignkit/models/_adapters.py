@@ -70,6 +70,7 @@ def add_adapters(module: nn.Module, blocks: Sequence[str], config: AdapterConfig
     _inject(module, targets, config)
     generator = torch.Generator().manual_seed(seed)
     for _, layer in _adapted(module):
+        layer.train(layer.get_base_layer().training)  # peft's layers come in training mode, whatever they stand for
         _start(layer, config, generator)
         if config.kind == "dora":
             layer.lora_magnitude_vector[_NAME].requires_grad_(config.train_magnitude)
