@@ -7,6 +7,7 @@ reads features from elsewhere. ``list_models`` and ``list_layers`` say what ther
 
 from __future__ import annotations
 
+from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._extract import extract
 from alignkit.models._features import Features
 from alignkit.models._list_layers import LayerTable, list_layers
@@ -19,6 +20,7 @@ from alignkit.models._texts import read_texts
 from alignkit.models._transform import Transform, load_transform
 
 __all__ = [
+    "AdapterConfig",
     "Features",
     "LayerTable",
     "Model",

@@ -376,9 +376,7 @@ def test_blocks_that_are_unknown_or_have_no_attention_are_refused():
     model = clip()
     with pytest.raises(ValueError, match=r"no block 'visual.transformer.resblocks.7'; choose from 'visual"):
         add_adapters(model, [f"{IMAGE}.7"], AdapterConfig(rank=2))
-    with pytest.raises(
-        ValueError, match=r"block 'visual.transformer.resblocks.1.mlp' \(a Sequential\) has no attention"
-    ):
+    with pytest.raises(ValueError, match=r"resblocks.1.mlp' \(a Sequential\) has no attention"):
         add_adapters(model, [f"{IMAGE}.1.mlp"], AdapterConfig(rank=2))
     with pytest.raises(ValueError, match="seed must be at least 0"):
         add_adapters(model, BLOCKS, AdapterConfig(rank=2), seed=-1)
