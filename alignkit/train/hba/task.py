@@ -13,46 +13,21 @@ from torch import Tensor, nn
 from alignkit._typing import FloatArray, IntArray
 from alignkit.models._prompt_model import PromptModel
 from alignkit.models._towers import load_towers
-from alignkit.rsa import RDM, compare, rdm
-from alignkit.train._losses import agreeing_triplets, mse_loss, rdm_loss, triplet_loss
+from alignkit.rsa import RDM
+from alignkit.train._losses import mse_loss
 from alignkit.train._order import Order, Samples
 from alignkit.train._predict import predict
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
-from alignkit.train.hba._images import read_images
+from alignkit.train.hba._objective import Objective, rdm48_spearman
 from alignkit.train.hba._ridge import fit_ridge, ridge_projection
+from alignkit.train.hba._source import ImageSource, Source
 from alignkit.train.hba.config import HBAConfig
 
 if TYPE_CHECKING:
-    from alignkit.models._preprocess import Preprocess
     from alignkit.train._run_folder import RunFolder
 
-#: What the model takes for photos of these numbers, on the CPU: ``{"image": ...}`` or ``{"hidden": ...}``.
-Source = Callable[[IntArray], Mapping[str, Tensor]]
-#: Objects among which all triplets are looked at in validation; more are thinned to this many (10 million triplets).
-_MAX_TRIPLET_OBJECTS = 400
 #: Streams of :meth:`Samples.uniform`.
 _PHOTO, _PHOTO_OF_ANSWER = 0, 1
-
-
-class ImageSource:
-    """Photos, decoded and preprocessed whenever they are asked for.
-
-    Parameters
-    ----------
-    photos : sequence of Path
-        All photos, in the order of their numbers.
-    preprocess : Preprocess
-        The backbone's.
-    """
-
-    def __init__(self, photos: Sequence[Path], preprocess: Preprocess) -> None:
-        self.photos = tuple(photos)
-        self.preprocess = preprocess
-
-    def __call__(self, numbers: IntArray, /) -> Mapping[str, Tensor]:
-        """Return ``{"image": tensor}`` of shape (n, 3, size, size)."""
-        images = read_images([self.photos[number] for number in numbers], self.preprocess)
-        return {"image": torch.from_numpy(images)}
 
 
 class HBATask:
@@ -88,6 +63,7 @@ class HBATask:
         self.model = model
         self.config = config
         self.source = source
+        self.objective = Objective(config.loss, data.scale)
         self._save = save
         self._photos_of = data.photos_of
         self._train, self._val = data.train, data.val
@@ -118,9 +94,9 @@ class HBATask:
     def loss(self, outputs: Tensor, targets: Mapping[str, Tensor], /) -> Mapping[str, Tensor]:
         """Return the loss, and the squared error beside it where that is another."""
         if self._answers is not None:
-            return {"loss": self._answer_loss(outputs)}
+            return {"loss": self.objective.of_answers(outputs)}
         dimensions = targets["dimensions"]
-        loss = self._embedding_loss(outputs, dimensions)
+        loss = self.objective.of_embeddings(outputs, dimensions)
         if self.config.loss == "mse":
             return {"loss": loss}
         return {"loss": loss, "mse": mse_loss(outputs.detach(), dimensions)}
@@ -144,11 +120,10 @@ class HBATask:
         values = self.predictions(objects, module=module)
         row = {int(number): i for i, number in enumerate(objects)}
         mine = values[[row[int(number)] for number in self._val]]
-        metrics = self._val_metrics(mine)
+        metrics = self.objective.metrics(mine, self.data.targets[self._val], self._val_answers)
         if self._logged48 is not None:
             people, numbers = self._logged48
-            model = rdm(values[[row[int(number)] for number in numbers]], labels=people.labels)
-            metrics["test_rdm48_spearman"] = float(compare(model, people, method="spearman"))
+            metrics["test_rdm48_spearman"] = rdm48_spearman(values[[row[int(number)] for number in numbers]], people)
         return metrics
 
     def predictions(self, objects: IntArray | None = None, /, *, module: nn.Module | None = None) -> FloatArray:
@@ -192,45 +167,6 @@ class HBATask:
 
     def _targets(self, objects: IntArray) -> Tensor:
         return torch.from_numpy(self.data.targets[objects]).float()
-
-    def _in_units(self, embedding: Tensor) -> Tensor:
-        low, high = self.data.scale
-        return low + embedding / 100 * (high - low)
-
-    def _embedding_loss(self, outputs: Tensor, dimensions: Tensor) -> Tensor:
-        if self.config.loss == "mse":
-            return mse_loss(outputs, dimensions)
-        if self.config.loss == "rdm":
-            return rdm_loss(outputs, dimensions)
-        return triplet_loss(self._in_units(outputs), self._in_units(dimensions))
-
-    def _answer_loss(self, outputs: Tensor) -> Tensor:
-        """Return the loss of answers whose objects come one after the other, shape (answers, 3, dimensions)."""
-        rows = self._in_units(outputs).flatten(0, 1)
-        return triplet_loss(rows, torch.arange(len(rows), device=rows.device).reshape(-1, 3))
-
-    def _val_metrics(self, values: FloatArray) -> dict[str, float]:
-        target = self.data.targets[self._val]
-        model, people = rdm(values), rdm(target)
-        few = _thinned(len(self._val))
-        outputs, dimensions = torch.from_numpy(values), torch.from_numpy(target)
-        metrics = {
-            "val_loss": self._val_loss(outputs, dimensions, few),
-            "val_mse": mse_loss(outputs, dimensions).item(),
-            "val_rdm_spearman": float(compare(model, people, method="spearman")),
-            "val_rdm_pearson": float(compare(model, people, method="pearson")),
-            "val_triplet_accuracy": agreeing_triplets(self._in_units(outputs)[few], self._in_units(dimensions)[few]),
-        }
-        if self._val_answers is not None:
-            metrics["val_answer_accuracy"] = _accuracy(self._in_units(outputs), self._val_answers)
-        return metrics
-
-    def _val_loss(self, outputs: Tensor, dimensions: Tensor, few: Tensor) -> float:
-        if self._val_answers is not None:
-            return triplet_loss(self._in_units(outputs), torch.from_numpy(self._val_answers)).item()
-        if self.config.loss == "triplets":
-            return self._embedding_loss(outputs[few], dimensions[few]).item()
-        return self._embedding_loss(outputs, dimensions).item()
 
     def _mean_over_photos(self, module: nn.Module, objects: IntArray | None) -> FloatArray:
         chosen = [self._photos_of[int(i)] for i in (range(len(self._photos_of)) if objects is None else objects)]
@@ -390,20 +326,6 @@ def _rows48(data: HBAData) -> tuple[RDM, IntArray] | None:
         return None
     row = {label: i for i, label in enumerate(data.labels)}
     return data.rdm48, np.array([row[label] for label in data.rdm48.labels or ()], dtype=np.int64)
-
-
-def _thinned(n: int) -> Tensor:
-    """Return all numbers below ``n``, or as many as triplets can be looked at, always the same ones."""
-    if n <= _MAX_TRIPLET_OBJECTS:
-        return torch.arange(n)
-    return torch.from_numpy(np.sort(np.random.default_rng(0).permutation(n)[:_MAX_TRIPLET_OBJECTS]))
-
-
-def _accuracy(embedding: Tensor, answers: IntArray) -> float:
-    """Return the share of answers whose kept pair is the most similar one."""
-    i, j, k = embedding[torch.from_numpy(answers)].unbind(dim=1)
-    kept = (i * j).sum(dim=1)
-    return float(((kept > (i * k).sum(dim=1)) & (kept > (j * k).sum(dim=1))).double().mean())
 
 
 def _check_last_batch(n_samples: int, config: HBAConfig) -> None:
