@@ -220,8 +220,9 @@ def as_labels(name: str, labels: Iterable[Any], n: int | None = None, *, unique:
 
 
 def _as_label(name: str, position: int, label: object) -> str:
-    if type(label) in (str, np.str_) and label.isascii():  # type: ignore[attr-defined]
-        return str(label)  # nothing to look for in most names, of which there may be a million
+    # nothing to look for in most names and whole numbers, of which there may be a million
+    if type(label) is int or (type(label) in (str, np.str_) and label.isascii()):  # type: ignore[attr-defined]
+        return str(label)
     missing = label is None or type(label).__name__ in ("NAType", "MaskedConstant")
     if missing or (isinstance(label, float) and label != label):  # a missing cell of a table
         msg = f"{name} holds a missing label ({label!r}) at position {position}; name every item."

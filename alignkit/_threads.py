@@ -7,6 +7,7 @@ runs its products on one BLAS thread, and it is the tasks, cut without regard to
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import contextvars
 import functools
@@ -14,7 +15,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from numbers import Integral
 from typing import Any, TypeVar
 
@@ -121,6 +122,31 @@ def each(function: Callable[[Task], Outcome], tasks: Sequence[Task]) -> list[Out
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def each_in_turn(
+    function: Callable[[Task], Outcome], tasks: Sequence[Task], most: int | None = None
+) -> Iterator[Outcome]:
+    """Yield what :func:`each` returns, one outcome after the other, of ``most`` threads at most.
+
+    No more than that many tasks are begun beyond those whose outcome was asked for.
+    """
+    number = min(n_threads(), len(tasks), n_threads() if most is None else most)
+    with one_blas_thread():
+        if number <= 1:
+            yield from map(function, tasks)
+            return
+        with ThreadPoolExecutor(number, initializer=_become_worker) as pool:
+            waiting: collections.deque[Future[Outcome]] = collections.deque()
+            try:
+                for task in tasks:
+                    if len(waiting) == number:
+                        yield waiting.popleft().result()
+                    waiting.append(pool.submit(contextvars.copy_context().run, function, task))
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _start_anew() -> None:

@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from alignkit import _threads
-from alignkit._threads import each, jobs, n_threads, one_blas_thread
+from alignkit._threads import each, each_in_turn, jobs, n_threads, one_blas_thread
 
 
 def blas_threads() -> list[int]:
@@ -157,6 +157,27 @@ def test_an_error_in_a_task_is_the_callers(four):
     with pytest.raises(ZeroDivisionError):
         each(fail, range(100))
     assert len(done) < 99
+
+
+def test_outcomes_are_handed_out_in_turn_and_no_more_is_begun_than_may_wait(four):
+    begun, seen = [], []
+    for outcome in each_in_turn(lambda task: (begun.append(task), task * task)[1], range(20), 3):
+        seen.append(outcome)
+        assert len(begun) <= len(seen) + 3
+        assert set(blas_threads()) == {1}
+    assert seen == [task * task for task in range(20)]
+    assert sorted(begun) == list(range(20))
+
+
+@pytest.mark.parametrize("most", [1, 3, None])
+def test_an_error_in_turn_is_the_callers_and_ends_the_rest(four, most):
+    begun = []
+    found = each_in_turn(lambda task: (begun.append(task), 1 // (3 - task))[1], range(50), most)
+    assert [next(found) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(found)
+    assert len(begun) < 10
+    assert list(each_in_turn(str, [], most)) == []
 
 
 def test_tasks_see_the_callers_error_state(four):

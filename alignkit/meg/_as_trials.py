@@ -132,6 +132,7 @@ def as_trials(
         source=", ".join(dict.fromkeys(recording.source for recording in recordings)),
         selection=_selection(recordings[0].times, grid, cropped=tmin is not None or tmax is not None),
         averages=recordings[0].averages,
+        in_memory=source.in_memory,
     )
 
 

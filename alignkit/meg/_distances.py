@@ -14,7 +14,7 @@ from alignkit.meg._trials import Design
 from alignkit.meg._whiten import Whitening
 from alignkit.rsa._arrays import Precision
 from alignkit.rsa._condensed import upper_triangle
-from alignkit.rsa._crossvalidated import APART, NO_VARIANCE, ROUNDING
+from alignkit.rsa._crossvalidated import APART, NO_VARIANCE, ROUNDING, is_balanced
 from alignkit.rsa._metrics import METRICS, compute
 from alignkit.rsa._patterns import Folds, MetricOptions, Noise, Patterns, Undefined, mark
 
@@ -33,7 +33,7 @@ class Means:
 
     counts: IntArray
     folds: bool
-    order: IntArray
+    order: IntArray | slice
     adding: Any = None
 
     @classmethod
@@ -46,7 +46,8 @@ class Means:
             cell = design.fold * design.n_conditions + cell
         order = np.argsort(cell, kind="stable")
         if (counts == 1).all():
-            return cls(counts, by_fold, order)
+            in_order = bool((np.diff(order) == 1).all())
+            return cls(counts, by_fold, slice(None) if in_order else order)
         from scipy.sparse import csr_array
 
         ends = np.concatenate(([0], np.cumsum(counts)))
@@ -56,7 +57,7 @@ class Means:
     def __call__(self, x: AnyArray, dtype: Any) -> AnyArray:
         """Return means, shape (times, [folds,] conditions, channels); zero where a fold has none of a condition."""
         if self.adding is None:
-            found = np.take(x, self.order, axis=1).astype(dtype, copy=False)
+            found = x[:, self.order].astype(dtype, copy=False)
         else:
             found = np.stack(each(lambda time: (self.adding @ time).astype(dtype, copy=False), list(x)))
         shape = self.counts.shape if self.folds else self.counts.shape[1:]
@@ -115,7 +116,7 @@ class Distances:
         patterns = Patterns(means, self.dtype, None, noise, self.options)
         if self.means.folds:
             counts = self.means.counts
-            origin = _origin(means, counts)
+            origin = None if is_balanced(counts) else _origin(means, counts)
             patterns = dataclasses.replace(patterns, folds=Folds(counts, self.fold_names, origin))
         return compute(metric, patterns, omit=False)[:2]
 

@@ -63,6 +63,11 @@ class FifSource:
         return len(self.rows)
 
     @property
+    def in_memory(self) -> bool:
+        """Whether it is no file."""
+        return False
+
+    @property
     def n_channels(self) -> int:
         """Number of channels chosen."""
         return len(self.channels if self.projection is None else self.projection)

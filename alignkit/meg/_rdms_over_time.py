@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._threads import n_threads
+from alignkit._threads import each_in_turn, n_threads
 from alignkit._typing import AnyArray, BoolArray
 from alignkit.meg._decisions import accuracy_levels
 from alignkit.meg._estimators import Estimate, Estimator
@@ -35,7 +35,8 @@ class Computation:
     """RDMs over time of one participant: what is to be averaged over ``repeats`` (one, or groupings of pseudo-trials).
 
     ``base`` are the trials that are read, ``stretch`` times at once, of which ``step`` are worked on at once; each
-    repeat reads them through it, and has a noise of its own.
+    repeat reads them through it, and has a noise of its own. Where ``beside`` is not 0, so many threads read and work
+    on ``step`` times each instead.
     """
 
     base: HeldTrials
@@ -45,6 +46,7 @@ class Computation:
     dtype: Precision
     stretch: int
     step: int
+    beside: int = 0
 
     @property
     def n_decisions(self) -> int | None:
@@ -60,15 +62,25 @@ class Computation:
         with self._bar(pending, progress) as bar:
             if pending.any():
                 self._estimate_noise(bar)
-            for first, last in stretches(pending, self.stretch):
-                with self.base.held(first, last):
-                    for start in range(first, last, self.step):
-                        found = self._over(start, min(start + self.step, last))
-                        write(start, found.values)
-                        for one in found.undefined:
-                            _take_note(undefined, one)
-                        bar.update(len(found.values))
+            for start, found in self._steps(pending):
+                write(start, found.values)
+                for one in found.undefined:
+                    _take_note(undefined, one)
+                bar.update(len(found.values))
         return list(undefined.values())
+
+    def _steps(self, pending: BoolArray) -> Iterator[tuple[int, Estimate]]:
+        """Yield the first time and the dissimilarities of one step after the other."""
+        parts = [(span, _cut(*span, self.step)) for span in stretches(pending, self.stretch)]
+        if self.beside:
+            steps = [step for _, part in parts for step in part]
+            found = each_in_turn(lambda step: self._over(*step), steps, self.beside)
+            yield from zip((start for start, _ in steps), found, strict=True)
+            return
+        for span, part in parts:
+            with self.base.held(*span):
+                for start, stop in part:
+                    yield start, self._over(start, stop)
 
     def found(self) -> dict[str, Any]:
         """Return what was found of the noise, over all repeats."""
@@ -141,6 +153,24 @@ class HeldTrials:
             yield
         finally:
             self._held = None
+
+
+def _cut(first: int, last: int, step: int) -> list[tuple[int, int]]:
+    return [(start, min(start + step, last)) for start in range(first, last, step)]
+
+
+def steps_beside(
+    trials: Trials, repeats: Sequence[Trials], dtype: Precision, n_sets: int, memory: int, step: int
+) -> int:
+    """Return how many threads may read and work on ``step`` times each in ``memory`` bytes; 0 to hold a stretch.
+
+    From memory a few samples of each trial are read as fast as all of them, and into less of it, which need not be had
+    anew: fresh memory may take longer to be had than to be filled and worked on.
+    """
+    if not trials.in_memory or len(repeats) > 1 or n_sets or step < min(_STEP, trials.n_times):
+        return 0
+    size = trials.n_bytes + _work_of_a_time(trials, repeats, dtype, n_sets)
+    return min(n_threads(), int(memory / (step * size)))
 
 
 def times_at_once(trials: Trials, repeats: Sequence[Trials], dtype: Precision, n_sets: int, memory: int) -> int:

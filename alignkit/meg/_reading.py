@@ -37,7 +37,7 @@ class Reading:
         for rows, block in self.source.blocks(self.trials, first, last + 1, self.grid.step):
             values = block if baseline is None else block - baseline[rows, :, np.newaxis]
             out[:, rows] = values.transpose(2, 0, 1)
-            finite = finite and _has_finite_sum(values)
+            finite = finite and _has_finite_sum(out[:, rows])
         if not finite:
             self._check(out, start)
         return out

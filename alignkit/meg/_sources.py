@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import mmap
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,10 @@ class Source(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """What loses nothing of the data."""
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether no file is behind it: a few samples cost no pass over all, and threads need not take turns."""
+
     def blocks(self, trials: IntArray, start: int, stop: int, step: int) -> Iterator[tuple[slice, AnyArray]]:
         """Give the chosen samples of the chosen trials, a block of trials at a time."""
 
@@ -66,11 +71,22 @@ class ArraySource:
         """That of the array."""
         return self.data.dtype
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether no file is behind the array, nor behind that of which it is a view."""
+        base: Any = self.data
+        while isinstance(base, np.ndarray):
+            base = base.base
+        return not isinstance(base, mmap.mmap | memoryview)
+
     def blocks(self, trials: IntArray, start: int, stop: int, step: int) -> Iterator[tuple[slice, AnyArray]]:
         """Give the chosen samples of the chosen trials, a block of trials at a time."""
         per_trial = self.n_channels * len(range(start, stop, step)) * self.dtype.itemsize
         for rows in pieces(len(trials), BLOCK // per_trial):
-            yield rows, self.data[trials[rows, np.newaxis], self.channels, start:stop:step]
+            of, channels = _as_slice(trials[rows]), _as_slice(self.channels)
+            if not isinstance(of, slice) and not isinstance(channels, slice):
+                of = of[:, np.newaxis]
+            yield rows, self.data[of, channels, start:stop:step]
 
 
 class MneSource:
@@ -81,6 +97,7 @@ class MneSource:
     """
 
     dtype: np.dtype[Any] = np.dtype(np.float64)
+    in_memory = False
 
     def __init__(self, epochs: Any, channels: IntArray) -> None:
         self._epochs = epochs
@@ -156,6 +173,11 @@ class JoinedSource:
         """What loses nothing of any session."""
         return np.result_type(*(source.dtype for source in self.sources))
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether no file is behind any session."""
+        return all(source.in_memory for source in self.sources)
+
     def blocks(self, trials: IntArray, start: int, stop: int, step: int) -> Iterator[tuple[slice, AnyArray]]:
         """Give the chosen samples of the chosen trials, a block of trials at a time."""
         first = 0
@@ -164,6 +186,12 @@ class JoinedSource:
             for rows, block in source.blocks(trials[begin:end] - first, start, stop, step):
                 yield slice(begin + rows.start, begin + rows.stop), block
             first += source.n_trials
+
+
+def _as_slice(positions: IntArray) -> IntArray | slice:
+    """Return a slice, which copies nothing, in place of positions that follow each other."""
+    first, n = int(positions[0]), len(positions)
+    return slice(first, first + n) if (np.diff(positions) == 1).all() else positions
 
 
 def pieces(n: int, size: int) -> Iterator[slice]:

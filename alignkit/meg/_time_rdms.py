@@ -19,7 +19,7 @@ from alignkit.meg._memory import as_bytes
 from alignkit.meg._noise import GivenNoise, Shrinkage, as_shrinkage
 from alignkit.meg._preparation import check_in_use, groupings_of, noise_for, noise_mode, warn_of_units, windows_of
 from alignkit.meg._rdm_store import RDMStore
-from alignkit.meg._rdms_over_time import Computation, HeldTrials, stretch_and_step
+from alignkit.meg._rdms_over_time import Computation, HeldTrials, steps_beside, stretch_and_step
 from alignkit.meg._rdms_provenance import data_of, digest_of, methods_of
 from alignkit.meg._trials import Trials
 from alignkit.meg._windows import WindowMode
@@ -271,10 +271,12 @@ def time_rdms(
     noises = [noise_for(mode, noise_kind, one, shrinkage, by_fold, dtype, before) for one in repeats]
     estimator = estimator_of(metric, repeats[0].design, options, covariance=covariance, ridge=ridge, dtype=dtype)
     n_sets = 0 if noises[0] is None else noises[0].n_sets_at_each_time
-    by_time = KINDS[metric].decodes and metric != "svm" and covariance == "shared"
+    decodes = KINDS[metric].decodes  # which shares each step out over threads of its own
+    by_time = decodes and metric != "svm" and covariance == "shared"
     with jobs(n_jobs):
         at_once = stretch_and_step(trials, repeats, dtype, n_sets, n_bytes, by_time)
-        computation = Computation(base, repeats, noises, estimator, dtype, *at_once)
+        side_by_side = 0 if decodes else steps_beside(trials, repeats, dtype, n_sets, n_bytes, at_once[1])
+        computation = Computation(base, repeats, noises, estimator, dtype, *at_once, side_by_side)
         known = _provenance(trials, metric, options, computation, covariance, ridge)
         known |= _provenance_of_grouping(window, step, window_mode, pseudo_trials, pseudo_repeats, rng, out)
         if out is None:

@@ -59,7 +59,8 @@ class Trials:
     ``rank`` is the number of independent channels (fewer than channels after signal-space separation, projections or
     an average reference); ``rank_by_type`` the same for each type of sensor. ``info`` is mne's, where there is one.
     ``selection`` says, in JSON's types, what was made of the data on the way (baseline, decimation, crop), ``averages``
-    whether they came as averages. ``n_bytes`` is what one sample of all trials takes.
+    whether they came as averages, ``in_memory`` whether a few samples are read in a few samples' time, and by several
+    threads at once. ``n_bytes`` is what one sample of all trials takes.
     """
 
     design: Design
@@ -74,6 +75,7 @@ class Trials:
     source: str = ""
     selection: dict[str, Any] = dataclasses.field(default_factory=dict)
     averages: bool = False
+    in_memory: bool = False
 
     @property
     def n_times(self) -> int:

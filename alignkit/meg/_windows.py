@@ -66,14 +66,16 @@ def windowed(trials: Trials, /, *, window: float, step: float | None = None, mod
         raise ValueError(msg)
     firsts = np.arange(0, trials.n_times - length + 1, stride)
     times = (trials.times[firsts] + trials.times[firsts + length - 1]) / 2
+    # windows overlap: to read all at once is to read each sample once
     reading = _Windows(trials, length, stride, len(firsts), mode)
     if mode == "mean":
-        return dataclasses.replace(trials, times=times, read=reading)
+        return dataclasses.replace(trials, times=times, read=reading, in_memory=False)
     lags = (np.arange(length) - (length - 1) / 2) * interval * 1e3
     return dataclasses.replace(
         trials,
         times=times,
         read=reading,
+        in_memory=False,
         channels=tuple(f"{name} {lag + 0.0:+.6g} ms" for lag in lags for name in trials.channels),
         channel_types=trials.channel_types * length,
         rank=trials.rank * length,

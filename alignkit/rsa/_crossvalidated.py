@@ -56,7 +56,7 @@ def crossnobis(patterns: Patterns) -> tuple[Array, list[Undefined]]:
 def sqeuclidean_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     """Return the cross-validated squared length of the difference, whitened where there is noise."""
     folds, noise = _folds_of(patterns), patterns.noise
-    if _is_balanced(patterns):
+    if _is_plain(patterns):
         root_of_noise = None if noise is None else noise.root
         values, sizes = squares_between_folds(patterns.x, root_of_noise, dtype=patterns.dtype)
         return _with_ties(values, _rounding_of(sizes)), []
@@ -66,11 +66,15 @@ def sqeuclidean_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:
     return scale(values, 2 * exponent[..., 0, 0]), undefined
 
 
-def _is_balanced(patterns: Patterns) -> bool:
-    """Whether every way of pairing folds is the mean over all pairs of them, by one noise, of an array."""
-    counts = _folds_of(patterns).counts
+def is_balanced(counts: IntArray) -> bool:
+    """Return whether every way of pairing folds is the mean over all pairs of them; ``counts`` are rows of items."""
+    return bool((counts == counts[0, 0]).all())
+
+
+def _is_plain(patterns: Patterns) -> bool:
+    """Whether the design is balanced, and the patterns an array with one noise."""
     by_fold = patterns.noise is not None and patterns.noise.covariances is not None
-    return not is_tensor(patterns.x) and not by_fold and bool((counts == counts[0, 0]).all())
+    return not is_tensor(patterns.x) and not by_fold and is_balanced(_folds_of(patterns).counts)
 
 
 def poisson_cv(patterns: Patterns) -> tuple[Array, list[Undefined]]:

@@ -181,7 +181,7 @@ def _sample(patterns: Patterns, items: np.ndarray[Any, np.dtype[np.int64]]) -> P
     """Return the patterns of some items as a float64 array."""
     folds = patterns.folds
     if folds is not None:
-        origin = as_host(folds.origin).astype(np.float64)
+        origin = None if folds.origin is None else as_host(folds.origin).astype(np.float64)
         folds = Folds(folds.counts[:, items], folds.names, origin)
     x = as_host(patterns.x[..., items, :]).astype(np.float64)
     bad = None if patterns.bad is None else as_host(patterns.bad[..., items])

@@ -18,7 +18,8 @@ class Folds:
     """The independent partitions of a cross-validated dissimilarity.
 
     ``counts``, shape (folds, items), are the rows behind the mean of each item in each fold; 0 where it is missing.
-    ``origin``, shape (..., 1, 1, channels), is the mean over items of all their rows.
+    ``origin``, shape (..., 1, 1, channels), is the mean over items of all their rows; None may stand for it where the
+    design is balanced and the noise one, which do without.
     """
 
     counts: IntArray

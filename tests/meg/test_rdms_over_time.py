@@ -11,7 +11,8 @@ from alignkit.meg._as_trials import as_trials
 from alignkit.meg._estimators import Estimate, Estimator, estimator_of
 from alignkit.meg._noise import EstimatedNoise
 from alignkit.meg._pseudo_trials import pseudo_trials
-from alignkit.meg._rdms_over_time import Computation, HeldTrials, stretch_and_step, times_at_once
+from alignkit.meg._rdms_over_time import Computation, HeldTrials, steps_beside, stretch_and_step, times_at_once
+from alignkit.meg._windows import windowed
 from alignkit.rsa._patterns import MetricOptions, Undefined
 
 
@@ -48,6 +49,45 @@ def test_an_engine_of_one_time_after_the_other_keeps_every_thread_busy(rng, monk
     assert all(step % 3 == 0 for step in steps if step > 3)
     assert max(steps) == 15
     assert all(step <= stretch <= trials.n_times for stretch, step in found)
+
+
+def test_steps_are_worked_on_side_by_side_where_that_costs_no_pass_over_a_file(rng, monkeypatch):
+    monkeypatch.setattr("alignkit.meg._rdms_over_time.n_threads", lambda: 3)
+    trials = trials_of(rng)
+    assert trials.in_memory
+    assert steps_beside(trials, [trials], "float64", 0, 10**9, 16) == 3
+    assert steps_beside(trials, [trials], "float64", 0, 10**9, 8) == 0
+    assert steps_beside(trials, [trials] * 2, "float64", 0, 10**9, 16) == 0
+    assert steps_beside(trials, [trials], "float64", 4, 10**9, 16) == 0
+    assert steps_beside(trials, [trials], "float64", 0, 10**5, 16) < 3
+    assert not windowed(trials, window=0.05).in_memory
+
+
+@pytest.mark.parametrize("beside", [1, 3])
+def test_steps_side_by_side_have_the_bits_of_one_after_the_other(rng, monkeypatch, beside):
+    monkeypatch.setattr("alignkit._threads.n_threads", lambda: 3)
+    trials = trials_of(rng)
+    estimator = estimator_of(
+        "crossnobis", trials.design, MetricOptions(), covariance="shared", ridge=0, dtype="float64"
+    )
+    pending = np.ones(20, dtype=bool)
+    pending[5:7] = False
+    found = []
+    for more in (0, beside):
+        held, written = HeldTrials(trials, hold=True), np.full((20, 6), np.nan)
+
+        def write(start, values, written=written):
+            written[start : start + len(values)] = values
+
+        assert (
+            Computation(held, [held.trials], [None], estimator, "float64", 9, 4, more).run(
+                write, pending, progress=False
+            )
+            == []
+        )
+        found.append(written)
+    np.testing.assert_array_equal(np.isfinite(found[1]).all(axis=1), pending)
+    np.testing.assert_array_equal(*found)
 
 
 def test_held_trials_are_read_once(rng):

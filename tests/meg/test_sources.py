@@ -37,6 +37,27 @@ def test_arrays_and_sessions_of_them(rng, monkeypatch, block):
     np.testing.assert_array_equal(collected(joined, [8, 9], 2, 3, 1), both[[8, 9], :, 2:3])
 
 
+def test_what_follows_each_other_is_not_copied(rng):
+    data = rng.standard_normal((7, 5, 12))
+    for trials, channels in (([2, 3, 4], [1, 2]), ([2, 3, 4], [2, 1]), ([0, 3], [1, 2]), ([0, 3], [4, 0]), ([6], [0])):
+        source = ArraySource(data, np.array(channels))
+        np.testing.assert_array_equal(collected(source, trials, 1, 12, 2), data[trials][:, channels, 1:12:2])
+    ((_, block),) = ArraySource(data, np.arange(5)).blocks(np.arange(7), 0, 12, 1)
+    assert np.shares_memory(block, data)
+
+
+def test_an_array_that_a_file_is_mapped_to_is_not_in_memory(rng, tmp_path):
+    data = rng.standard_normal((3, 2, 4))
+    np.save(tmp_path / "x.npy", data)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    all_channels = np.arange(2)
+    assert ArraySource(data, all_channels).in_memory
+    assert ArraySource(data[1:], all_channels).in_memory
+    for array in (mapped, mapped[1:], np.asarray(mapped)[:, ::-1]):
+        assert not ArraySource(array, all_channels).in_memory
+    assert not JoinedSource([ArraySource(data, all_channels), ArraySource(mapped, all_channels)]).in_memory
+
+
 @pytest.mark.parametrize("held", [0, 1 << 28])
 def test_mne_reads_its_epochs_at_once_or_block_by_block(tmp_path, monkeypatch, held):
     mne = pytest.importorskip("mne")

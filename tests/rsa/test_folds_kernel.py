@@ -7,6 +7,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from alignkit import _threads
+from alignkit.rsa._kernels import _folds_numpy
 from alignkit.rsa._kernels._folds_numpy import squares_between_folds
 
 
@@ -47,6 +49,30 @@ def test_each_matrix_may_have_a_root_of_its_own(rng):
         np.testing.assert_allclose(values[k], loop(x[k], roots[k, 0]), rtol=1e-11, atol=1e-12)
     one, _ = squares_between_folds(x, roots[:1], dtype="float64")
     np.testing.assert_allclose(one[2], loop(x[2], roots[0, 0]), rtol=1e-11, atol=1e-12)
+
+
+def test_threads_share_matrices_out_with_the_same_bits(rng, monkeypatch):
+    x, root = rng.normal(size=(7, 3, 20, 70)), np.triu(rng.normal(size=(70, 70)))
+    one = squares_between_folds(x, root, dtype="float64")
+    np.testing.assert_allclose(one[0][6], loop(x[6], root), rtol=1e-10, atol=1e-10)
+    monkeypatch.setattr(_folds_numpy, "_WORTH_A_THREAD", 0)
+    monkeypatch.setattr(_folds_numpy, "_WORTH_THREADS", 0)
+    for n in (2, 3, 9):
+        monkeypatch.setattr(_folds_numpy, "n_threads", lambda n=n: n)
+        monkeypatch.setattr(_threads, "n_threads", lambda n=n: n)
+        for found, expected in zip(squares_between_folds(x, root, dtype="float64"), one, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n_channels", [1, 31, 64, 102])
+def test_roots_of_many_channels_are_multiplied_by_columns(rng, n_channels):
+    x, full = rng.normal(size=(3, 5, n_channels)), rng.normal(size=(n_channels, n_channels))
+    gap = full.copy()
+    gap[:, : n_channels // 2] = 0
+    for root in (np.tril(full), np.triu(full), full, full[:, :-1], gap):
+        if root.shape[1]:
+            values, _ = squares_between_folds(x, root, dtype="float64")
+            np.testing.assert_allclose(values, loop(x, root), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("unit", "dtype"), [(1e-150, "float64"), (1e120, "float64"), (1e-15, "float32")])
