@@ -118,19 +118,29 @@ def _cpu() -> str:
 
 
 def _checksums(config: Any) -> Iterator[tuple[str, str]]:
-    for name, value in settings(config).items():
-        path = Path(value) if isinstance(value, str) and value and name not in OUTSIDE else None
-        if path is not None and path.is_file():
+    for name, path, is_path in _named_paths(config, ""):
+        if path.is_file():
             yield name, f"{_FILE}{sha256(path)}"
-        elif path is not None and path.is_dir():
-            yield name, _listing(path)
+        elif is_path and path.is_dir():
+            yield name, _listing(path, Path(config.out))
 
 
-def _listing(folder: Path) -> str:
+def _named_paths(config: Any, prefix: str) -> Iterator[tuple[str, Path, bool]]:
+    """Yield every setting that may name a file, and whether it can be nothing else."""
+    for field in dataclasses.fields(config):
+        name, value = prefix + field.name, getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _named_paths(value, f"{name}.")
+        elif isinstance(value, str | os.PathLike) and os.fspath(value) and name not in OUTSIDE:
+            yield name, Path(value), "Path" in str(field.type)
+
+
+def _listing(folder: Path, out: Path) -> str:
     """Return a checksum of the names and sizes of all files below a folder: reading them all would take hours."""
-    digest = hashlib.sha256()
+    digest, own = hashlib.sha256(), out.resolve()
     for root, folders, names in os.walk(folder):
-        folders.sort()
+        # the run's own files may lie below its inputs
+        folders[:] = sorted(name for name in folders if Path(root, name).resolve() != own)
         for name in sorted(names):
             path = Path(root, name)
             size = path.stat().st_size if path.exists() else -1
@@ -139,7 +149,7 @@ def _listing(folder: Path) -> str:
 
 
 def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
-    flat = {name: value for name, value in environment.items() if not isinstance(value, Mapping)}
+    flat = {name: environment.get(name) for name in ("commit", "device", "threads", "processes")}
     for name in ("versions", "data"):
         part = environment.get(name)
         flat |= part if isinstance(part, Mapping) else {}

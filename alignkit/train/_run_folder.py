@@ -88,6 +88,8 @@ class RunFolder:
             Another process trains in the folder.
         FileExistsError
             With ``resume="never"``, a folder that holds a run; whatever it says, files that are no run's.
+        NotADirectoryError
+            A file in place of a folder.
         ValueError
             A folder with a run of other settings, or whose input files have changed; they are named.
         """
@@ -95,11 +97,14 @@ class RunFolder:
         path = Path(path)
         if not main:
             return cls(path, config, main=False)
+        if path.exists() and not path.is_dir():
+            msg = f"{path} is a file; out must be a folder."
+            raise NotADirectoryError(msg)
         path.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(path)
         try:
             folder = cls(path, config, lock=lock)
-            folder._enter(resume, environment(config, n_processes=n_processes))
+            folder._enter(resume, n_processes)
         except BaseException:
             lock.release()
             raise
@@ -177,13 +182,14 @@ class RunFolder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _enter(self, resume: Resume, now: Mapping[str, Any]) -> None:
+    def _enter(self, resume: Resume, n_processes: int) -> None:
         """Write what describes a new run, or hold that the folder's run is the same one."""
         if not is_run(self.path):
             foreign = [name for name in (CONFIG, METRICS, SPLITS, FINISHED, CHECKPOINTS) if (self.path / name).exists()]
             if foreign:
                 msg = f"{self.path} holds {join_names(foreign)}, but no run that can go on; choose another out."
                 raise FileExistsError(msg)
+            now = environment(self.config, n_processes=n_processes)
             write_json(self.path / VERSIONS, {"method": type(self.config).__name__, **now})
             dump_config(self.config, self.path / CONFIG)  # a run exists once this does
             return
@@ -194,7 +200,7 @@ class RunFolder:
         self._check_same_settings(str(then["method"]))
         if self.finished is None:
             self._tidy()
-            self._compare(then, now)
+            self._compare(then, environment(self.config, n_processes=n_processes))
 
     def _tidy(self) -> None:
         for left in self.path.glob(".*.tmp"):

@@ -89,8 +89,7 @@ def _header(tensors: Mapping[str, torch.Tensor]) -> bytes:
     for name, tensor in tensors.items():
         dtype = _DTYPES.get(str(getattr(tensor, "dtype", "")).removeprefix("torch."))
         if dtype is None or str(tensor.layout) != "torch.strided" or tensor.is_meta:
-            what = f"a {tensor.layout} tensor of {tensor.dtype}" if dtype else f"a {type(tensor).__name__}"
-            msg = f"{name} cannot be saved: dense tensors of numbers are expected; got {what}."
+            msg = f"{name} cannot be saved: dense tensors of real numbers are expected; got {_described(tensor)}."
             raise TypeError(msg)
         stop = start + math.prod(tensor.shape) * tensor.element_size()
         entries[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [start, stop]}
@@ -104,3 +103,10 @@ def _bytes(tensor: torch.Tensor) -> memoryview:
     import torch
 
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+
+
+def _described(value: Any) -> str:
+    if not hasattr(value, "layout"):
+        return f"a {type(value).__name__}"
+    layout = "" if str(value.layout) == "torch.strided" else f"{value.layout} "
+    return f"a {layout}tensor of {value.dtype}" + (" without values" if value.is_meta else "")
