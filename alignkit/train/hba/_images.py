@@ -113,14 +113,6 @@ def read_images(paths: Sequence[Path], preprocess: Preprocess, /) -> npt.NDArray
         return np.stack(list(pool.map(lambda path: _read(path, preprocess), paths)))
 
 
-def check_images(images: ImagesByObject) -> None:
-    """Raise when an image is not there any more, without opening any."""
-    lost = [path for paths in images.values() for path in paths if not path.is_file()]
-    if lost:
-        msg = f"{len(lost)} image(s) are not there: {join_names(lost)}."
-        raise FileNotFoundError(msg)
-
-
 def _read(path: Path, preprocess: Preprocess) -> npt.NDArray[np.float32]:
     try:
         image, _ = Item(path.name, path).read()

@@ -68,7 +68,8 @@ def scale_targets(
     Raises
     ------
     ValueError
-        NaN, fewer than three dimensions, a dimension that is the same for all objects, or repeated names.
+        NaN, fewer than three dimensions, a dimension that is the same for all objects, an object that is the same on
+        all dimensions, or repeated names.
     """
     table = frozen(np.asarray(values, dtype=np.float64))
     rows = as_labels(f"the items of {name}", labels, len(table))
@@ -80,6 +81,13 @@ def scale_targets(
     flat = [column for column, spread in zip(columns, np.ptp(table, axis=0), strict=True) if spread == 0]
     if flat:
         msg = f"{name} has dimensions that are the same for all items: {join_names(flat)}; drop them."
+        raise ValueError(msg)
+    even = [row for row, spread in zip(rows, np.ptp(table, axis=1), strict=True) if spread == 0]
+    if even:
+        msg = (
+            f"{name} has items with the same value in all dimensions: {join_names(even)}; their correlations with "
+            "others are undefined, drop them."
+        )
         raise ValueError(msg)
     low, high = limits or (float(table.min()), float(table.max()))
     return Targets(rows, frozen(100 * (table - low) / (high - low)), columns, low, high, name)
