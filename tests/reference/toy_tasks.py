@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,27 @@ import numpy as np
 import torch
 from torch import nn
 
+from alignkit.train import LoopConfig, OptimConfig
+from alignkit.train._history import History
+from alignkit.train._loop import fit
 from alignkit.train._order import Samples
+from alignkit.train._processes import Processes
+from alignkit.train._run_folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ToyConfig:
+    """Settings of a toy run."""
+
+    loop: LoopConfig
+    optim: OptimConfig
+
+
+def train(path: Path, task: Toy, loop: LoopConfig, optim: OptimConfig) -> History:
+    """Train a toy task in a folder, in this process, or go on there."""
+    config = ToyConfig(loop=loop, optim=optim)
+    with RunFolder.open(path, config) as folder, Processes.start(loop) as processes:
+        return fit(task, loop, optim, folder=folder, processes=processes)
 
 
 def linear(rng: np.random.Generator, n_in: int, n_out: int) -> nn.Linear:
@@ -54,6 +75,7 @@ class RegressionTask(Toy):
         *,
         dropout: float = 0.0,
         batch_norm: bool = False,
+        dtype: torch.dtype = torch.float64,
         seed: int = 0,
     ) -> None:
         super().__init__(n_samples, 4, seed)
@@ -65,7 +87,8 @@ class RegressionTask(Toy):
         norm = [nn.BatchNorm1d(6).double()] if batch_norm else []
         self.module = nn.Sequential(
             frozen, *norm, nn.Tanh(), nn.Dropout(dropout), linear(self.rng, 6, 5), nn.Tanh(), linear(self.rng, 5, 1)
-        )
+        ).to(dtype)
+        self.x, self.y, self.x_val, self.y_val = (t.to(dtype) for t in (self.x, self.y, self.x_val, self.y_val))
 
     def targets(self, samples: Samples) -> torch.Tensor:
         return self.y[torch.tensor(samples.index)]

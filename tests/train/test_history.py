@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from alignkit.train._history import History, StepRecord, ValidationRecord
+
+STEPS = [
+    StepRecord(
+        step=i,
+        epoch=1 + i // 3,
+        samples=8 * i,
+        losses={"loss": 1 / i, "mse": 2 / i},
+        lr=0.1,
+        grad_norm=3.0,
+        seconds=i / 2,
+    )
+    for i in range(1, 5)
+]
+VALIDATIONS = [ValidationRecord(step=s, metrics={"loss": v, "rdm": 1 - v}) for s, v in ((0, 0.9), (2, 0.5), (4, 0.6))]
+
+
+def lines():
+    return [record.to_line() for record in (VALIDATIONS[0], *STEPS[:2], VALIDATIONS[1], *STEPS[2:], VALIDATIONS[2])]
+
+
+def history(mode="min", monitor="loss"):
+    return History.from_lines(lines(), monitor=monitor, mode=mode, n_steps=10, stopped="patience")
+
+
+def test_it_is_what_the_lines_tell():
+    got = history()
+    assert list(got.steps) == STEPS
+    assert list(got.validations) == VALIDATIONS
+    assert (got.best_step, got.best, got.last_step) == (2, 0.5, 4)
+    assert (history("max").best_step, history("max", "rdm").best_step) == (0, 2)
+
+
+def test_lines_are_flat_and_read_back():
+    line = STEPS[0].to_line()
+    assert list(line) == ["step", "epoch", "samples", "loss", "mse", "lr", "grad_norm", "seconds"]
+    assert StepRecord.from_line(json.loads(json.dumps(line))) == STEPS[0]
+    assert math.isnan(StepRecord.from_line({**line, "grad_norm": None}).grad_norm)
+    assert math.isnan(ValidationRecord.from_line({"step": 0, "val": {"loss": None}}).metrics["loss"])
+
+
+@pytest.mark.parametrize("line", [{"step": 1}, {"val": {"loss": 1.0}}, {"step": 1, "val": 3.0}, {"loss": "x"}])
+def test_other_lines_are_shown(line):
+    with pytest.raises(ValueError, match=r"metrics.jsonl holds a line that is neither a step's nor a validation's: \{"):
+        History.from_lines([line], monitor="loss", mode="min", n_steps=1, stopped="finished")
+
+
+def test_it_survives_a_file(tmp_path):
+    history().save(tmp_path / "history.json")
+    assert History.load(tmp_path / "history.json") == history()
+
+
+def test_its_table_holds_every_number():
+    table = history().to_dataframe()
+    assert len(table) == 4 * 4 + 3 * 2
+    row = table.query("step == 2 and split == 'val' and name == 'rdm'")
+    assert row["value"].item() == 0.5
+
+
+def test_it_says_what_was_done():
+    text = history().methods_text()
+    assert "at most 10 optimiser steps; training stopped after 4 steps, as validations no longer got better." in text
+    assert "weights of step 2, with the smallest validation loss (0.5; 3 validations" in text
+    assert repr(history()).splitlines()[1] == "best loss: 0.5 at step 2"
+
+
+def test_it_draws_both_curves():
+    ax = history().plot()
+    assert ax.get_xlabel() == "optimiser step"
+    assert list(ax.lines[0].get_ydata()) == [record.losses["loss"] for record in STEPS]
+    (beside,) = (other for other in ax.figure.axes if other is not ax)
+    assert list(beside.lines[0].get_ydata()) == [0.9, 0.5, 0.6]
+    import matplotlib.pyplot as plt
+
+    plt.close(ax.figure)
