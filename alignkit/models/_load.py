@@ -16,6 +16,7 @@ from alignkit.models._model import Model
 from alignkit.models._open_clip import load_open_clip
 from alignkit.models._options import Options, PreprocessLike
 from alignkit.models._packaged import load_efficientnet_lite0, load_minilm
+from alignkit.models._run_model import load_run
 from alignkit.models._timm import load_file, load_random, load_timm
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ PREFIXED: dict[str, Callable[[str, Options], Model]] = {
     "hf": load_hf,
     "open_clip": load_open_clip,
     "random": load_random,
+    "run": load_run,
     "timm": load_timm,
 }
 _SUFFIXES = frozenset({".safetensors", ".pth", ".pt", ".bin"})
@@ -61,6 +63,8 @@ def load(
           transformers; of CLIP and SigLIP the image tower. Safetensors only, and code that comes with a model is never
           run. Its output is the projected embedding of a CLIP, else the pooled output (for DINOv2 the normalised class
           token), else the last hidden state.
+        - ``run:PATH``: the folder of a model that ``alignkit train`` made; its output are the dimensions. Its backbone
+          is loaded by the name that the run recorded (``weights=`` gives its file where that is elsewhere now).
         - ``efficientnet-lite0``, ``minilm``: packages (``alignkit[offline]``); MiniLM reads texts.
         - a path to a weights file for timm; ``architecture=``, its header, a ``.json`` beside it or its own name
           (``ARCHITECTURE.tag.safetensors``) says for which network.

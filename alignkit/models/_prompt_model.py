@@ -124,8 +124,8 @@ class PromptModel(nn.Module):
         check_count("seed", seed)
         names = as_labels("prompts", prompts, unique=False)
         text, tokens = _read(towers, names, head)
-        _adapt(towers.image, adapter, adapter.image_blocks, "image", seed)
-        adapted = _adapt(text, adapter, adapter.text_blocks, "text", seed + 1)
+        adapt(towers.image, adapter, adapter.image_blocks, "image", seed=seed)
+        adapted = adapt(text, adapter, adapter.text_blocks, "text", seed=seed + 1)
         model = cls(
             towers.image,
             encode(text, tokens),
@@ -175,7 +175,7 @@ class PromptModel(nn.Module):
         return features
 
     def set_projection(self, weight: torch.Tensor, bias: torch.Tensor, log_scale: float | None = None) -> None:
-        """Let the projection of a pair be this one, e.g. that of :func:`ridge_projection`.
+        """Let the projection of a pair be this one, e.g. one that starts at a regression of the targets.
 
         Parameters
         ----------
@@ -238,6 +238,19 @@ class PromptModel(nn.Module):
             self.projection.bias.zero_()
 
 
+class OfImages(nn.Module):
+    """A :class:`PromptModel` that takes images as they are, as any other network."""
+
+    def __init__(self, model: PromptModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the predicted dimensions, shape (B, D)."""
+        dimensions: torch.Tensor = self.model({"image": images})
+        return dimensions
+
+
 def _read(towers: Towers, prompts: tuple[str, ...], head: Head) -> tuple[SplitTower, Any]:
     """Return the text tower and the prompts' tokens."""
     if not prompts:
@@ -263,8 +276,14 @@ def _read(towers: Towers, prompts: tuple[str, ...], head: Head) -> tuple[SplitTo
     return towers.text, tokenizer(list(prompts))
 
 
-def _adapt(tower: SplitTower, adapter: AdapterConfig, n_blocks: int, which: str, seed: int) -> bool:
-    """Freeze a tower, put adapters into its last blocks, and cut it before them; return whether it has any."""
+def adapt(tower: SplitTower, adapter: AdapterConfig, n_blocks: int, which: str, /, *, seed: int = 0) -> bool:
+    """Freeze a tower, put adapters into its last blocks, and cut it before them; return whether it has any.
+
+    Raises
+    ------
+    ValueError
+        More blocks than there are, or that cannot be adapted.
+    """
     n_blocks = 0 if adapter.kind == "none" else n_blocks
     n_all = len(tower.block_names)
     if n_blocks > n_all:
@@ -273,8 +292,9 @@ def _adapt(tower: SplitTower, adapter: AdapterConfig, n_blocks: int, which: str,
             f"at most {n_all}, or adapter kind 'none'."
         )
         raise ValueError(msg)
+    trained = add_adapters(tower.network, tower.block_names[n_all - n_blocks :], adapter, seed=seed)
     tower.split_at(n_all - n_blocks)
-    return bool(add_adapters(tower.network, tower.block_names[n_all - n_blocks :], adapter, seed=seed))
+    return bool(trained)
 
 
 def _linear(n_in: int, n_out: int) -> nn.Linear:

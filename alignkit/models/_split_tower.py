@@ -128,11 +128,14 @@ class SplitTower(nn.Module):
             msg = f"block must be at most {len(self.block_names)}, the number of blocks; got {block}."
             raise ValueError(msg)
         self.start = block
+        self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of the adapters; everything frozen stays in evaluation mode."""
         super().train(mode)
         self.network.eval()
+        for name in self.block_names[self.start :]:
+            self.network.get_submodule(name).training = mode  # a block that trains may recompute its activations
         for part in self.network.modules():
             if hasattr(part, "lora_A"):  # what peft puts around a layer
                 part.train(mode)
@@ -156,7 +159,7 @@ class SplitTower(nn.Module):
         if self.start == len(self.block_names):
             return self._pooled(self._run(x, self._layer()), x)
         block = self.network.get_submodule(self.block_names[self.start])
-        with block.register_forward_pre_hook(_stop_before, with_kwargs=True):
+        with block.register_forward_pre_hook(_stop_before, with_kwargs=True, prepend=True):
             try:
                 self.network(_copy(x))
             except _Reached as reached:
@@ -213,8 +216,8 @@ class SplitTower(nn.Module):
             yield
 
     def _can_be_cut(self, inputs: Any) -> bool:
-        if not self.block_names:
-            return False
+        if not self.block_names or next(self.network.parameters()).is_meta:  # no numbers to compare
+            return bool(self.block_names)
         self.split_at(len(self.block_names) // 2)
         try:
             with torch.no_grad():
@@ -303,7 +306,7 @@ def _example(model: Model) -> Any:
     from PIL import Image
 
     blank = collate(model, [prepare(model, Image.new("RGB", (256, 256)))])
-    return torch.rand((2, *blank.shape[1:]), generator=torch.Generator().manual_seed(0))
+    return torch.rand((2, *blank.shape[1:]), generator=torch.Generator().manual_seed(0)).to(model.device)
 
 
 def _gives_tuples(tower: SplitTower, inputs: Any) -> bool:

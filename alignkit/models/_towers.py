@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
 import re
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self
 from alignkit._check import require, shown
 from alignkit._typing import PathLike
 from alignkit.models._factory import call_factory
-from alignkit.models._load import PREFIXED, build
 from alignkit.models._model import Model, Tokenizer
 from alignkit.models._open_clip import read_open_clip
 from alignkit.models._options import Options, PreprocessLike
@@ -191,18 +191,31 @@ def load_towers(
         preprocess=None if preprocess == "own" else preprocess,
     )
     prefix, _, rest = options.name.partition(":")
-    factory = None if prefix in PREFIXED else _FACTORY.fullmatch(options.name)
+    if prefix == "run":
+        msg = f"{options.name} is a trained model already; give the backbone that it was trained on."
+        raise ValueError(msg)
     if prefix == "open_clip" and text is None:
         return _from_open_clip(rest, options, layer)
+    factory = as_factory(options.name)
     if factory is not None:
-        made = call_factory(factory[1], factory[2])
+        made = factory()
         if isinstance(made, Towers) or (isinstance(made, tuple) and len(made) == 3):
             return _from_factory(made, options, text, layer)
     if text is None:
         msg = f"{options.name} reads no texts; name a text encoder to pair with it (text='minilm' works offline)."
         raise ValueError(msg)
+    from alignkit.models._load import build
+
     image = build(options.name, weights=options.weights, img_size=img_size, preprocess=options.preprocess)
     return Towers.from_models(image, build(text), layer=number(layer, image), identity=_origin(options))
+
+
+def as_factory(name: str) -> Callable[[], Any] | None:
+    """Return the call that ``my_module:factory`` stands for, or None where the name is another's."""
+    from alignkit.models._load import PREFIXED
+
+    found = None if name.partition(":")[0] in PREFIXED else _FACTORY.fullmatch(name)
+    return None if found is None else functools.partial(call_factory, found[1], found[2])
 
 
 def number(layer: str | int | None, model: Model) -> str | int | None:

@@ -1,0 +1,257 @@
+"""A trained model as a folder has it: a manifest beside what was trained, which a frozen backbone completes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alignkit._check import as_labels, join_names, require, shown
+from alignkit._io import atomic_write, check_file, read_json, sha256, write_json
+from alignkit._typing import PathLike
+from alignkit._versions import versions
+from alignkit.models._adapter_config import AdapterConfig
+from alignkit.models._model import Model
+from alignkit.models._options import Options
+from alignkit.models._weights import read_weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from alignkit.models._prompt_model import PromptModel
+
+MANIFEST, TENSORS = "model.json", "adapter.safetensors"
+_KIND, _SCHEMA = "alignkit prompt model", 1
+#: Manifests are read whole, so that a file from elsewhere may not be of any size.
+_MAX_BYTES = 64 << 20
+#: What the manifest must hold, and of which type.
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "backbone": dict,
+    "prompts": list,
+    "dimensions": list,
+    "adapter": dict,
+    "paired": bool,
+    "affine": bool,
+    "log_scale": (int, float),
+    "tensors_sha256": str,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SavedModel:
+    """What :func:`save_run_model` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    manifest : dict
+        Backbone, prompts, dimensions, adapter settings and what the training method added.
+    trained : dict of str to Tensor
+        Parameters that were trained, by name (:meth:`PromptModel.load_trained`).
+    text_features : Tensor, shape (dimensions, channels)
+        Embeddings of the prompts at the end.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    trained: dict[str, torch.Tensor]
+    text_features: torch.Tensor
+
+
+def save_run_model(folder: PathLike, model: PromptModel, /, *, manifest: Mapping[str, Any]) -> None:
+    """Write what makes a frozen backbone into a trained model: ``model.json`` and ``adapter.safetensors``.
+
+    Parameters
+    ----------
+    folder : path-like
+        An existing folder; files of these names are replaced.
+    model : PromptModel
+        On whatever device.
+    manifest : mapping
+        What the method has to say, in JSON's own types: ``method``, ``dimensions`` (names; by default the prompts),
+        and whatever else.
+
+    Raises
+    ------
+    ValueError
+        A wrong number of dimensions, a name that is taken, or values that JSON does not know.
+    """
+    import torch
+    from safetensors.torch import save
+
+    dimensions = as_labels("dimensions", manifest.get("dimensions", model.prompts), model.dimensions)
+    own = {
+        "kind": _KIND,
+        "schema": _SCHEMA,
+        "backbone": model.identity,
+        "prompts": list(model.prompts),
+        "adapter": dataclasses.asdict(model.adapter),
+        "paired": model.projection is not None,
+        "affine": model.slope is not None,
+        "log_scale": float(model.log_scale.detach()),
+        "tensors": TENSORS,
+        "versions": versions(),
+    }
+    taken = sorted(set(own) & set(manifest))
+    if taken:
+        msg = f"the manifest may not hold {join_names(taken)}, which the model itself says."
+        raise ValueError(msg)
+    content = {**own, **manifest, "dimensions": list(dimensions)}
+    _check_json(content)
+    with torch.no_grad():
+        features = model.features().to("cpu", copy=True).contiguous()
+    data = save({**model.trained(), "text_features": features})
+    with atomic_write(Path(folder) / TENSORS) as file:
+        file.write(data)
+    write_json(Path(folder) / MANIFEST, {**content, "tensors_sha256": hashlib.sha256(data).hexdigest()})
+
+
+def read_run_model(folder: PathLike, /) -> SavedModel:
+    """Read a folder that :func:`save_run_model` wrote, whatever else is in it.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such folder, or none of a finished run.
+    ValueError
+        A damaged file, one that does not belong to the other, or a manifest of something else.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    path = check_file(folder / TENSORS)
+    if sha256(path) != manifest["tensors_sha256"]:
+        msg = f"{path} is not the file that {folder / MANIFEST} was written with: truncated, damaged or exchanged."
+        raise ValueError(msg)
+    tensors = read_weights(path)
+    features = tensors.pop("text_features", None)
+    if features is None or features.ndim != 2 or len(features) != len(manifest["dimensions"]):
+        msg = f"{path} holds no text_features with a row for each of the {len(manifest['dimensions'])} dimensions."
+        raise ValueError(msg)
+    return SavedModel(folder, manifest, tensors, features)
+
+
+def load_run(path: str, options: Options) -> Model:
+    """Load ``run:PATH``: the run's backbone with what was trained in it; its output are the dimensions.
+
+    Raises
+    ------
+    FileNotFoundError
+        No finished run there, or weights of its backbone that are not at hand.
+    ValueError
+        Damaged files, or a backbone with other weights than the run was trained on.
+    """
+    options.refuse("img_size", "preprocess")
+    require("torch", "train")
+    saved = read_run_model(path)
+    model, image = _restore(saved, options)
+    backbone = saved.manifest["backbone"]
+    return Model.from_module(
+        _as_network(model),
+        image.preprocess,
+        name=options.name,
+        settings={
+            "method": saved.manifest.get("method"),
+            "dimensions": saved.manifest["dimensions"],
+            "backbone": {name: backbone.get(name) for name in ("backbone", "layer", "img_size", "weights_sha256")},
+            "tensors_sha256": saved.manifest["tensors_sha256"],
+        },
+        n_prefix_tokens=image.n_prefix_tokens,
+        class_token=image.class_token,
+    )
+
+
+def _restore(saved: SavedModel, options: Options) -> tuple[PromptModel, Model]:
+    """Return the model without its text network, which the kept embeddings of the prompts stand for."""
+    from alignkit.models._backbone import load_backbone
+    from alignkit.models._prompt_model import PromptModel, adapt
+
+    manifest = saved.manifest
+    adapter = _adapter(saved)
+    towers = load_backbone(manifest["backbone"], options, run=str(saved.path))
+    adapt(towers.image, adapter, adapter.image_blocks, "image")
+    model = PromptModel(
+        towers.image,
+        saved.text_features,
+        log_scale=float(manifest["log_scale"]),
+        paired=manifest["paired"],
+        affine=manifest["affine"],
+    )
+    try:
+        model.load_trained({name: value for name, value in saved.trained.items() if not name.startswith("texts.")})
+    except ValueError as error:
+        msg = f"{saved.path / TENSORS} does not fit the model that {MANIFEST} describes: {error}"
+        raise ValueError(msg) from error
+    return model.eval(), towers.model
+
+
+def _as_network(model: PromptModel) -> nn.Module:
+    from alignkit.models._prompt_model import OfImages
+
+    return OfImages(model)
+
+
+def _adapter(saved: SavedModel) -> AdapterConfig:
+    settings: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in saved.manifest["adapter"].items()
+    }
+    try:
+        adapter = AdapterConfig(**settings)
+    except (TypeError, ValueError) as error:
+        msg = f"{saved.path / MANIFEST} holds adapter settings that this version does not know ({error})."
+        raise ValueError(msg) from error
+    ranks = {len(tensor) for name, tensor in saved.trained.items() if ".lora_A." in name}
+    if ranks - {adapter.rank}:
+        msg = f"{saved.path / TENSORS} has adapters of rank {max(ranks)}, and {MANIFEST} says {adapter.rank}."
+        raise ValueError(msg)
+    # what is made before it is filled from the file may be no larger than what the file has
+    return adapter if ranks else dataclasses.replace(adapter, kind="none")
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        msg = f"{folder} {what}; the folder of a finished run is expected."
+        raise FileNotFoundError(msg)
+    if not path.exists():
+        what = "was not finished (train on with --resume auto)" if (folder / "config.toml").is_file() else "is none"
+        msg = f"{folder} has no {MANIFEST}: the run {what}."
+        raise FileNotFoundError(msg)
+    if check_file(path).stat().st_size > _MAX_BYTES:
+        msg = f"{path} is larger than a manifest can be ({path.stat().st_size >> 20} MiB)."
+        raise ValueError(msg)
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or manifest.get("kind") != _KIND:
+        got = manifest.get("kind") if isinstance(manifest, dict) else manifest
+        msg = f"{path} describes no trained model (kind {_KIND!r} is expected; got {shown(got)})."
+        raise ValueError(msg)
+    if manifest.get("schema") != _SCHEMA:
+        msg = f"{path} has schema {shown(manifest.get('schema'))}, and this version reads {_SCHEMA}; update alignkit."
+        raise ValueError(msg)
+    _check_fields(path, manifest)
+    return manifest
+
+
+def _check_fields(path: Path, manifest: Mapping[str, Any]) -> None:
+    for name, kind in _FIELDS.items():
+        value = manifest.get(name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            msg = f"{path} is damaged: {name} is {'missing' if name not in manifest else shown(value)}."
+            raise ValueError(msg)
+    for name in ("prompts", "dimensions"):
+        if not manifest[name] or not all(isinstance(value, str) for value in manifest[name]):
+            msg = f"{path} is damaged: {name} must be names, at least one."
+            raise ValueError(msg)
+
+
+def _check_json(content: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(content, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        msg = f"the manifest holds what JSON does not know ({error})."
+        raise ValueError(msg) from error
