@@ -12,15 +12,14 @@ from torch import Tensor, nn
 
 from alignkit._typing import FloatArray, IntArray
 from alignkit.models._prompt_model import PromptModel
-from alignkit.models._towers import load_towers
 from alignkit.rsa import RDM
 from alignkit.train._losses import mse_loss
 from alignkit.train._order import Order, Samples
 from alignkit.train._predict import predict
+from alignkit.train.hba._build import build_model, build_source, start_at_ridge
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
 from alignkit.train.hba._objective import Objective, rdm48_spearman
-from alignkit.train.hba._ridge import fit_ridge, ridge_projection
-from alignkit.train.hba._source import ImageSource, Source
+from alignkit.train.hba._source import Source
 from alignkit.train.hba.config import HBAConfig
 
 if TYPE_CHECKING:
@@ -236,7 +235,9 @@ def build(config: HBAConfig, folder: RunFolder, /) -> HBATask:
     return build_task(read_data(config), config, folder)
 
 
-def build_task(data: HBAData, config: HBAConfig, folder: RunFolder | None = None, /) -> HBATask:
+def build_task(
+    data: HBAData, config: HBAConfig, folder: RunFolder | None = None, /, *, cache: Path | None = None
+) -> HBATask:
     """Return the task of these data: backbone, adapters, prompts, and where the head starts.
 
     Parameters
@@ -247,6 +248,8 @@ def build_task(data: HBAData, config: HBAConfig, folder: RunFolder | None = None
         Settings; those that name data are not used.
     folder : RunFolder, optional
         Takes the splits, so that a run that is gone on with has the same.
+    cache : Path, optional
+        Folder of what lies before the first trained block; by default in the run's folder. Runs may share one.
 
     Returns
     -------
@@ -259,33 +262,13 @@ def build_task(data: HBAData, config: HBAConfig, folder: RunFolder | None = None
     """
     if folder is not None:
         folder.write_splits(data.splits.to_dict())
-    towers = load_towers(
-        config.backbone,
-        text=config.text,
-        weights=config.weights,
-        layer=config.layer,
-        img_size=config.img_size,
-        preprocess=config.preprocess,
-    )
-    model = PromptModel.build(
-        towers, data.prompts, config.adapter, affine=config.affine, head=config.head, seed=config.loop.seed
-    )
-    source = ImageSource(data.photos, towers.preprocess)
+        cache = folder.path / "cache" if cache is None else cache
+    model, towers = build_model(data, config)
+    source = build_source(data, config, towers, cache)
     task = HBATask(data, model, config, source=source, save=_saver(model, data, config))
-    if config.head == "ridge":
-        _start_at_ridge(task, model, config)
+    if config.head == "ridge" and config.start is None:
+        start_at_ridge(model, data, task.features, config.penalty)
     return task
-
-
-def _start_at_ridge(task: HBATask, model: PromptModel, config: HBAConfig) -> None:
-    data = task.data
-    features = task.features(data.train)
-    val = None if config.penalty is not None else (task.features(data.val), data.targets[data.val])
-    ridge = fit_ridge(features, data.targets[data.train], penalty=config.penalty, val=val)
-    with torch.no_grad():
-        prompts = model.features().double().cpu().numpy()
-    weight, bias, log_scale = ridge_projection(ridge, features, prompts)
-    model.set_projection(torch.from_numpy(weight).float(), torch.from_numpy(bias).float(), log_scale)
 
 
 def _saver(model: PromptModel, data: HBAData, config: HBAConfig) -> Callable[[Path], None]:

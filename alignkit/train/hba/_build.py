@@ -1,0 +1,93 @@
+"""From data and settings to the parts of a task: the model, where its head starts, and where its inputs come from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from alignkit._typing import FloatArray, IntArray
+from alignkit.models._prompt_model import PromptModel
+from alignkit.models._run import as_device
+from alignkit.models._towers import Towers, load_towers
+from alignkit.train._prefix_cache import cache_prefix
+from alignkit.train.hba._data import HBAData
+from alignkit.train.hba._ridge import fit_ridge, ridge_projection
+from alignkit.train.hba._source import ImageSource, Source
+from alignkit.train.hba.config import HBAConfig
+
+if TYPE_CHECKING:
+    from alignkit.models._run_model import SavedModel
+
+#: Seconds between looks at a cache that another process fills.
+_PAUSE = 1.0
+
+
+def build_model(data: HBAData, config: HBAConfig, /) -> tuple[PromptModel, Towers]:
+    """Return the model of the data's prompts as it is before training, and the towers it is made of."""
+    towers = load_towers(
+        config.backbone,
+        text=config.text,
+        weights=config.weights,
+        layer=config.layer,
+        img_size=config.img_size,
+        preprocess=config.preprocess,
+    )
+    model = PromptModel.build(
+        towers, data.prompts, config.adapter, affine=config.affine, head=config.head, seed=config.loop.seed
+    )
+    if config.start is not None:
+        model.load_trained(read_start(config.start).trained)
+    return model.to(as_device(config.loop.device)), towers
+
+
+def build_source(data: HBAData, config: HBAConfig, towers: Towers, cache: Path | None, /) -> Source:
+    """Return where the inputs of photos come from: a cache in the folder ``cache`` where one is wanted."""
+    if cache is None or not config.cache:
+        return ImageSource(data.photos, towers.preprocess)
+    while True:
+        try:
+            return cache_prefix(
+                towers, data.photos, cache, precision=config.loop.precision, progress=config.loop.progress
+            )
+        except BlockingIOError:
+            if not torch.distributed.is_initialized():
+                raise
+            time.sleep(_PAUSE)  # one of those that train together fills it
+
+
+def start_at_ridge(
+    model: PromptModel, data: HBAData, features: Callable[[IntArray], FloatArray], penalty: float | None, /
+) -> float:
+    """Let a pair's projection predict what ridge regression does, and return the penalty of that.
+
+    Parameters
+    ----------
+    model : PromptModel
+        Of a pair of encoders.
+    data : HBAData
+        Training objects are fitted to; validation objects choose the penalty where none is given.
+    features : callable
+        From rows of objects to their image embeddings.
+    penalty : float or None
+        Of the ridge regression.
+    """
+    x, y = features(data.train), data.targets[data.train]
+    val = None if penalty is not None else (features(data.val), data.targets[data.val])
+    ridge = fit_ridge(x, y, penalty=penalty, val=val)
+    with torch.no_grad():
+        prompts = model.features().double().cpu().numpy()
+    weight, bias, log_scale = ridge_projection(ridge, x, prompts)
+    model.set_projection(torch.from_numpy(weight).float(), torch.from_numpy(bias).float(), log_scale)
+    return ridge.penalty
+
+
+def read_start(path: Path, /) -> SavedModel:
+    """Return what a finished run has trained, by the run's folder or its model's."""
+    from alignkit.models._run_model import MANIFEST, read_run_model
+
+    inner = path / "model"
+    return read_run_model(inner if (inner / MANIFEST).is_file() else path)
