@@ -29,9 +29,14 @@ class ToyConfig:
 
 
 def train(path: Path, task: Toy, loop: LoopConfig, optim: OptimConfig) -> History:
-    """Train a toy task in a folder, in this process, or go on there."""
+    """Train a toy task in a folder, or go on there, with the processes that this one was started with."""
+    with Processes.start(loop) as processes:
+        return train_together(path, task, loop, optim, processes)
+
+
+def train_together(path: Path, task: Toy, loop: LoopConfig, optim: OptimConfig, processes: Processes) -> History:
     config = ToyConfig(loop=loop, optim=optim)
-    with RunFolder.open(path, config) as folder, Processes.start(loop) as processes:
+    with RunFolder.open(path, config, main=processes.is_main, n_processes=processes.world_size) as folder:
         return fit(task, loop, optim, folder=folder, processes=processes)
 
 

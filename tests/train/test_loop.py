@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import types
@@ -221,9 +222,8 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_last_checkpoint(tmp_path)
     order = Order(n_samples=20, batch_size=8, seed=0)
     names = ", ".join(repr(f"item{i}") for i in order.batch(4).index)
     loop = loop_of(checkpoint_every=2)
-    with pytest.raises(
-        ValueError, match=f"the loss is nan at step 5; the batch holds {names}. The checkpoint of step 4 in"
-    ):
+    message = f"the loss is nan at step 5; the batch holds {names}. The checkpoint of step 4 in"
+    with pytest.raises(ValueError, match=re.escape(message)):
         train(tmp_path / "run", nan_at(RegressionTask(), 5), loop, OPTIM)
     assert newest(tmp_path / "run", loop).step == 4
     whole, again = RegressionTask(), RegressionTask()
@@ -235,7 +235,7 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_last_checkpoint(tmp_path)
 def test_a_gradient_that_is_no_number_stops_too(tmp_path):
     task = RegressionTask()
     task.loss = lambda outputs, targets: {"loss": (outputs - outputs.detach()).abs().sqrt().sum()}
-    with pytest.raises(ValueError, match="the gradient's norm is nan at step 1; the batch holds 'item.* step 0 in"):
+    with pytest.raises(ValueError, match=r"the gradient's norm is nan at step 1; the batch holds 'item.* step 0 in"):
         train(tmp_path / "run", task, loop_of(), OPTIM)
 
 
@@ -246,7 +246,8 @@ def test_float16_leaves_out_steps_that_overflow_and_resumes_its_scale(tmp_path):
     loop, whole, again = loop_of(precision="fp16", ema=0.9), task(), task()
     history = train(tmp_path / "whole", whole, loop, OPTIM)
     assert history.best < history.validations[0].metrics["loss"]
-    assert np.isnan(history.steps[0].grad_norm) or np.isfinite(history.steps[-1].grad_norm)
+    assert not np.isfinite(history.steps[0].grad_norm)  # the first scale is too large, and that step is left out
+    assert np.isfinite(history.steps[-1].grad_norm)
     with pytest.raises(SystemExit):
         train(tmp_path / "cut", at_step(task(), 5, lambda: os.kill(os.getpid(), signal.SIGTERM)), loop, OPTIM)
     assert newest(tmp_path / "cut", loop).values["scaler"]["scale"] < 65536.0
