@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from alignkit._check import as_float_array, check_choice, check_probability, join_names, require
-from alignkit._threads import each
+from alignkit._threads import each, one_blas_thread
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.meg._covariance import Covariances, NoNoiseError, ResidualPlan, covariances_at
 from alignkit.meg._trials import Trials
@@ -165,6 +165,7 @@ class GivenNoise:
         self._whitening, self._kind, self._rank = whitening, kind, rank
 
     @classmethod
+    @one_blas_thread()
     def of(cls, noise: Any, kind: str, trials: Trials, *, dtype: Any = np.float64) -> Self:
         """Return the noise that a user gave: an array, a NoisePrecision or an mne.Covariance.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import require
+from alignkit._threads import one_blas_thread
 from alignkit._typing import FloatArray, IntArray
 from alignkit.meg._reading import Reading
 
@@ -67,6 +68,8 @@ def _sample(reading: Reading) -> FloatArray:
     return reading.sample(trials, times).reshape(-1, n_channels).astype(np.float64)
 
 
+# a BLAS that has used its threads keeps them looking for work, on the processors that those of each() need next
+@one_blas_thread()
 def _rank_of_sample(sample: FloatArray) -> int:
     """Return the number of singular values that are not rounding, each channel taken as equally large.
 
