@@ -13,8 +13,8 @@ from alignkit.rsa import RDM, compare, rdm
 from alignkit.train._losses import agreeing_triplets, mse_loss, rdm_loss, triplet_loss
 from alignkit.train.hba.config import Loss
 
-#: Objects among which all triplets are looked at in validation; of more, so many (10 million triplets).
-_MAX_TRIPLET_OBJECTS = 400
+#: Objects among which all triplets are looked at in validation; of more, so many (1.3 million triplets).
+_MAX_TRIPLET_OBJECTS = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
