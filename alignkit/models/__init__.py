@@ -8,8 +8,10 @@ reads features from elsewhere. ``list_models`` and ``list_layers`` say what ther
 from __future__ import annotations
 
 from alignkit.models._adapter_config import AdapterConfig
+from alignkit.models._export_clip import export_clip
 from alignkit.models._extract import extract
 from alignkit.models._features import Features
+from alignkit.models._import_published_hba import import_published_hba
 from alignkit.models._list_layers import LayerTable, list_layers
 from alignkit.models._list_models import ModelTable, list_models
 from alignkit.models._load import load
@@ -28,7 +30,9 @@ __all__ = [
     "Preprocess",
     "Tokenizer",
     "Transform",
+    "export_clip",
     "extract",
+    "import_published_hba",
     "list_layers",
     "list_models",
     "load",

@@ -1,55 +1,125 @@
-"""Weights as others know them: adapters merged, fused projections joined again."""
+"""A trained model back in open_clip: one file of weights, with the adapters merged."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from alignkit.models._adapters import merged_weight
+from alignkit._check import require
+from alignkit._io import atomic_write
+from alignkit._typing import PathLike
+
+if TYPE_CHECKING:
+    from alignkit.models._run_model import SavedModel
 
 
-def plain_state_dict(module: nn.Module) -> dict[str, Tensor]:
-    """Return a network's weights under the names it had before :func:`add_adapters`; the network stays as it is.
+def export_clip(run: PathLike, /, *, out: PathLike, weights: PathLike | None = None) -> Path:
+    """Write a CLIP that was trained with ``alignkit train hba`` as a file of weights for open_clip.
 
-    The adapters are merged into the weights that they adapt, and separated projections joined, so that the result
-    loads into a fresh network of the same architecture (an open_clip model's into ``open_clip.create_model``),
-    strictly.
+    The adapters are merged into the weights that they adapt, so that the file has open_clip's own names and any code
+    loads it, strictly: ``open_clip.create_model(ARCHITECTURE, pretrained=OUT)`` (with ``force_quick_gelu=True`` for
+    OpenAI's), or ``alignkit.models.load("open_clip:ARCHITECTURE/TAG", weights=OUT)``. The prompts are not part of it.
 
     Parameters
     ----------
-    module : nn.Module
-        A network with or without adapters.
+    run : path-like
+        Folder of a finished run, or of :func:`import_published_hba`.
+    out : path-like
+        The ``.safetensors`` file to write.
+    weights : path-like, optional
+        A local file with the backbone's weights, where the recorded one is elsewhere now.
 
     Returns
     -------
-    dict of str to Tensor
-        On the network's device; what is not adapted shares its memory.
+    Path
+        The file.
+
+    Warns
+    -----
+    UserWarning
+        Slopes and offsets of the dimensions, which open_clip has no place for.
+
+    Raises
+    ------
+    FileNotFoundError
+        No finished run there, or weights of its backbone that are not at hand.
+    ValueError
+        A run of another backbone than a CLIP of open_clip, other weights than it was trained on, a damaged run, or
+        a name of a file that does not end in .safetensors.
+    ImportError
+        A library is missing; the message names the extra that brings it.
 
     Examples
     --------
-    >>> from alignkit.models._adapter_config import AdapterConfig
-    >>> from alignkit.models._adapters import add_adapters
-    >>> network = nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True))
-    >>> names = set(network.state_dict())
-    >>> _ = add_adapters(network, ["0"], AdapterConfig(rank=2))
-    >>> set(plain_state_dict(network)) == names
-    True
+    >>> export_clip("my-model", out="my-clip.safetensors")  # doctest: +SKIP
+    >>> load("open_clip:ViT-L-14/openai", weights="my-clip.safetensors")  # doctest: +SKIP
     """
-    state = {name: value.detach() for name, value in module.state_dict().items()}
-    parts = list(module.named_modules(remove_duplicate=False))
-    for name, part in parts:
-        if hasattr(part, "lora_A") and hasattr(part, "base_layer"):
-            _take_off(state, name, part)
-    for name, part in parts:
-        if hasattr(part, "join"):
-            part.join(state, f"{name}." if name else "")
-    return state
+    require("torch", "train")
+    from alignkit.models._run_model import read_run_model
+
+    out = Path(out)
+    if out.suffix != ".safetensors":
+        msg = f"out must be the name of a .safetensors file; got {str(out)!r}."
+        raise ValueError(msg)
+    saved = read_run_model(run)
+    clip = _trained(saved, _architecture(saved), None if weights is None else Path(weights))
+    _write(out, clip)
+    return out
 
 
-def _take_off(state: dict[str, Tensor], name: str, layer: nn.Module) -> None:
-    """Put what an adapted projection amounts to in the place of its parts."""
-    bias = state.get(f"{name}.base_layer.bias")
-    for part in [key for key in state if key.startswith(f"{name}.")]:
-        del state[part]
-    state[f"{name}.weight"] = merged_weight(layer)
-    if bias is not None:
-        state[f"{name}.bias"] = bias
+def _architecture(saved: SavedModel) -> str:
+    """Return open_clip's name of the run's backbone, with its tag."""
+    backbone = saved.manifest["backbone"]
+    prefix, _, rest = str(backbone.get("backbone")).partition(":")
+    if prefix != "open_clip" or saved.manifest["paired"]:
+        msg = f"the run {saved.path} was trained on {backbone.get('backbone')} with a projection; only a CLIP of "
+        msg += "open_clip by itself goes back into open_clip."
+        raise ValueError(msg)
+    if saved.manifest["affine"]:
+        warnings.warn(
+            f"the run {saved.path} has a slope and an offset of every dimension, which open_clip has no place "
+            "for; they are left out.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return rest
+
+
+def _trained(saved: SavedModel, rest: str, weights: Path | None) -> Any:
+    """Return open_clip's own model with what was trained in it."""
+    from alignkit.models._clip_text import clip_text, clip_tokenizer
+    from alignkit.models._open_clip import read_open_clip
+    from alignkit.models._options import Options
+    from alignkit.models._prompt_model import PromptModel
+    from alignkit.models._run_model import _adapter as adapter_of
+    from alignkit.models._towers import Towers
+
+    backbone = saved.manifest["backbone"]
+    recorded = backbone.get("weights")
+    options = Options(
+        name=f"open_clip:{rest}",
+        weights=weights or (Path(recorded) if recorded else None),
+        img_size=backbone.get("img_size"),
+    )
+    clip, image = read_open_clip(rest, options)
+    if image.weights_sha256 != backbone.get("weights_sha256"):
+        msg = f"the weights of {options.name} are not those that {saved.path} was trained on; pass weights=FILE."
+        raise ValueError(msg)
+    text = clip_text(clip, clip_tokenizer(rest.partition("/")[0]), name=options.name)
+    towers = Towers.from_models(image, text, paired=False)
+    # the towers share their parts with the model, which so is trained as well
+    model = PromptModel.build(towers, saved.manifest["prompts"], adapter_of(saved), affine=saved.manifest["affine"])
+    model.load_trained(saved.trained)
+    return clip
+
+
+def _write(out: Path, clip: Any) -> None:
+    from safetensors.torch import save
+
+    from alignkit.models._plain_state_dict import plain_state_dict
+
+    # open_clip's own names; copies, where two names share their memory
+    data = save({name: value.clone().contiguous() for name, value in plain_state_dict(clip).items()})
+    with atomic_write(out) as file:
+        file.write(data)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reference import hba_dora
 from torch import nn
 
 from alignkit.models._adapter_config import AdapterConfig
@@ -17,8 +18,8 @@ from alignkit.models._adapters import (
     merge_adapters,
     merged_weight,
 )
-from tests.models.test_attention import clip, features, random_, tokens
-from tests.reference import hba_dora
+
+from .test_attention import clip, features, random_, tokens
 
 peft = pytest.importorskip("peft")
 

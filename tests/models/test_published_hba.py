@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reference import hba_dora
 
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._adapters import adapted_layers, add_adapters, load_adapter_state, merge_adapters, merged_weight
 from alignkit.models._published_hba import published_adapter_state, read_published_hba
-from tests.models.test_attention import clip, features
-from tests.reference import hba_dora
+
+from .test_attention import clip, features
 
 pytest.importorskip("peft")
 
