@@ -126,9 +126,7 @@ class Gradients:
         return losses
 
     def _forward(self, batch: Batch, part: int, step: int) -> Named:
-        import torch
-
-        torch.manual_seed(_seed(self.seed, step, self.processes.rank, part))
+        _draw_from(_seed(self.seed, step, self.processes.rank, part), self.processes.device)
         with self.precision.autocast():
             outputs = self.module(to_device(batch.parts[part], self.processes.device))
         named = outputs if isinstance(outputs, Mapping) else {_ONLY: outputs}
@@ -192,6 +190,16 @@ class Gradients:
 
 def _seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
+
+
+def _draw_from(seed: int, device: torch.device) -> None:
+    import torch
+
+    if device.type == "cpu":
+        # what manual_seed does too, after milliseconds of preparing devices that are not there
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
 
 
 def _n_rows(outputs: Named) -> int:

@@ -49,6 +49,10 @@ def linear(rng: np.random.Generator, n_in: int, n_out: int) -> nn.Linear:
     return layer
 
 
+def device_of(module: nn.Module) -> torch.device:
+    return next(module.parameters()).device
+
+
 class Toy:
     """What the toy tasks share: random inputs, item names, an export."""
 
@@ -103,7 +107,7 @@ class RegressionTask(Toy):
         return {"loss": ((outputs[:, 0] - targets) ** 2).mean()}
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
-        return {"loss": float(((module(self.x_val)[:, 0] - self.y_val) ** 2).mean())}
+        return {"loss": float(((module(self.x_val.to(device_of(module)))[:, 0].cpu() - self.y_val) ** 2).mean())}
 
 
 class Embedding(nn.Module):
@@ -143,4 +147,5 @@ class TripletTask(Toy):
         return {"loss": -(triplet_probabilities(targets).exp() * answers).sum(dim=1).mean()}
 
     def validate(self, module: nn.Module) -> Mapping[str, float]:
-        return {"loss": float(self.loss(module(self.x_val), self.truth_val)["loss"])}
+        device = device_of(module)
+        return {"loss": float(self.loss(module(self.x_val.to(device)), self.truth_val.to(device))["loss"])}
