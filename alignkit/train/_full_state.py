@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from alignkit._check import join_names
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -72,22 +74,23 @@ def load_optimizer(module: nn.Module, optimizer: torch.optim.Optimizer, values: 
     ValueError
         State of other parameters.
     """
-    names = {parameter: name for name, parameter in module.named_parameters()}
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    left = set(values)
+    names: dict[torch.Tensor, str] = {parameter: name for name, parameter in module.named_parameters()}
+    by_parameter: dict[str, dict[str, torch.Tensor]] = {}
+    for name, value in values.items():
+        parameter_name, _, slot = name.rpartition(".")
+        by_parameter.setdefault(parameter_name, {})[slot] = value
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for number, parameter in enumerate(parameters):
-        prefix = f"{names[parameter]}."
-        found = {name.removeprefix(prefix): name for name in left if name.rpartition(".")[0] == prefix[:-1]}
-        state[number] = {slot: _like(parameter, values[name]) for slot, name in found.items()}
-        left -= set(found.values())
-    missing = [names[parameter] for number, parameter in enumerate(parameters) if not state[number]]
-    if left or (missing and len(missing) < len(parameters)):
-        from alignkit._check import join_names
-
-        msg = f"the optimiser's state is that of another module: {join_names(sorted(left) or missing)} does not fit."
+    expected = [names[parameter] for parameter in parameters]
+    wrong = [name for name in by_parameter if name not in expected]
+    if wrong:
+        msg = f"the optimiser's state is that of another module, which has the parameters {join_names(wrong)}."
         raise ValueError(msg)
-    state = {number: slots for number, slots in state.items() if slots}
+    # a parameter that never had a gradient has no state, and none at all is that of an optimiser before its first step
+    state = {
+        number: {slot: _like(parameter, value) for slot, value in by_parameter[name].items()}
+        for number, (name, parameter) in enumerate(zip(expected, parameters, strict=True))
+        if name in by_parameter
+    }
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

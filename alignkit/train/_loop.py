@@ -79,7 +79,7 @@ class _Fit:
         self.n_steps = n_steps if loop.max_steps is None else min(n_steps, loop.max_steps)
         check_warmup(self.n_steps, optim)
         self.module = processes.wrap(task.module, loop)
-        self.state = TrainingState(task.module, loop, optim, processes=processes)
+        self.state = TrainingState(processes.unwrap(self.module), loop, optim, processes=processes)
         self.gradients = Gradients(task, self.module, self.state.precision, processes, loop.seed)
         self.about = {"config": settings(folder.config), "versions": versions(), "commit": commit()}
         self.saved: int | None = None
@@ -233,6 +233,7 @@ class _Fit:
             msg = f"the checkpoint of the best validation in {self.folder.path} is gone; train in a new folder."
             raise ValueError(msg)
         self.state.restore_weights(State(**found), averaged=self.loop.ema is not None)
+        self.processes.finish(self.module, self.task.module)
 
     def _log_step(self, record: StepRecord) -> None:
         self.progress.step(record.step, record.epoch, record.samples, record.losses["loss"])

@@ -111,17 +111,16 @@ class Processes:
         return wrap(module, loop, self)
 
     def unwrap(self, module: nn.Module) -> nn.Module:
-        """Return the module that was wrapped."""
+        """Return the module that trains: the one that was wrapped, or its sharded copy (FSDP)."""
         from alignkit.train._wrap import unwrap
 
         return unwrap(module)
 
-    def unshard(self, module: nn.Module) -> None:
-        """Make a sharded module whole on every process, for good: what one of them then runs or saves alone."""
-        if self.parallel == "fsdp":
-            from alignkit.train._wrap import unshard
+    def finish(self, wrapped: nn.Module, module: nn.Module) -> None:
+        """Bring what was learnt back into ``module``, which was wrapped, where a sharded copy of it trained."""
+        from alignkit.train._wrap import finish
 
-            unshard(module)
+        finish(wrapped, module)
 
     @contextmanager
     def no_sync(self, module: nn.Module) -> Iterator[None]:

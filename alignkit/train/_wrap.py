@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
 from collections.abc import Iterator
@@ -26,8 +27,10 @@ def wrap(module: nn.Module, loop: LoopConfig, processes: Processes) -> nn.Module
     """Return ``module`` on the processes' device, ready to train; its own names and classes stay below.
 
     Gradients are averages over processes; outputs that were gathered by :meth:`Processes.gather` make these the
-    gradient of the whole batch's loss.
+    gradient of the whole batch's loss. What FSDP shards is a copy: no process could run or save a sharded module alone.
     """
+    if processes.parallel == "fsdp":
+        module = copy.deepcopy(module)
     module = module.to(processes.device)
     if loop.gradient_checkpointing:
         checkpoint_blocks(module)
@@ -42,18 +45,18 @@ def wrap(module: nn.Module, loop: LoopConfig, processes: Processes) -> nn.Module
 
 
 def unwrap(module: nn.Module) -> nn.Module:
-    """Return the module that was wrapped (a sharded one is its own)."""
+    """Return the module that trains: the one that was wrapped, or its sharded copy."""
     return cast("nn.Module", module.module) if type(module).__name__ == "DistributedDataParallel" else module
 
 
-def unshard(module: nn.Module) -> None:
-    """Make the parameters of a sharded module whole again, for good; all processes must ask for it."""
-    from torch.distributed.fsdp import FSDPModule
+def finish(wrapped: nn.Module, module: nn.Module) -> None:
+    """Bring what a sharded copy of ``module`` has learnt back into it; all processes must ask for it."""
+    from alignkit.train._full_state import copy_tensors, full_tensors, trained_tensors
 
-    for part in module.modules():
-        if isinstance(part, FSDPModule):
-            part.set_reshard_after_forward(False, recurse=False)
-            part.unshard()
+    trained = unwrap(wrapped)
+    if trained is not module:
+        copy_tensors(trained_tensors(module), full_tensors(trained_tensors(trained)))
+        copy_tensors(dict(module.named_buffers()), full_tensors(dict(trained.named_buffers())))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -23,7 +24,7 @@ import torch
 _PRELOAD = ["numpy", "pytest", "safetensors.torch", "torch", "torch.distributed.fsdp", "torch.nn.parallel"]
 
 
-def launch(function: Callable[..., Any], *args: Any, n: int = 2, timeout: float = 120) -> list[Any]:
+def launch(function: Callable[..., Any], *args: Any, n: int = 2, timeout: float = 90) -> list[Any]:
     """Return what ``function(*args)`` gave in each of ``n`` processes; one that fails fails the test."""
     outcomes = attempt(function, *args, n=n, timeout=timeout)
     failed = [f"process {rank}:\n{outcome['error']}" for rank, outcome in enumerate(outcomes) if "error" in outcome]
@@ -31,7 +32,7 @@ def launch(function: Callable[..., Any], *args: Any, n: int = 2, timeout: float 
     return [outcome["value"] for outcome in outcomes]
 
 
-def attempt(function: Callable[..., Any], *args: Any, n: int = 2, timeout: float = 120) -> list[dict[str, Any]]:
+def attempt(function: Callable[..., Any], *args: Any, n: int = 2, timeout: float = 90) -> list[dict[str, Any]]:
     """Return ``{"value": ...}`` or ``{"error": traceback}`` of each process."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
@@ -46,8 +47,9 @@ def attempt(function: Callable[..., Any], *args: Any, n: int = 2, timeout: float
         ]
         for process in started:
             process.start()
+        deadline = time.monotonic() + timeout
         for process in started:
-            process.join(timeout)
+            process.join(max(deadline - time.monotonic(), 0))
         stuck = [rank for rank, process in enumerate(started) if process.is_alive()]
         for process in started:
             process.kill()
