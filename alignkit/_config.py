@@ -104,12 +104,12 @@ def read_config(path: PathLike, config_type: type[T]) -> T:
     ValueError
         A file that is not TOML, holds a key the config does not have, or a value that the config refuses.
     """
-    return _fill(path, config_type, read_toml(path), "")
+    config: T = _fill(path, config_type, read_toml(path), "")
+    return config
 
 
-def _fill(path: PathLike, config_type: type[T], table: Mapping[str, Any], prefix: str) -> T:
-    hints = get_type_hints(config_type)
-    fields = [field.name for field in dataclasses.fields(config_type) if field.init]  # type: ignore[arg-type]
+def _fill(path: PathLike, config_type: Any, table: Mapping[str, Any], prefix: str) -> Any:
+    fields = {field.name: field for field in dataclasses.fields(config_type) if field.init}
     names = {_key_of(config_type, field).replace("_", "-"): field for field in fields}
     values: dict[str, Any] = {}
     for key, value in table.items():
@@ -117,20 +117,31 @@ def _fill(path: PathLike, config_type: type[T], table: Mapping[str, Any], prefix
         if field is None:
             msg = f"{path} sets {prefix + key!r}, which is no option here{nearest(key, list(names))}"
             raise ValueError(msg)
-        inner, _ = _unwrap(hints[field])
-        try:
-            if isinstance(value, dict) and isinstance(inner, type) and dataclasses.is_dataclass(inner):
-                values[field] = _fill(path, inner, value, f"{prefix}{key}.")
-            else:
-                values[field] = restore(hints[field], value)
-        except TypeError as error:
-            msg = f"{path}: {prefix + key!r} does not take {shown(value)}."
-            raise ValueError(msg) from error
+        values[field] = _fill_field(path, get_type_hints(config_type)[field], value, prefix + key)
+    missing = [name for name, field in fields.items() if name not in values and _is_required(field)]
+    if missing:
+        msg = f"{path} lacks {prefix}{missing[0]}, which is required."
+        raise ValueError(msg)
     try:
         return config_type(**values)
     except (TypeError, ValueError) as error:
         msg = f"{str(error).rstrip('.')} (set in {path})."
         raise ValueError(msg) from error
+
+
+def _fill_field(path: PathLike, hint: Any, value: Any, name: str) -> Any:
+    inner, _ = _unwrap(hint)
+    if isinstance(value, dict) and isinstance(inner, type) and dataclasses.is_dataclass(inner):
+        return _fill(path, inner, value, f"{name}.")
+    try:
+        return restore(hint, value)
+    except TypeError as error:
+        msg = f"{path}: {name!r} does not take {shown(value)}."
+        raise ValueError(msg) from error
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

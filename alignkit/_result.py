@@ -126,13 +126,18 @@ def restore(hint: Any, value: Any) -> Any:
         return np.array(value, dtype=_dtype(args))
     if kind in (bool, int, float, str):
         return _plain(kind, value)
+    if kind is Path:
+        return Path(value)
     if value is None:  # JSON has no NaN
         return float("nan")
     if isinstance(value, dict):
         return _restore_mapping(kind, args, value)
     if isinstance(value, list):
         return _restore_sequence(kind, args, value)
-    return Path(value) if kind is Path else value
+    if dataclasses.is_dataclass(kind) or kind in (tuple, list):
+        msg = f"a {kind.__name__} is expected where it holds {shown(value)}"
+        raise TypeError(msg)
+    return value
 
 
 def _plain(kind: type, value: Any) -> Any:

@@ -289,11 +289,49 @@ def test_every_config_survives_its_file(tmp_path_factory, config):
     path = tmp_path_factory.mktemp("toml") / "c.toml"
     _config.dump_config(config, path)
     assert read("--config", str(path)) == config
+    assert _config.read_config(path, Config) == config
 
 
 def test_numbers_that_toml_writes_its_own_way():
     assert tomllib.loads(_config.to_toml(Optim(rate=float("inf"))))["rate"] == float("inf")
     assert _config.to_toml(Optim(rate=5.0)) == "rate = 5.0\nnesterov = true\n"
+
+
+def test_a_file_is_read_as_the_config_it_describes(toml):
+    assert _config.read_config(toml(FULL), Config) == FROM_FULL
+    sparse = _config.read_config(toml("source = 'x'\n[optim]\nrate = 2"), Config)
+    assert sparse == Config(source=Path("x"), optim=Optim(rate=2.0))
+    assert type(sparse.optim.rate) is float
+    odd = dataclasses.replace(FROM_FULL, layers=("a", "--flag", ""), more=("-1",))
+    assert _config.read_config(toml(_config.to_toml(odd)), Config) == odd  # no flags in between
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("n-item = 1", r"{} sets 'n-item', which is no option here; did you mean n-items\?"),
+        ("[optim]\nrat = 1", r"{} sets 'optim\.rat', which is no option here; did you mean rate\?"),
+        ("n-items = 'a'", r"{}: 'n-items' does not take 'a'\."),
+        ("n-items = 2.0", r"{}: 'n-items' does not take 2\.0\."),
+        ("verbose = 1", r"{}: 'verbose' does not take 1\."),
+        ("optim = 3", r"{}: 'optim' does not take 3\."),
+        ("layers = 'a'", r"{}: 'layers' does not take 'a'\."),
+        ("source = ['a']", r"{}: 'source' does not take \['a'\]\."),
+        ("layers = [1]", r"{}: 'layers' does not take \[1\]\."),
+        ("source = 'x'\nn-items = 1", r"n_items must be at least 3; got 1 \(set in {}\)\."),
+        ("[optim]\nrate = -1.0", r"rate must be above 0; got -1\.0 \(set in {}\)\."),
+        ("", r"{} is empty"),
+        ("metric = 'cosine'", r"{} lacks source, which is required\."),
+        ("metric = ", r"{} is not valid TOML"),
+    ],
+)
+def test_a_file_that_describes_no_config_is_refused(toml, text, sentence):
+    import re
+
+    path = toml(text)
+    with pytest.raises(ValueError, match=sentence.replace("{}", re.escape(path))) as caught:
+        _config.read_config(path, Config)
+    assert "\n" not in str(caught.value)
 
 
 def test_what_toml_cannot_hold_is_refused_before_writing(tmp_path):

@@ -1,0 +1,220 @@
+"""From a config to a finished run, on with one that was cut off, and the same once more from its folder alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+from reference.toy_method import task as toy_task
+from reference.toy_method.config import ToyConfig
+
+from alignkit.train import LoopConfig, RunResult, rerun, run
+from alignkit.train._methods import METHODS
+
+
+@pytest.fixture(autouse=True)
+def toy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setitem(METHODS, "ToyConfig", ("reference.toy_method.task", "build"))
+
+
+def config(**changes: object) -> ToyConfig:
+    return dataclasses.replace(ToyConfig(), **changes)  # type: ignore[arg-type]
+
+
+def weights(result: RunResult) -> bytes:
+    return (result.path / "model" / "model.json").read_bytes()
+
+
+def count_builds(monkeypatch) -> list[str]:
+    built: list[str] = []
+    plain = toy_task.build
+
+    def build(config, folder):
+        built.append(str(folder.path))
+        return plain(config, folder)
+
+    monkeypatch.setattr(toy_task, "build", build)
+    return built
+
+
+def test_a_run_leaves_all_in_its_folder(tmp_path):
+    result = run(config(out=tmp_path / "a"))
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
+        "checkpoints", "config.toml", "finished.json", "metrics.jsonl", "model", "splits.json", "versions.json",
+    ]  # fmt: skip
+    assert (result.path, result.config, result.method) == (tmp_path / "a", config(out=tmp_path / "a"), "ToyConfig")
+    assert [record.step for record in result.history.steps] == list(range(1, 19))
+    best = min(result.history.validations, key=lambda record: record.metrics["loss"])
+    assert (result.history.best_step, result.metrics) == (best.step, best.metrics)
+    assert json.loads((tmp_path / "a" / "splits.json").read_text())["val"] == ["a", "b"]
+
+
+def test_a_finished_run_is_given_back_as_it_is(tmp_path, monkeypatch):
+    built = count_builds(monkeypatch)
+    first = run(config(out="a"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    again = run(config(out="a"))
+    assert len(built) == 1
+    assert repr(again) == repr(first)
+    assert again.history.steps == first.history.steps
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert run(config(out="b")).path == Path("b")
+    with pytest.raises(FileExistsError, match="b holds a run"):
+        run(config(out="b"), resume="never")
+
+
+def test_other_settings_are_refused(tmp_path):
+    run(config(out="a"))
+    with pytest.raises(ValueError, match="a holds a run with other settings \\(n_samples 20, now 21\\)"):
+        run(config(out="a", n_samples=21))
+
+
+@pytest.mark.parametrize("position", [0, 8, 40, 112])
+def test_a_run_that_failed_goes_on_to_the_same_bits(monkeypatch, position):
+    whole = run(config(out="whole"))
+    plain = toy_task.SlowTask.inputs
+
+    def broken(self, samples):
+        if samples.position[0] >= position:
+            raise MemoryError
+        return plain(self, samples)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(toy_task.SlowTask, "inputs", broken)
+        with pytest.raises(MemoryError):
+            run(config(out="a"))
+    assert not Path("a", "finished.json").exists()
+    result = run(config(out="a"))
+    assert weights(result) == weights(whole)
+    assert [r.losses for r in result.history.steps] == [r.losses for r in whole.history.steps]
+    assert result.metrics == whole.metrics
+
+
+def test_a_full_disk_stops_a_run_that_goes_on_to_the_same_bits(monkeypatch):
+    whole = run(config(out="whole"))
+    plain, calls = os.replace, []
+
+    def full(source, target):
+        calls.append(str(target))
+        if "step-000000009.safetensors" in str(target):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match=r"step 9 could not be written .*No space left.*that of step 6 is whole"):
+            run(config(out="a"))
+    assert weights(run(config(out="a"))) == weights(whole)
+
+
+def test_a_damaged_newest_checkpoint_costs_time_alone(monkeypatch):
+    whole = run(config(out="whole"))
+
+    def stop(self, folder):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(toy_task.SlowTask, "export", stop)
+        with pytest.raises(MemoryError):
+            run(config(out="a"))
+    newest = sorted(Path("a", "checkpoints").glob("*.safetensors"))[-1]
+    os.truncate(newest, 100)
+    with pytest.warns(UserWarning, match="cannot be used; going back to step 15"):
+        result = run(config(out="a"))
+    assert weights(result) == weights(whole)
+
+
+def test_what_is_no_config_is_refused(tmp_path):
+    for value in (None, "hba", LoopConfig()):
+        with pytest.raises(TypeError, match="config must be one of"):
+            run(value)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="resume must be one of"):
+        run(config(out="a"), resume="sometimes")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- once more
+
+
+def test_a_rerun_gives_the_same_bits():
+    Path("t.csv").write_text("1")
+    first = run(config(out="a", table=Path("t.csv")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = rerun("a", out="b")
+    assert weights(again) == weights(first)
+    assert again.config == dataclasses.replace(first.config, out=Path("b"))
+    assert [r.losses for r in again.history.steps] == [r.losses for r in first.history.steps]
+    assert repr(rerun("b", out="c")).replace("in c", "in b") == repr(again)
+
+
+def test_a_rerun_says_what_differs():
+    Path("t.csv").write_text("1")
+    run(config(out="a", table=Path("t.csv")))
+    path = Path("a", "versions.json")
+    then = json.loads(path.read_text())
+    then["versions"]["torch"] = "1.0"
+    path.write_text(json.dumps({**then, "threads": 99, "commit": "0" * 40}))
+    Path("t.csv").write_text("2")
+    with pytest.warns(UserWarning, match="the rerun of a may differ from it in its numbers") as caught:
+        rerun("a", out="b")
+    assert len(caught) == 1
+    text = str(caught[0].message)
+    for part in ("commit none (was 000000000000)", "(was 99)", "(was 1.0)", "table "):
+        assert part in text
+    assert text.count("(was") == 4
+
+
+def test_reruns_that_cannot_be(tmp_path):
+    run(config(out="a"))
+    with pytest.raises(ValueError, match="out must be another folder than a"):
+        rerun("a", out=tmp_path / "b" / ".." / "a")
+    with pytest.raises(FileNotFoundError, match="nowhere holds no run of alignkit"):
+        rerun("nowhere", out="b")
+    Path("a", "config.toml").write_text("epocs = 3")
+    with pytest.raises(ValueError, match=r"config\.toml sets 'epocs', which is no option here"):
+        rerun("a", out="b")
+    versions = json.loads(Path("a", "versions.json").read_text())
+    Path("a", "versions.json").write_text(json.dumps({**versions, "method": "OldConfig"}))
+    with pytest.raises(ValueError, match="there is no training method with a 'OldConfig'"):
+        rerun("a", out="b")
+    assert not Path("b").exists()
+
+
+# --- several processes
+
+
+class Others:
+    """A process among two: what the main one says, it hears."""
+
+    def __init__(self, is_main: bool, said: list[object]) -> None:
+        self.is_main, self.world_size, self.said = is_main, 2, said
+
+    def broadcast(self, value: object) -> object:
+        if self.is_main:
+            self.said.append(value)
+            return value
+        return self.said.pop(0)
+
+
+def test_all_processes_hear_why_the_folder_does_not_open():
+    from alignkit.train._run import _open
+
+    _open(config(out="a"), "auto", Others(True, [])).close()  # type: ignore[arg-type]
+    said: list[object] = []
+    with pytest.raises(ValueError, match="holds a run with other settings"):
+        _open(config(out="a", n_samples=3), "auto", Others(True, said))  # type: ignore[arg-type]
+    with pytest.raises(OSError, match=r"the main process could not open the run's folder \(a holds a run with other"):
+        _open(config(out="a", n_samples=3), "auto", Others(False, said))  # type: ignore[arg-type]
+    with _open(config(out="b"), "auto", Others(True, said)) as main:  # type: ignore[arg-type]
+        with _open(config(out="b"), "auto", Others(False, said)) as other:  # type: ignore[arg-type]
+            assert (main.main, other.main) == (True, False)
+        assert json.loads(Path("b", "versions.json").read_text())["processes"] == 2
