@@ -101,7 +101,7 @@ def triplet_loss(embedding: Tensor, targets: Tensor, /, *, chunk: int = _CHUNK) 
     check_count("chunk", chunk, 1)
     with torch.no_grad():
         target = _dot_products(targets.to(embedding.dtype))
-    loss: Tensor = _AllTriplets.apply(_dot_products(embedding), target, len(embedding), chunk)  # type: ignore[no-untyped-call]
+    loss: Tensor = _AllTriplets.apply(_dot_products(embedding), target, len(embedding), chunk)
     return loss
 
 
@@ -209,7 +209,7 @@ class _AllTriplets(torch.autograd.Function):
         return total / n_triplets
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         return upstream * gradient, None, None, None
 

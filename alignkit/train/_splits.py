@@ -135,7 +135,8 @@ def split_objects(
         )
         raise ValueError(msg)
     out = [i for i in range(len(names)) if group[i] in closed]
-    return Splits(*(tuple(names[i] for i in part) for part in (train, val, out)), seed=seed)
+    chosen_names = {part: tuple(names[i] for i in rows) for part, rows in zip(_PARTS, (train, val, out), strict=True)}
+    return Splits(**chosen_names, seed=seed)
 
 
 def fold_objects(

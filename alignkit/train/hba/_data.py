@@ -115,7 +115,7 @@ class HBAData:
         return dataclasses.replace(self, splits=splits)
 
     @classmethod
-    def from_lab(cls, lab: SimulatedLab, folder: PathLike, /, *, val_share: float = 0.2, seed: int = 1) -> Self:
+    def from_lab(cls, lab: SimulatedLab, folder: PathLike, /, *, val_share: float = 0.2, seed: int = 1) -> HBAData:
         """Return the simulated lab's data: its true latents to learn, its test objects held out.
 
         Targets are divided by the root of the simulated people's temperature, so that a softmax over dot products has
@@ -153,7 +153,7 @@ class HBAData:
             triplets=lab.held_out,
             repeats=lab.repeats,
             notes=("Objects and people are simulated; nothing here says anything about real people.",),
-        )  # type: ignore[return-value]
+        )
 
 
 def join_data(
@@ -337,7 +337,28 @@ def _answers(config: HBAConfig, things: Things | None) -> Triplets | None:
     if answers is not None and answers.labels is None:
         msg = f"{config.triplets} does not name its items; save Triplets that have labels."
         raise ValueError(msg)
-    return answers
+    if answers is None or config.subject in (None, "all"):
+        return answers
+    return answers_of(answers, str(config.subject))
+
+
+def answers_of(answers: Triplets, subject: str, /) -> Triplets:
+    """Return the answers of one participant.
+
+    Raises
+    ------
+    ValueError
+        Answers that do not say whose they are, or a participant who gave none.
+    """
+    if answers.participant is None:
+        msg = f"subject {subject!r} is asked for, but the answers do not say who gave them."
+        raise ValueError(msg)
+    own = answers.participant.astype(str) == subject
+    if not own.any():
+        known = np.unique(answers.participant).tolist()
+        msg = f"subject {subject!r} gave no answers; those who did are {join_names(known)}."
+        raise ValueError(msg)
+    return answers.take(own)
 
 
 def _held_out(config: HBAConfig, labels: Sequence[str]) -> tuple[str, ...]:

@@ -134,8 +134,8 @@ def ridge_projection(
     inverse = np.linalg.pinv(prompts)  # (width, dimensions)
     embedded = ridge.predict(features) @ inverse.T
     length = float(np.sqrt((embedded**2).sum(axis=1).mean()))
-    aside = np.random.default_rng(0).normal(size=width)
-    aside -= inverse @ (prompts @ aside)
+    drawn = np.random.default_rng(0).normal(size=width)
+    aside = drawn - inverse @ (prompts @ drawn)
     constant = _CONSTANT * length
     bias = inverse @ ridge.bias + constant * aside / np.linalg.norm(aside)
     return inverse @ ridge.weight, bias, float(np.log(np.hypot(constant, length)))

@@ -88,6 +88,19 @@ def test_answers_of_people_must_be_there_and_named(study, tmp_path):
         read_data(dataclasses.replace(study, triplets=tmp_path / "answers.npz"))
 
 
+def test_one_participants_answers_are_found_by_their_id(study, tmp_path):
+    path = tmp_path / "answers.npz"
+    Triplets([[0, 1, 2], [3, 4, 5], [9, 8, 7]], NAMES, participant=[3, 12, 3]).save(path)
+    config = dataclasses.replace(study, triplets=path)
+    assert len(read_data(dataclasses.replace(config, subject="3")).answers) == 2
+    assert len(read_data(dataclasses.replace(config, subject="all")).answers) == 3
+    with pytest.raises(ValueError, match="subject '4' gave no answers; those who did are '3', '12'"):
+        read_data(dataclasses.replace(config, subject="4"))
+    Triplets([[0, 1, 2]], NAMES).save(path)
+    with pytest.raises(ValueError, match="do not say who gave them"):
+        read_data(dataclasses.replace(config, subject="3"))
+
+
 def test_a_study_needs_its_images_to_be_named(study):
     with pytest.raises(ValueError, match="images is not given"):
         read_data(dataclasses.replace(study, images=None))

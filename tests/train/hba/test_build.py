@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from alignkit.models import AdapterConfig
+from alignkit.train import LoopConfig, OptimConfig, run
+from alignkit.train._order import Order
+from alignkit.train.hba._prompts import check_prompts
+from alignkit.train.hba.config import HBAConfig
+from alignkit.train.hba.task import build_task
+
+CLIP = """
+import open_clip, torch
+from alignkit.models import Model, Preprocess
+from alignkit.models._clip_text import clip_text
+from alignkit.models._towers import Towers
+
+def clip():
+    image = {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        made = open_clip.CLIP(embed_dim=24, vision_cfg=image, text_cfg=text).eval()
+    tower = Model.from_module(
+        made.visual, Preprocess.clip(32), name="toy", n_prefix_tokens=1, class_token=True, settings={}
+    )
+    return Towers.from_models(tower, clip_text(made, open_clip.get_tokenizer("ViT-B-32"), name="toy"), paired=False)
+"""
+
+
+@pytest.fixture
+def toy_clip(tmp_path, monkeypatch):
+    """The name of a module that makes a CLIP of two blocks."""
+    (tmp_path / "toy_clip_module.py").write_text(CLIP)
+    monkeypatch.chdir(tmp_path)
+    yield "toy_clip_module:clip"
+    sys.modules.pop("toy_clip_module", None)
+
+
+def pair(**changes):
+    loop = {"epochs": 2, "batch_size": 9, "device": "cpu", "progress": False, "monitor": "val_loss", **changes}
+    return HBAConfig(
+        backbone="random:test_vit",
+        text="minilm",
+        img_size=32,
+        adapter=AdapterConfig(kind="lora", rank=2, dropout=0.0, image_blocks=1, text_blocks=0),
+        optim=OptimConfig(lr=1e-3),
+        loop=LoopConfig(**loop),
+    )
+
+
+def as_study(data, folder, config):
+    """Write a study's table of the lab, so that a config alone names all data."""
+    table = folder / "targets.csv"
+    rows = [
+        f"{label},{','.join(map(repr, row))}" for label, row in zip(data.labels, data.targets.tolist(), strict=True)
+    ]
+    table.write_text("\n".join([f"item,{','.join(data.dimensions)}", *rows]) + "\n")
+    images = data.images[0][0].parents[1]
+    return dataclasses.replace(config, images=images, targets=str(table), root=folder, out=folder / "run")
+
+
+def losses(task, steps=6):
+    """Return the losses of a few steps of plain gradient descent."""
+    order = Order(n_samples=task.n_samples, batch_size=9, seed=0)
+    optimizer = torch.optim.AdamW([p for p in task.module.parameters() if p.requires_grad], lr=1e-3)
+    found = []
+    for step in range(steps):
+        samples = order.batch(step)
+        loss = task.loss(task.module(task.inputs(samples)), task.targets(samples))["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        found.append(loss.item())
+    return found
+
+
+@pytest.mark.parametrize("loss", ["mse", "triplets"])
+def test_cached_losses_are_those_of_images(lab_data, tmp_path, loss):
+    config = dataclasses.replace(pair(), loss=loss)
+    images = build_task(lab_data, config)
+    cached = build_task(lab_data, config, cache=tmp_path)
+    assert "hidden" in cached.inputs(Order(n_samples=9, batch_size=9, seed=0).batch(0))
+    assert losses(cached) == pytest.approx(losses(images), rel=1e-5)
+    assert cached.predictions() == pytest.approx(images.predictions(), rel=1e-3, abs=1e-3)
+
+
+def test_without_a_cache_images_are_read(lab_data, tmp_path):
+    task = build_task(lab_data, dataclasses.replace(pair(), cache=False), cache=tmp_path)
+    assert list(task.inputs(Order(n_samples=9, batch_size=9, seed=0).batch(0))) == ["image"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_head_of_a_pair_starts_at_ridge(lab_data, tmp_path):
+    config = dataclasses.replace(pair(), head="ridge", penalty=10.0)
+    task = build_task(lab_data, config, cache=tmp_path)
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(task.features(lab_data.train))
+    x = scaler.transform(task.features())
+    ridge = Ridge(alpha=10.0).fit(x[lab_data.train], lab_data.targets[lab_data.train])
+    assert task.predictions() == pytest.approx(ridge.predict(x), rel=0.05, abs=0.3)
+
+
+def test_a_clip_has_no_head_that_could_start_at_ridge(lab_data, toy_clip):
+    config = dataclasses.replace(pair(), backbone=toy_clip, text=None, img_size=None, head="ridge")
+    with pytest.raises(ValueError, match="share one space"):
+        build_task(lab_data, config)
+
+
+def test_a_clip_starts_as_its_own_cosines(lab_data, toy_clip, tmp_path):
+    adapter = AdapterConfig(kind="dora", rank=2, image_blocks=1, text_blocks=1)
+    config = dataclasses.replace(pair(), backbone=toy_clip, text=None, img_size=None, adapter=adapter)
+    task = build_task(lab_data, config, cache=tmp_path)
+    from toy_clip_module import clip
+
+    towers = clip()
+    with torch.no_grad():
+        text = towers.text(towers.tokenizer(list(check_prompts(lab_data.prompts, 12, "prompts"))))
+        image = towers.image(torch.stack([torch.from_numpy(_pixels(towers, path)) for path in lab_data.photos[:4]]))
+        cosines = torch.nn.functional.cosine_similarity(image[:, None], text[None], dim=-1)
+        own = task.model(task.source(np.arange(4)))
+    assert (own / np.exp(towers.log_scale)).numpy() == pytest.approx(cosines.numpy(), abs=1e-5)
+    found = losses(task)
+    assert all(np.isfinite(found))
+    trained = {name for name, parameter in task.module.named_parameters() if parameter.grad is not None}
+    assert any("text" in name for name in trained)
+
+
+def _pixels(towers, path):
+    from PIL import Image
+
+    return towers.preprocess(Image.open(path))
+
+
+def test_a_run_of_a_study_trains_saves_and_loads(lab_data, tmp_path):
+    from alignkit.models import extract, load
+
+    config = as_study(lab_data, tmp_path, pair(epochs=12))
+    result = run(config)
+    first, *_, last = (record.metrics["val_loss"] for record in result.history.validations)
+    assert last < first
+    assert (result.path / "splits.json").is_file()
+    model = load(f"run:{result.path / 'model'}", device="cpu")
+    task = build_task(lab_data, config)
+    task.model.load_trained(_trained(result.path))
+    photos = list(lab_data.photos[:4])
+    with torch.no_grad():
+        own = task.model(task.source(np.arange(4))).numpy()
+    assert extract(model, photos, progress=False).array() == pytest.approx(own, rel=1e-4, abs=1e-3)
+    again = build_task(lab_data, dataclasses.replace(config, start=result.path))
+    assert again.predictions() == pytest.approx(task.predictions(), rel=1e-5, abs=1e-5)
+
+
+def _trained(path: Path):
+    from alignkit.train.hba._build import read_start
+
+    return read_start(path).trained
