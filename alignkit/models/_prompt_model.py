@@ -294,6 +294,7 @@ def adapt(tower: SplitTower, adapter: AdapterConfig, n_blocks: int, which: str, 
         raise ValueError(msg)
     trained = add_adapters(tower.network, tower.block_names[n_all - n_blocks :], adapter, seed=seed)
     tower.split_at(n_all - n_blocks)
+    tower.eval()
     return bool(trained)
 
 

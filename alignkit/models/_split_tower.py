@@ -91,7 +91,7 @@ class SplitTower(nn.Module):
 
     @classmethod
     def from_model(cls, model: Model, layer: str | int | None = None, /) -> Self:
-        """Return a model cut where its blocks allow it, with the embedding taken from ``layer``.
+        """Return a model cut where its blocks allow it, with the embedding taken from ``layer``, in evaluation mode.
 
         Whether it can be cut is tried: a network whose halves do not give its own numbers (one with connections
         around its blocks) is kept whole, with no :attr:`block_names`.
@@ -114,7 +114,7 @@ class SplitTower(nn.Module):
         if not tower._can_be_cut(inputs):
             tower.block_names = ()
         tower.split_at(len(tower.block_names))
-        return tower
+        return tower.eval()
 
     def split_at(self, block: int, /) -> None:
         """Let the suffix begin with this block (counted from 0); at ``len(block_names)`` it does nothing.

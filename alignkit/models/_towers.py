@@ -111,7 +111,6 @@ class Towers:
         if text is not None:
             _check_kind(text, "text")
         tower = SplitTower.from_model(image, layer)
-        described = image.describe()
         return cls(
             image=tower,
             text=None if text is None else SplitTower.from_model(text),
@@ -120,11 +119,7 @@ class Towers:
             log_scale=log_scale,
             paired=paired,
             identity={
-                "backbone": image.name,
-                "weights_sha256": image.weights_sha256,
-                "layer": tower.layer,
-                "preprocess": described["preprocess"],
-                "settings": described["settings"],
+                **_described(image, tower),
                 "text": None if text is None else text.name,
                 "text_weights_sha256": None if text is None else text.weights_sha256,
                 **(identity or {}),
@@ -250,7 +245,8 @@ def _from_factory(made: Any, options: Options, text: PathLike | None, layer: str
         if given:
             msg = f"{options.name} gives both towers; leave {' and '.join(given)} out."
             raise ValueError(msg)
-        return dataclasses.replace(made, identity={**made.identity, **_origin(options)})
+        identity = {**_described(made.model, made.image), **made.identity, **_origin(options)}
+        return dataclasses.replace(made, identity=identity)
     if text is not None:
         msg = f"{options.name} brings a text network of its own; leave text out."
         raise ValueError(msg)
@@ -293,6 +289,17 @@ def _check_kind(model: Model, kind: str) -> None:
     if model.kind != kind:
         msg = f"{model.name} takes {model.kind}s, not {kind}s; name {'a text' if kind == 'text' else 'an image'} model."
         raise ValueError(msg)
+
+
+def _described(image: Model, tower: SplitTower) -> dict[str, Any]:
+    described = image.describe()
+    return {
+        "backbone": image.name,
+        "weights_sha256": image.weights_sha256,
+        "layer": tower.layer,
+        "preprocess": described["preprocess"],
+        "settings": described["settings"],
+    }
 
 
 def _origin(options: Options) -> dict[str, Any]:
