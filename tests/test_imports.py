@@ -223,6 +223,7 @@ def test_nothing_is_left_to_be_done(path):
         "import alignkit.data",
         "import alignkit.models",
         "import alignkit.score",
+        "import alignkit.train; import alignkit.train.hba.config; alignkit.train.run",
         "import alignkit.cli",
         "import alignkit; alignkit.rsa.RDM([1.0, 2.0, 3.0])",
         "from alignkit.cli import main; main(['--help']); main(['rdm', 'nowhere.npy'])",

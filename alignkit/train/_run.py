@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,9 +14,10 @@ from alignkit._config import read_config
 from alignkit._typing import PathLike
 from alignkit.train._environment import differences, environment
 from alignkit.train._history import History
+from alignkit.train._launch import read_launch
 from alignkit.train._methods import MethodConfig, builder, config_class
 from alignkit.train._result import RunResult
-from alignkit.train._run_folder import CONFIG, Resume, RunFolder, read_versions
+from alignkit.train._run_folder import CONFIG, FINISHED, Resume, RunFolder, read_versions
 
 if TYPE_CHECKING:
     from alignkit.train._processes import Processes
@@ -65,16 +68,15 @@ def run(config: MethodConfig, /, *, resume: Resume = "auto") -> RunResult:
 
     with Processes.start(config.loop) as processes, _open(config, resume, processes) as folder:
         finished = processes.broadcast(folder.finished if folder.main else None)
-        if finished is None:
-            task = build(config, folder)
-            history = fit(task, config.loop, config.optim, folder=folder, processes=processes)
-            finished = {"n_steps": history.n_steps, "stopped": history.stopped}
-            if folder.main:
-                model = folder.path / "model"
-                model.mkdir(exist_ok=True)
-                task.export(model)
-            folder.finish(finished)
-        return _result(config, folder, finished)
+        if finished is not None:
+            return _result(config, folder, _logged(config, folder, finished))
+        task = build(config, folder)
+        history = fit(task, config.loop, config.optim, folder=folder, processes=processes)
+        if folder.main:
+            task.export(folder.path)
+            folder.finish({"n_steps": history.n_steps, "stopped": history.stopped})
+        processes.barrier()  # whoever loads the model next finds it
+        return _result(config, folder, history)
 
 
 def rerun(path: PathLike, /, *, out: PathLike) -> RunResult:
@@ -114,7 +116,8 @@ def rerun(path: PathLike, /, *, out: PathLike) -> RunResult:
         msg = f"out must be another folder than {path}, which keeps the run that is repeated."
         raise ValueError(msg)
     config = dataclasses.replace(read_config(Path(path, CONFIG), config_class(then["method"])), out=Path(out))
-    changed = differences(then, environment(config, n_processes=int(then.get("processes", 1))))
+    launch = read_launch(os.environ)
+    changed = differences(then, environment(config, n_processes=launch.world_size)) if launch.rank == 0 else []
     if changed:
         msg = f"the rerun of {path} may differ from it in its numbers, as there differ: {', '.join(changed)}."
         warnings.warn(msg, stacklevel=2)
@@ -141,8 +144,16 @@ def _open(config: MethodConfig, resume: Resume, processes: Processes) -> RunFold
     return folder or RunFolder.open(config.out, config, main=False)
 
 
-def _result(config: Any, folder: RunFolder, finished: dict[str, Any]) -> RunResult:
-    loop = config.loop
-    history = History.from_lines(folder.read_history(), monitor=loop.monitor, mode=loop.mode, **finished)
+def _logged(config: MethodConfig, folder: RunFolder, finished: Mapping[str, Any]) -> History:
+    """Return the history of a finished run, from its folder."""
+    lines, loop = folder.read_history(), config.loop
+    try:
+        return History.from_lines(lines, monitor=loop.monitor, mode=loop.mode, **finished)
+    except TypeError as error:
+        msg = f"{folder.path / FINISHED} does not say how the run ended; delete it to let the run end again."
+        raise ValueError(msg) from error
+
+
+def _result(config: MethodConfig, folder: RunFolder, history: History) -> RunResult:
     kept = next((record.metrics for record in history.validations if record.step == history.best_step), {})
     return RunResult(type(config).__name__, config, history, dict(kept), folder.path)

@@ -39,7 +39,7 @@ class RunFolder:
     ``metrics.jsonl``       one line per logged step and validation
     ``splits.json``         which items were trained on, chosen on and held out
     ``checkpoints/``        the newest ones and the best, see :class:`Checkpoints`
-    ``model/``              the finished model
+    what the task exports   the finished model: ``model.json``, ``adapter.safetensors``
     ``finished.json``       how training ended; there once it did
     ======================  ==========================================================================
 
@@ -111,10 +111,11 @@ class RunFolder:
         return folder
 
     @property
-    def finished(self) -> Mapping[str, Any] | None:
+    def finished(self) -> dict[str, Any] | None:
         """What :meth:`finish` was told, or None while the run is not finished."""
         path = self.path / FINISHED
-        return dict(read_json(path)) if path.exists() else None
+        content = read_json(path) if path.exists() else None
+        return content if content is None or isinstance(content, dict) else {}
 
     def resume(self) -> State | None:
         """Return the newest whole checkpoint, and forget what came after it; None where there is none.

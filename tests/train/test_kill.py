@@ -39,7 +39,7 @@ def test_killed_runs_end_in_the_same_bits(tmp_path, seed):
     assert int(kills.split()[0]) >= 5
     assert Counter(moments)["tensors"] >= 1, "one at least in a checkpoint"
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert (killed / "model" / "model.json").read_bytes() == (whole / "model" / "model.json").read_bytes()
+    assert (killed / "model.json").read_bytes() == (whole / "model.json").read_bytes()
     names = sorted(path.name for path in (whole / "checkpoints").iterdir())
     assert sorted(path.name for path in (killed / "checkpoints").iterdir()) == names
     for name in names:

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from reference.launch import attempt, launch
 from reference.toy_method import task as toy_task
 from reference.toy_method.config import ToyConfig
 
@@ -29,7 +30,7 @@ def config(**changes: object) -> ToyConfig:
 
 
 def weights(result: RunResult) -> bytes:
-    return (result.path / "model" / "model.json").read_bytes()
+    return (result.path / "model.json").read_bytes()
 
 
 def count_builds(monkeypatch) -> list[str]:
@@ -47,7 +48,7 @@ def count_builds(monkeypatch) -> list[str]:
 def test_a_run_leaves_all_in_its_folder(tmp_path):
     result = run(config(out=tmp_path / "a"))
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
-        "checkpoints", "config.toml", "finished.json", "metrics.jsonl", "model", "splits.json", "versions.json",
+        "checkpoints", "config.toml", "finished.json", "metrics.jsonl", "model.json", "splits.json", "versions.json",
     ]  # fmt: skip
     assert (result.path, result.config, result.method) == (tmp_path / "a", config(out=tmp_path / "a"), "ToyConfig")
     assert [record.step for record in result.history.steps] == list(range(1, 19))
@@ -141,6 +142,16 @@ def test_what_is_no_config_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("text", ["[]", "{}", '{"n_steps": 3, "stopped": "finished", "more": 1}'])
+def test_an_end_that_is_damaged_is_told(text):
+    run(config(out="a"))
+    Path("a", "finished.json").write_text(text)
+    with pytest.raises(ValueError, match=r"finished\.json does not say how the run ended; delete it"):
+        run(config(out="a"))
+    Path("a", "finished.json").unlink()
+    assert run(config(out="a")).history.stopped == "finished"
+
+
 # --- once more
 
 
@@ -162,15 +173,15 @@ def test_a_rerun_says_what_differs():
     path = Path("a", "versions.json")
     then = json.loads(path.read_text())
     then["versions"]["torch"] = "1.0"
-    path.write_text(json.dumps({**then, "threads": 99, "commit": "0" * 40}))
+    path.write_text(json.dumps({**then, "threads": 99, "processes": 8, "commit": "0" * 40}))
     Path("t.csv").write_text("2")
     with pytest.warns(UserWarning, match="the rerun of a may differ from it in its numbers") as caught:
         rerun("a", out="b")
     assert len(caught) == 1
     text = str(caught[0].message)
-    for part in ("commit none (was 000000000000)", "(was 99)", "(was 1.0)", "table "):
+    for part in ("commit none (was 000000000000)", "(was 99)", "processes 1 (was 8)", "(was 1.0)", "table "):
         assert part in text
-    assert text.count("(was") == 4
+    assert text.count("(was") == 5
 
 
 def test_reruns_that_cannot_be(tmp_path):
@@ -190,6 +201,28 @@ def test_reruns_that_cannot_be(tmp_path):
 
 
 # --- several processes
+
+
+def run_here(folder: str, n_samples: int) -> str:
+    """Run in one of the processes that test_two_processes_run_as_one starts."""
+    METHODS["ToyConfig"] = ("reference.toy_method.task", "build")
+    result = run(ToyConfig(out=Path(folder), n_samples=n_samples))
+    return repr((result.history.best_step, result.history.last_step, sorted(result.metrics), result.path.name))
+
+
+@pytest.mark.slow
+def test_two_processes_run_as_one(tmp_path):
+    folder = tmp_path / "two"
+    first = launch(run_here, str(folder), 20)
+    assert first[0] == first[1]
+    assert json.loads((folder / "versions.json").read_text())["processes"] == 2
+    assert (folder / "model.json").exists()
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert steps.count(18) == 2  # one line of the step and one of its validation, by one process
+    assert launch(run_here, str(folder), 20) == first
+    said = [outcome["error"] for outcome in attempt(run_here, str(folder), 21)]
+    assert "other settings (n_samples 20, now 21)" in said[0]
+    assert "the main process could not open the run's folder" in said[1]
 
 
 class Others:
