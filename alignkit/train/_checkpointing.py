@@ -43,7 +43,8 @@ def checkpoint_blocks(module: nn.Module) -> int:
     for block in blocks:
         if not getattr(block, "recomputes", False):
             # a class, not a method of this one instance, so that copies of the module are whole
-            block.__class__ = _recomputing(type(block))
+            kind: Any = type(block)
+            block.__class__ = _recomputing(kind)
     return len(blocks)
 
 
@@ -56,7 +57,8 @@ def _is_stack(module: nn.Module) -> bool:
     return len({type(item) for item in items}) == 1 and all(list(item.children()) for item in items)
 
 
-def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
+@functools.cache
+def _recomputing(kind: Any) -> type[nn.Module]:
     import torch
     from torch.utils.checkpoint import checkpoint
 

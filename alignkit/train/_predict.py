@@ -28,7 +28,7 @@ def predict(
     /,
     *,
     batch_size: int,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
     processes: Processes | None = None,
 ) -> torch.Tensor:
     """Return the outputs of ``module`` for samples 0 to n - 1, in evaluation mode and without gradients.
@@ -43,8 +43,8 @@ def predict(
         Number of samples.
     batch_size : int
         Samples per forward pass and process.
-    device : torch.device or str
-        Where the module is.
+    device : torch.device or str, optional
+        Where the module is; by default that of its first parameter.
     processes : Processes, optional
         Share the samples out over these, as equally as can be.
 
@@ -57,6 +57,7 @@ def predict(
 
     check_count("n", n, 1)
     check_count("batch_size", batch_size, 1)
+    where = torch.device(_device_of(module) if device is None else device)
     rank, world_size = (processes.rank, processes.world_size) if processes else (0, 1)
     mine, n_passes = _shares(n, rank, world_size, batch_size)
     rows = []
@@ -64,7 +65,7 @@ def predict(
         for number in range(n_passes):
             index = mine[number * batch_size : (number + 1) * batch_size]
             # sharded modules must run equally often everywhere
-            batch = to_device(inputs(index if len(index) else np.zeros(1, np.int64)), torch.device(device))
+            batch = to_device(inputs(index if len(index) else np.zeros(1, np.int64)), where)
             rows.append(module(batch)[: len(index)].cpu())
     outputs = torch.cat(rows)
     return processes.gather(outputs) if processes else outputs
@@ -80,6 +81,10 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
+
+
+def _device_of(module: nn.Module) -> torch.device | str:
+    return next((parameter.device for parameter in module.parameters()), "cpu")
 
 
 def _shares(n: int, rank: int, world_size: int, batch_size: int) -> tuple[IntArray, int]:

@@ -37,7 +37,7 @@ def wrap(module: nn.Module, loop: LoopConfig, processes: Processes) -> nn.Module
     if processes.world_size > 1:
         _warn_of_batch_norm(module)
     if loop.compile:
-        for part in (find_blocks(module) if processes.parallel == "fsdp" else []) or [module]:
+        for part in find_blocks(module) or [module]:  # blocks share what is compiled
             part.compile()
     if processes.parallel == "fsdp":
         return _shard(module, processes)
