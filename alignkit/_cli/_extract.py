@@ -30,8 +30,8 @@ class ExtractConfig:
     """
 
     model: str
-    """open_clip:ARCH/TAG, timm:NAME, hf:OWNER/NAME, hf:FOLDER, random:NAME, efficientnet-lite0, minilm, a weights
-    file, or module:factory (`alignkit models list`)."""
+    """open_clip:ARCH/TAG, timm:NAME, hf:OWNER/NAME, hf:FOLDER, random:NAME, run:PATH, efficientnet-lite0, minilm, a
+    weights file, or module:factory (`alignkit models list`)."""
     out: Path
     """Folder for the features; made when missing, continued when it holds the start of the same run."""
     images: Path | None = None

@@ -49,6 +49,7 @@ _FAMILIES = (
     _Family("hf:OWNER/NAME", "image", "vision models of the Hugging Face hub", {"transformers": _TRAIN}, FETCHED),
     _Family("hf:FOLDER", "image", "a vision model that transformers saved", {"transformers": _TRAIN}),
     _Family("random:NAME", "image", "networks of timm, untrained: a baseline", {"timm": _TRAIN}),
+    _Family("run:PATH", "image", "a model that alignkit train made", {"torch": _TRAIN}),
     _Family("FILE.safetensors", "image", "your weights for a network of timm", {"timm": _TRAIN}),
     _Family("my_module:factory", "image", "your own network, from a function", {"torch": _TRAIN}),
 )

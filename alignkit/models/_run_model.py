@@ -186,7 +186,7 @@ def _restore(saved: SavedModel, options: Options) -> tuple[PromptModel, Model]:
     except ValueError as error:
         msg = f"{saved.path / TENSORS} does not fit the model that {MANIFEST} describes: {error}"
         raise ValueError(msg) from error
-    return model.eval(), towers.model
+    return model.to(towers.model.device).eval(), towers.model
 
 
 def _as_network(model: PromptModel) -> nn.Module:
