@@ -86,7 +86,7 @@ class Trials:
         return build(**arrays, labels=None if labels is None else labels.tolist())
 
     def _columns(self) -> dict[str, AnyArray]:
-        names = ("votes", "participant", "response_time", "repeat", "soft")
+        names = ("votes", "participant", "response_time", "repeat", "soft", "position")
         return {name: value for name in names if (value := getattr(self, name, None)) is not None}
 
 

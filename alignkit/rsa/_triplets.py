@@ -38,11 +38,14 @@ class Triplets(Trials):
         Rows with the same number show the same three items (any order).
     soft : array_like of float, shape (n, 3), optional
         Probability that each column is chosen as the odd one; rows sum to 1.
+    position : array_like of int, shape (n,), optional
+        Where on the screen the odd one stood, 1 to 3 (left to right).
 
     Raises
     ------
     ValueError
-        Wrong shape, negative or repeated items in a row, numbers beyond the labels, or columns of another length.
+        Wrong shape, negative or repeated items in a row, numbers beyond the labels, columns of another length, or
+        positions outside 1-3.
     TypeError
         Numbers that are not whole.
 
@@ -58,6 +61,7 @@ class Triplets(Trials):
     response_time: FloatArray | None = None
     repeat: IntArray | None = None
     soft: FloatArray | None = None
+    position: IntArray | None = None
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class Triplets(Trials):
         response_time: object = None,
         repeat: object = None,
         soft: object = None,
+        position: object = None,
     ) -> None:
         array = _as_items("triplets", items, 3)
         n = len(array)
@@ -80,6 +85,7 @@ class Triplets(Trials):
         put(self, "response_time", _as_time(response_time, n))
         put(self, "repeat", _as_repeat(repeat, n))
         put(self, "soft", _as_soft(soft, n))
+        put(self, "position", None if position is None else _as_odd(position, n, "position must hold") + 1)
 
     @classmethod
     def from_columns(
@@ -150,7 +156,7 @@ class Triplets(Trials):
         rows = as_many_positions("rows", rows, len(self))
         parts = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows]
-            for name in ("participant", "response_time", "repeat", "soft")
+            for name in ("participant", "response_time", "repeat", "soft", "position")
         }
         return Triplets(self.items[rows], self.labels, **parts)
 
@@ -181,6 +187,7 @@ class Triplets(Trials):
             response_time=part.response_time,
             repeat=part.repeat,
             soft=part.soft,
+            position=part.position,
         )
 
 
@@ -339,9 +346,9 @@ def _as_soft(soft: object, n: int) -> FloatArray | None:
     return array
 
 
-def _as_odd(odd: object, n: int) -> IntArray:
+def _as_odd(odd: object, n: int, allowed: str = "odd must be 'first', 'second', 'third' or") -> IntArray:
     position = as_array("odd", odd)
     if position.shape != (n,) or position.dtype.kind not in "iu" or position.min() < 1 or position.max() > 3:
-        msg = f"odd must be 'first', 'second', 'third' or {n} positions from 1 to 3, one per row."
+        msg = f"{allowed} {n} positions from 1 to 3, one per row."
         raise ValueError(msg)
     return position.astype(np.int64) - 1
