@@ -47,7 +47,7 @@ def test_preprocessing_can_be_chosen_and_is_part_of_the_identity() -> None:
     [
         (
             "resnet50",
-            "there is no model 'resnet50'; the names are hf:NAME, open_clip:NAME, random:NAME, run:NAME, timm:NAME, effic",
+            "there is no model 'resnet50'; the names are hf:NAME, open_clip:NAME, random:NAME, run:NAME, timm:NAME, ",
         ),
         ("timm:", "there is no model 'timm:'"),
         ("timm:resnet5O", "timm has no network 'resnet5O'; did you mean 'resnet50"),
