@@ -95,7 +95,9 @@ def read_toml(path: PathLike) -> dict[str, Any]:
 
 
 def read_config(path: PathLike, config_type: type[T]) -> T:
-    """Read what :func:`dump_config` wrote, or any TOML file of a config's settings; what it leaves out has its default.
+    """Read what :func:`dump_config` wrote, or any TOML file of a config's settings.
+
+    What a table leaves out has the default of the table's own class, so that what was unset (None) stays unset.
 
     Raises
     ------

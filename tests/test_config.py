@@ -306,6 +306,29 @@ def test_a_file_is_read_as_the_config_it_describes(toml):
     assert _config.read_config(toml(_config.to_toml(odd)), Config) == odd  # no flags in between
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """A table."""
+
+    most: int | None = None
+    """Unset by default."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limited:
+    """A job with another default for its table."""
+
+    limits: Limits = Limits(most=20)
+    """A table."""
+
+
+@pytest.mark.parametrize("most", [None, 3, 20])
+def test_what_was_unset_stays_unset(tmp_path, most):
+    config = Limited(limits=Limits(most=most))
+    _config.dump_config(config, tmp_path / "c.toml")
+    assert _config.read_config(tmp_path / "c.toml", Limited) == config
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
