@@ -5,5 +5,7 @@ from __future__ import annotations
 from alignkit.train._result import RunResult
 from alignkit.train._run import rerun, run
 from alignkit.train.config import LoopConfig, OptimConfig
+from alignkit.train.hba._evaluate import evaluate_run
+from alignkit.train.hba._scores import HBAScores
 
-__all__ = ["LoopConfig", "OptimConfig", "RunResult", "rerun", "run"]
+__all__ = ["HBAScores", "LoopConfig", "OptimConfig", "RunResult", "evaluate_run", "rerun", "run"]

@@ -1,0 +1,248 @@
+"""Scoring a finished run on what nothing was fitted to: before training, after it, and beside named baselines."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alignkit import __version__
+from alignkit._check import check_count, join_names
+from alignkit._config import read_config
+from alignkit._typing import PathLike
+from alignkit._versions import versions
+from alignkit.score import ScoreTable
+from alignkit.score._match import told_once
+from alignkit.score._row import Settings
+from alignkit.score._steps import Steps
+from alignkit.score._table import rank_rows
+from alignkit.train._history import History
+from alignkit.train._journal import Journal
+from alignkit.train._run_folder import CONFIG, METRICS, SPLITS, read_versions
+from alignkit.train._splits import Splits
+from alignkit.train.hba import _parts as parts
+from alignkit.train.hba._data import HBAData, read_data
+from alignkit.train.hba._dimension_scores import DimensionScore, score_dimensions
+from alignkit.train.hba._item_bootstrap import draw_items
+from alignkit.train.hba._predictors import Predictor, is_spose, short_name
+from alignkit.train.hba._scores import HBAScores, SelectionCurves
+from alignkit.train.hba.config import HBAConfig
+
+if TYPE_CHECKING:
+    from alignkit.models._run_model import SavedModel
+    from alignkit.train.hba.task import HBATask
+
+_METHOD = HBAConfig.__name__
+
+
+def evaluate_run(
+    path: PathLike, /, *, n_bootstrap: int | None = None, device: str = "auto", progress: bool = True
+) -> HBAScores:
+    """Score a finished CLIP-HBA run on objects that nothing was fitted to, before training and after.
+
+    The run's data are read again as its config names them. Beside the trained model stand what it was before training,
+    the frozen backbone's image features, its cosines of images and prompts (zero-shot dimension logits, where images
+    and texts share a space), ridge regression of the targets on frozen features, and the targets themselves.
+
+    Parameters
+    ----------
+    path : path
+        The run's folder.
+    n_bootstrap : int, optional
+        Resamples for every interval; by default what the run's config says.
+    device : str
+        Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
+    progress : bool
+        Show bars with the time left on stderr.
+
+    Returns
+    -------
+    HBAScores
+        A score table (RDM48, answers about held-out objects, agreement with the targets of held-out and validation
+        objects), each dimension's correlation with its target, and the curves that the epoch was chosen by.
+
+    Raises
+    ------
+    FileNotFoundError
+        A folder without a run, a run that is not finished, or data or weights that are not there.
+    ValueError
+        A run of another method, or data or weights that are not those of the run.
+
+    Examples
+    --------
+    >>> from alignkit.train import evaluate_run
+    >>> scores = evaluate_run("my-model")  # doctest: +SKIP
+    >>> scores.table.value("my-model", "RDM48", "spearman").value  # doctest: +SKIP
+    0.757
+    """
+    folder = Path(path)
+    config = _read_config(folder)
+    return evaluate_data(read_data(config), folder, n_bootstrap=n_bootstrap, device=device, progress=progress)
+
+
+def evaluate_data(
+    data: HBAData, path: PathLike, /, *, n_bootstrap: int | None = None, device: str = "auto", progress: bool = True
+) -> HBAScores:
+    """Score a finished run as :func:`evaluate_run` does, on data that no config names (the simulated lab's).
+
+    Parameters
+    ----------
+    data : HBAData
+        What the run was trained on; where the run's folder has splits, these are taken.
+    path : path
+        The run's folder.
+    n_bootstrap, device, progress
+        As :func:`evaluate_run` takes them.
+    """
+    from alignkit.train.hba._build import read_start
+    from alignkit.train.hba.task import build_task
+
+    folder = Path(path)
+    config = _read_config(folder)
+    loop = dataclasses.replace(config.loop, device=device, progress=progress)
+    config = dataclasses.replace(config, loop=loop)
+    n_bootstrap = config.n_bootstrap if n_bootstrap is None else check_count("n_bootstrap", n_bootstrap)
+    saved = read_start(folder)
+    data = _with_splits(data, folder)
+    cache = folder / "cache"
+    task = build_task(data, config, cache=cache if cache.is_dir() else None)
+    _check_same(saved, task, folder)
+    return score_task(task, saved, folder, n_bootstrap=n_bootstrap, progress=progress)
+
+
+def score_task(task: HBATask, saved: SavedModel, folder: Path, /, *, n_bootstrap: int, progress: bool) -> HBAScores:
+    """Score what ``saved`` makes of a task's untrained model; the task has the trained one afterwards."""
+    from alignkit.train.hba._baselines import predictors_of
+
+    data = task.data
+    settings = Settings(kernel="dot", n_bootstrap=n_bootstrap, seed=task.config.loop.seed)
+    name = folder.resolve().name
+    with told_once(), Steps(progress) as steps:
+        after, others = predictors_of(task, saved.trained, name, steps)
+        found = _score_parts(data, after, others, settings, steps)
+        dimensions = _dimensions(data, after, others[0], settings)
+    rows = [row for part in found for row in part.rows]
+    table = ScoreTable(
+        dataset="THINGS" if is_spose(data) else short_name(data),
+        rows=rank_rows(rows),
+        differences=tuple(one for part in found for one in part.differences),
+        notes=(*data.notes, *_notes(data, others), *(note for part in found for note in part.notes)),
+        settings={**dataclasses.asdict(settings), **_described()},
+        versions={"alignkit": __version__, **versions()},
+        models={name: _identity(saved)},
+    )
+    return HBAScores(name, table, dimensions, len(data.held_out), _curves(folder, task.config))
+
+
+def _score_parts(
+    data: HBAData, after: Predictor, others: list[Predictor], settings: Settings, steps: Steps
+) -> list[parts.Part]:
+    tasks: list[tuple[str, Any]] = [
+        (parts.RDM48, lambda: parts.rdm48_part(data, after, others, settings)),
+        (parts.TRIPLETS, lambda: parts.triplets_part(parts.TRIPLETS, data, data.held_out, after, others, settings)),
+        (parts.HELD_OUT, lambda: parts.targets_part(parts.HELD_OUT, data, data.held_out, after, others, settings)),
+        (parts.VAL_TRIPLETS, lambda: parts.triplets_part(parts.VAL_TRIPLETS, data, data.val, after, others, settings)),
+        (parts.VALIDATION, lambda: parts.targets_part(parts.VALIDATION, data, data.val, after, others, settings)),
+    ]
+    steps.expect(len(tasks))
+    found = []
+    for name, run in tasks:
+        found.append(run())
+        steps.done(name)
+    return found
+
+
+def _dimensions(data: HBAData, after: Predictor, before: Predictor, settings: Settings) -> tuple[DimensionScore, ...]:
+    objects = data.held_out
+    if len(objects) < parts.MIN_OBJECTS:
+        return ()
+    draws = draw_items(len(objects), settings.n_bootstrap, settings.seed)
+    return score_dimensions(
+        data.dimensions,
+        before.take(objects),
+        after.take(objects),
+        data.targets[objects],
+        draws,
+        confidence=settings.confidence,
+    )
+
+
+def _notes(data: HBAData, others: list[Predictor]) -> list[str]:
+    notes = [
+        f"{len(data.train)} objects were trained on, {len(data.val)} chosen on, {len(data.held_out)} held out. Scores "
+        "on validation objects are marked: the epoch and penalties were chosen on them."
+    ]
+    if all(one.kind != "logits" for one in others):
+        notes.append(
+            "Image and text network were trained apart and share no space: there are no zero-shot dimension logits."
+        )
+    return notes
+
+
+def _described() -> dict[str, str]:
+    return {"kernel": "dot/cosine", "metric": "1 - Pearson", "method": "Spearman's and Pearson's correlation"}
+
+
+def _identity(saved: SavedModel) -> dict[str, Any]:
+    manifest = saved.manifest
+    kept = ("method", "targets", "loss", "adapter", "backbone")
+    return {name: manifest[name] for name in kept if name in manifest}
+
+
+def _curves(folder: Path, config: HBAConfig) -> SelectionCurves:
+    lines = Journal(folder / METRICS).read()
+    loop = config.loop
+    history = History.from_lines(lines, monitor=loop.monitor, mode=loop.mode, n_steps=0, stopped="finished")
+    records = history.validations
+
+    def curve(name: str) -> Any:
+        return np.array([record.metrics.get(name, math.nan) for record in records], dtype=np.float64)
+
+    return SelectionCurves(
+        steps=np.array([record.step for record in records], dtype=np.float64),
+        rdm_spearman=curve("val_rdm_spearman"),
+        mse=curve("val_mse"),
+        monitor=loop.monitor,
+        best_step=history.best_step,
+    )
+
+
+def _read_config(folder: Path) -> HBAConfig:
+    method = read_versions(folder)["method"]
+    if method != _METHOD:
+        msg = f"{folder} holds a run of {method}; a run of {_METHOD} is expected."
+        raise ValueError(msg)
+    return read_config(folder / CONFIG, HBAConfig)
+
+
+def _with_splits(data: HBAData, folder: Path) -> HBAData:
+    """Return the data split as the run had them."""
+    path = folder / SPLITS
+    if not path.exists():
+        return data
+    splits = Splits.load(path)
+    then, now = ({*s.train, *s.val, *s.held_out} for s in (splits, data.splits))
+    if then != now:
+        msg = (
+            f"the data are not those that {folder} was trained on: {join_names(sorted(then ^ now))} are in one of them "
+            "alone; give the run its data back."
+        )
+        raise ValueError(msg)
+    return dataclasses.replace(data, splits=splits)
+
+
+def _check_same(saved: SavedModel, task: HBATask, folder: Path) -> None:
+    """Raise where the run's model has other dimensions, or another backbone, than what was built anew."""
+    if list(saved.manifest["dimensions"]) != list(task.data.dimensions):
+        msg = f"the targets have other dimensions than the model in {folder}; give the run its targets back."
+        raise ValueError(msg)
+    then = saved.manifest["backbone"].get("weights_sha256")
+    now = getattr(task.model, "identity", {}).get("weights_sha256")
+    if then != now:
+        msg = (
+            f"the backbone has other weights than the one that {folder} was trained on; give the run its weights back."
+        )
+        raise ValueError(msg)
