@@ -12,6 +12,8 @@ from alignkit.data._match_things import ThingsMatch, match_things, things_label
 from alignkit.data._material2afc import Material2AFC, load_material2afc
 from alignkit.data._nights import load_nights
 from alignkit.data._patterns import Patterns
+from alignkit.data._read_jspsych import read_jspsych
+from alignkit.data._read_meadows_triplets import read_meadows_triplets
 from alignkit.data._read_triplets import read_triplets
 from alignkit.data._registry import DataFile, DataFolder, Dataset, dataset_path, datasets
 from alignkit.data._rsa92 import RSA92, load_rsa92
@@ -50,6 +52,8 @@ __all__ = [
     "load_things",
     "match_things",
     "read_betas",
+    "read_jspsych",
+    "read_meadows_triplets",
     "read_timeseries",
     "read_triplets",
     "simulate",

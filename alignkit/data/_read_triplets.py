@@ -11,6 +11,7 @@ import numpy as np
 from alignkit._check import as_float_array, as_labels, check_choice, join_names
 from alignkit._io import load_array
 from alignkit._typing import AnyArray, PathLike
+from alignkit.data._study_trials import SECONDS, TimeUnit, check_unit
 from alignkit.data._tables import text_table
 from alignkit.rsa import Triplets
 
@@ -31,6 +32,7 @@ def read_triplets(
     position: str | None = None,
     participant: str | None = None,
     response_time: str | None = None,
+    time_unit: TimeUnit = "s",
 ) -> Triplets:
     r"""Read odd-one-out answers from a table.
 
@@ -53,12 +55,15 @@ def read_triplets(
     items : three str, optional
         Header of the three columns of items.
     position, participant, response_time : str, optional
-        Header of the column with the position, who answered, and seconds; only with ``items``.
+        Header of the column with the position, who answered, and how long it took; only with ``items``.
+    time_unit : {"s", "ms"}
+        Unit of the response times in the file; the triplets have seconds.
 
     Returns
     -------
     Triplets
-        The odd one out last, numbered from 0.
+        The odd one out last, numbered from 0. A column with the position is kept as the position on the screen, which
+        the side bias of :func:`exclude_participants` needs: name the items' columns in the order shown.
 
     Raises
     ------
@@ -80,9 +85,10 @@ def read_triplets(
     <Triplets 2 answers, 4 items, 2 participants>
     """
     check_choice("odd", odd, ("first", "second", "third", "position"))
+    check_unit(time_unit)
     if items is not None:
         wanted = {"position": position, "participant": participant, "response_time": response_time}
-        return _from_table(Path(path), odd, base, labels, tuple(items), wanted)
+        return _from_table(Path(path), odd, base, labels, tuple(items), wanted, SECONDS[time_unit])
     if position or participant or response_time:
         msg = "position, participant and response_time name columns of a header; name the items' columns with items=."
         raise ValueError(msg)
@@ -106,6 +112,7 @@ def _from_table(
     labels: Iterable[Any] | None,
     items: tuple[str, ...],
     wanted: dict[str, str | None],
+    second: float,
 ) -> Triplets:
     if len(items) != 3:
         msg = f"items must name three columns; got {len(items)}."
@@ -117,11 +124,11 @@ def _from_table(
     table = text_table(path, sep="\t" if path.suffix == ".tsv" else ",", columns=columns, as_text=True)
     cells = table[list(items)]
     where: Any = odd if wanted["position"] is None else _numbers(path, table, wanted["position"])
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {} if wanted["position"] is None else {"position": where}
     if wanted["participant"] is not None:
         extra["participant"] = table[wanted["participant"]].to_numpy(dtype=str)
     if wanted["response_time"] is not None:
-        extra["response_time"] = _numbers(path, table, wanted["response_time"], whole=False)
+        extra["response_time"] = _numbers(path, table, wanted["response_time"], whole=False) * second
     if base is not None:
         numbers = np.column_stack([_numbers(path, table, name) for name in items])
         return _build(path, numbers, where, _known_base(base), labels, **extra)
