@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from alignkit._cli._guard import guarded
-from alignkit._cli._registry import VERBS, Entry, find_verb, verb
+from alignkit._cli._registry import VERBS, Entry, Verb, find_verb, verb
 
 if TYPE_CHECKING:
     from alignkit._cli._ceiling import CeilingConfig
@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from alignkit._cli._rsa import RdmConfig
     from alignkit._cli._score import ScoreConfig
     from alignkit._cli._similarity import SimilarityConfig
+    from alignkit._cli._train import TrainConfig
+    from alignkit._cli._train_hba import TrainHBAConfig
+    from alignkit._cli._train_models import TrainExportConfig, TrainImportHBAConfig
     from alignkit._demo import DemoConfig
 
 _HELP = ("-h", "--help")
-FEATURES, RDMS, MEG, DATA = "models", "representational similarity", "M/EEG", "data sets"
+FEATURES, TRAINING, RDMS, MEG, DATA = "models", "training", "representational similarity", "M/EEG", "data sets"
 
 
 @verb("extract", FEATURES)
@@ -75,6 +78,38 @@ def demo() -> Entry[DemoConfig]:
     from alignkit._demo import DemoConfig, run_demo
 
     return Entry(DemoConfig, run_demo)
+
+
+@verb("train hba", TRAINING)
+def train_hba() -> Entry[TrainHBAConfig]:
+    """Fine-tune a CLIP, or a pair of encoders, to human behaviour."""
+    from alignkit._cli._train_hba import TrainHBAConfig, presets, run_train_hba
+
+    return Entry(TrainHBAConfig, run_train_hba, presets)
+
+
+@verb("train", TRAINING)
+def train() -> Entry[TrainConfig]:
+    """Train once more what the folder of a run describes (--from RUN --out NEW)."""
+    from alignkit._cli._train import TrainConfig, run_train
+
+    return Entry(TrainConfig, run_train)
+
+
+@verb("train export", TRAINING)
+def train_export() -> Entry[TrainExportConfig]:
+    """Write a trained model as plain weights, or back into open_clip."""
+    from alignkit._cli._train_models import TrainExportConfig, run_export
+
+    return Entry(TrainExportConfig, run_export)
+
+
+@verb("train import-hba", TRAINING)
+def train_import_hba() -> Entry[TrainImportHBAConfig]:
+    """Bring in a published CLIP-HBA checkpoint."""
+    from alignkit._cli._train_models import TrainImportHBAConfig, run_import_hba
+
+    return Entry(TrainImportHBAConfig, run_import_hba)
 
 
 @verb("patterns", RDMS)
@@ -236,6 +271,9 @@ def _dispatch(words: list[str]) -> None:
         _print_versions()
     elif _is_group(words[0]) and (len(words) == 1 or words[1] in _HELP):
         _print_overview(words[0])
+        if len(words) > 1 and words[0] in VERBS:  # a group that is a verb as well
+            print()
+            _print_page(VERBS[words[0]])
     else:
         _run(words)
 
@@ -243,14 +281,12 @@ def _dispatch(words: list[str]) -> None:
 def _run(words: list[str]) -> None:
     found, rest = find_verb(words)
     if any(word in _HELP for word in rest):
-        from alignkit._cli._help import verb_page
-
-        print(verb_page(found))
+        _print_page(found)
         return
     from alignkit._cli._parse import parse
 
     entry = found.load()
-    entry.run(parse(entry.config, rest, f"alignkit {found.name}"))
+    entry.run(parse(entry.config, rest, f"alignkit {found.name}", entry.presets()))
 
 
 def _is_group(word: str) -> bool:
@@ -261,6 +297,12 @@ def _print_overview(group: str = "") -> None:
     from alignkit._cli._help import overview
 
     print(overview(group))
+
+
+def _print_page(found: Verb) -> None:
+    from alignkit._cli._help import verb_page
+
+    print(verb_page(found))
 
 
 def _print_versions() -> None:

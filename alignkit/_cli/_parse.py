@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
+import itertools
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import tyro
 
+from alignkit._cli._flags import as_flags
 from alignkit._config import Arguments, expand
 
 C = TypeVar("C")
@@ -43,8 +46,19 @@ _PLAIN = (
 )
 
 
-def parse(config_type: type[C], args: Sequence[str], prog: str) -> C:
+def parse(config_type: type[C], args: Sequence[str], prog: str, presets: Mapping[str, Any] | None = None) -> C:
     """Return the config that a command line (with its ``--config`` files) describes.
+
+    Parameters
+    ----------
+    config_type : type
+        A config dataclass.
+    args : sequence of str
+        What follows the verb.
+    prog : str
+        The words before it.
+    presets : mapping, optional
+        Settings by name, which take the place of the defaults where ``--preset`` names them.
 
     Raises
     ------
@@ -56,13 +70,29 @@ def parse(config_type: type[C], args: Sequence[str], prog: str) -> C:
     try:
         # Printing to memory, tyro leaves out frames and colours.
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(printed), _wide():
-            return tyro.cli(config_type, prog=prog, args=arguments.tokens, config=_MARKERS)
+            start = _start(config_type, arguments.tokens, presets or {})
+            return tyro.cli(config_type, prog=prog, args=arguments.tokens, config=_MARKERS, **start)
     except SystemExit as stop:
-        msg = _blame(_sentence(printed.getvalue()), arguments)
+        msg = as_flags(_blame(_sentence(printed.getvalue()), arguments), config_type, nested=True)
         raise ValueError(msg) from stop
     except ValueError as error:
-        msg = _blame(str(error), arguments)
+        msg = as_flags(_blame(str(error), arguments), config_type, nested=True)
         raise ValueError(msg) from error
+
+
+def _start(config_type: type[C], tokens: Sequence[str], presets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config that ``--preset`` stands for as tyro's default; nothing where none is named, or an unknown one.
+
+    Wherever it is named, it comes first: it never undoes what is set beside it.
+    """
+    named = [value for flag, value in itertools.pairwise([*tokens, ""]) if flag == "--preset"]
+    named += [token.removeprefix("--preset=") for token in tokens if token.startswith("--preset=")]
+    preset = presets.get(named[-1]) if named else None
+    if preset is None:
+        return {}
+    own = {field.name for field in dataclasses.fields(config_type)}  # type: ignore[arg-type]
+    values = {field.name: getattr(preset, field.name) for field in dataclasses.fields(preset) if field.name in own}
+    return {"default": config_type(**values)}
 
 
 def help_text(config_type: type, prog: str, width: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from alignkit._config import nearest
@@ -18,6 +18,8 @@ class Entry(Generic[C]):
 
     config: type[C]
     run: Callable[[C], None]
+    presets: Callable[[], Mapping[str, Any]] = dict
+    """Settings that ``--preset NAME`` starts from, by name: dataclasses that have some of the config's fields."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def find_verb(args: list[str]) -> tuple[Verb, list[str]]:
     """
     for n_words in (2, 1):
         name = " ".join(args[:n_words])
-        if name in VERBS:
+        if name in VERBS and not _is_other_verb(name, args[n_words:]):
             return VERBS[name], args[n_words:]
     words = [name.partition(" ") for name in VERBS]
     first = args[0]
@@ -67,3 +69,9 @@ def find_verb(args: list[str]) -> tuple[Verb, list[str]]:
     else:
         msg = f"alignkit has no verb {first!r}{nearest(first, [head for head, _, _ in words])}"
     raise ValueError(msg)
+
+
+def _is_other_verb(name: str, rest: list[str]) -> bool:
+    """Return whether a word after a verb that is a group as well can only be meant as one of its verbs."""
+    is_group = any(other.startswith(f"{name} ") for other in VERBS)
+    return is_group and bool(rest) and not rest[0].startswith("-")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._export_clip import export_clip
+from alignkit.models._export_state_dict import export_state_dict
 from alignkit.models._extract import extract
 from alignkit.models._features import Features
 from alignkit.models._import_published_hba import import_published_hba
@@ -31,6 +32,7 @@ __all__ = [
     "Tokenizer",
     "Transform",
     "export_clip",
+    "export_state_dict",
     "extract",
     "import_published_hba",
     "list_layers",

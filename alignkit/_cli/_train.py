@@ -1,0 +1,39 @@
+"""``alignkit train``: once more what a run's folder describes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+from alignkit._check import require
+from alignkit._cli._train_show import in_training, show_run
+from alignkit._config import named
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """Train once more what the folder of a run describes, in another folder.
+
+    On the CPU of the same machine, with the same versions and data, the weights come out the same bit by bit;
+    elsewhere one warning says what differs. A rerun that was stopped goes on when the same command is given again.
+
+    Examples
+    --------
+    alignkit train --from my-model --out my-model-again
+    """
+
+    source: Annotated[Path, named("from")]
+    """Folder of the run to repeat."""
+    out: Path
+    """Folder of the new run; made when missing."""
+
+
+def run_train(config: TrainConfig) -> None:
+    """Train again, score, and say where the model is."""
+    with in_training(TrainConfig):
+        require("torch", "train")
+        from alignkit.train import rerun
+
+        result = rerun(config.source, out=config.out)
+        show_run(result, images=getattr(result.config, "images", None))

@@ -1,0 +1,82 @@
+"""``alignkit train hba``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from alignkit._check import require
+from alignkit._cli._train_show import in_training, show_run
+from alignkit.train._run_folder import Resume
+from alignkit.train.hba.config import HBAConfig
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrainHBAConfig(HBAConfig):
+    r"""Fine-tune a CLIP, or a pair of encoders, to the dimensions of human behaviour (CLIP-HBA).
+
+    The folder --out takes the settings, the log, the splits, checkpoints, the model, its scores before and after
+    beside the ceiling, and report.html. A run that was stopped goes on where it was when the same command is given
+    again. For several GPUs: torchrun --nproc-per-node=2 -m alignkit train hba ...
+
+    Examples
+    --------
+    alignkit train hba --images THINGS --out my-model
+    alignkit train hba --preset hba-2025 --images THINGS --out replication
+    alignkit train hba --images photos --backbone vit.safetensors --layer 10 \
+        --text minilm --loss triplets --head ridge --out my-pair
+    alignkit train hba --images photos --targets ratings.csv \
+        --prompts prompts.csv --loop.epochs 50 --out my-study
+    alignkit train hba --images THINGS --subject 3 --start my-model --out s3
+    """
+
+    preset: Literal["default", "hba-2025", "hba-ccn2024"] = "default"
+    """Settings to start from, whatever stands beside them wins: the recommended ones, or those of a publication."""
+    resume: Resume = "auto"
+    """A folder with a run of the same settings: go on with it (auto), or refuse (never)."""
+
+    def settings(self) -> HBAConfig:
+        """Return what describes the run itself."""
+        return HBAConfig(**{field.name: getattr(self, field.name) for field in dataclasses.fields(HBAConfig)})
+
+
+def presets() -> Mapping[str, HBAConfig]:
+    """Return the settings that ``--preset`` names."""
+    from alignkit.train.hba._presets import PRESETS
+
+    return {name: make() for name, make in PRESETS.items()}
+
+
+def run_train_hba(config: TrainHBAConfig) -> None:
+    """Train, score before and after, and say where the model is."""
+    settings = config.settings()
+    with in_training(TrainHBAConfig):
+        _check(settings)
+        from alignkit.train import run
+
+        show_run(run(settings, resume=config.resume), images=settings.images)
+
+
+def _check(config: HBAConfig) -> None:
+    """Refuse at once what would be refused after a model was loaded."""
+    for module in ("torch", "peft", "safetensors"):
+        require(module, "train")
+    if config.out.exists() and not config.out.is_dir():
+        msg = f"--out {config.out} is a file; name a folder."
+        raise NotADirectoryError(msg)
+    if not config.out.absolute().parent.is_dir():
+        msg = f"the folder {config.out.parent} of --out does not exist; create it first."
+        raise FileNotFoundError(msg)
+    if config.images is not None and not config.images.is_dir():
+        what = "is a file" if config.images.exists() else "does not exist"
+        msg = f"--images {config.images} {what}; name a folder of images."
+        raise NotADirectoryError(msg)
+    if config.images is not None and _inside(config.out, config.images):
+        msg = f"--out {config.out} lies among the images of {config.images}; choose a folder elsewhere."
+        raise ValueError(msg)
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())

@@ -1,0 +1,60 @@
+"""What training tells: on the main process alone, in the words of the command line, with what to do next."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alignkit._cli._flags import in_flags_of
+from alignkit._io import read_json
+from alignkit.train._launch import read_launch
+
+if TYPE_CHECKING:
+    from alignkit.train import RunResult
+
+REPORT = "report.html"
+
+
+@contextlib.contextmanager
+def in_training(config_type: type) -> Iterator[None]:
+    """Let refusals speak of a verb's flags, and let only the main process of several speak at all."""
+    with contextlib.ExitStack() as stack:
+        if not is_main():
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+        with in_flags_of(config_type):
+            yield
+
+
+def is_main() -> bool:
+    """Return whether this process is the one that prints and writes."""
+    return read_launch(os.environ).rank == 0
+
+
+def show_run(result: RunResult, *, images: Path | None) -> None:
+    """Print a finished run, and how its model is used."""
+    if not is_main():
+        return
+    print(result)
+    print(next_step(result.path, images))
+
+
+def next_step(path: Path, images: Path | None) -> str:
+    """Return the line that runs the model in a folder over images."""
+    backbone = str(read_json(path / "model.json")["backbone"]["backbone"])
+    # a function of the user's own is only called where the command line names it
+    own = ["--architecture", backbone] if _is_factory(backbone) else []
+    words = ["--model", f"run:{path}", *own, "--images", str(images or "FOLDER"), "--out", "FEATURES"]
+    return f"use it: alignkit extract {shlex.join(words)}"
+
+
+def _is_factory(backbone: str) -> bool:
+    from alignkit.models._towers import as_factory
+
+    return as_factory(backbone) is not None
