@@ -2,5 +2,6 @@
 
 from alignkit.report._page import Figure, Section, write_page
 from alignkit.report._score_report import score_sections, write_score_report
+from alignkit.report._training_report import write_training_report
 
-__all__ = ["Figure", "Section", "score_sections", "write_page", "write_score_report"]
+__all__ = ["Figure", "Section", "score_sections", "write_page", "write_score_report", "write_training_report"]

@@ -118,7 +118,7 @@ def _ridge(data: HBAData, features: FloatArray) -> Predictor:
     ridge = fit_ridge(features[data.train], data.targets[data.train], val=(features[data.val], data.targets[data.val]))
     fitted = (
         f"ridge regression of {short_name(data)} on frozen image features of {len(data.train)} other objects, penalty "
-        f"{ridge.penalty:g} chosen on {len(data.val)} more"
+        f"{ridge.penalty:.3g} chosen on {len(data.val)} more"
     )
     objects = np.arange(len(features))
     return Predictor("ridge on frozen features", "dimensions", ridge.predict(features), objects, fitted, learned=True)

@@ -126,7 +126,7 @@ def score_task(task: HBATask, saved: SavedModel, folder: Path, /, *, n_bootstrap
         dimensions = _dimensions(data, after, others[0], settings)
     rows = [row for part in found for row in part.rows]
     table = ScoreTable(
-        dataset="THINGS" if is_spose(data) else short_name(data),
+        dataset="THINGS" if is_spose(data) else short_name(data).removesuffix("'s latents"),
         rows=rank_rows(rows),
         differences=tuple(one for part in found for one in part.differences),
         notes=(*data.notes, *_notes(data, others), *(note for part in found for note in part.notes)),
