@@ -190,18 +190,27 @@ class RunFolder:
             if foreign:
                 msg = f"{self.path} holds {join_names(foreign)}, but no run that can go on; choose another out."
                 raise FileExistsError(msg)
-            now = environment(self.config, n_processes=n_processes)
-            write_json(self.path / VERSIONS, {"method": type(self.config).__name__, **now})
-            dump_config(self.config, self.path / CONFIG)  # a run exists once this does
+            self._begin(n_processes)
             return
         then = read_versions(self.path)
         if resume == "never":
             msg = f"{self.path} holds a run; choose another out, or resume it (resume='auto')."
             raise FileExistsError(msg)
+        if self.finished is None and not self.checkpoints.steps:
+            # nothing was trained yet: whoever was refused (a missing file, a wrong column) may set things right
+            (self.path / SPLITS).unlink(missing_ok=True)
+            self._tidy()
+            self._begin(n_processes)
+            return
         self._check_same_settings(str(then["method"]))
         if self.finished is None:
             self._tidy()
             self._compare(then, environment(self.config, n_processes=n_processes))
+
+    def _begin(self, n_processes: int) -> None:
+        now = environment(self.config, n_processes=n_processes)
+        write_json(self.path / VERSIONS, {"method": type(self.config).__name__, **now})
+        dump_config(self.config, self.path / CONFIG)  # a run exists once this does
 
     def _tidy(self) -> None:
         for left in self.path.glob(".*.tmp"):

@@ -241,7 +241,8 @@ class Others:
 def test_all_processes_hear_why_the_folder_does_not_open():
     from alignkit.train._run import _open
 
-    _open(config(out="a"), "auto", Others(True, [])).close()  # type: ignore[arg-type]
+    with _open(config(out="a"), "auto", Others(True, [])) as folder:  # type: ignore[arg-type]
+        folder.finish({"n_steps": 1, "stopped": "finished"})
     said: list[object] = []
     with pytest.raises(ValueError, match="holds a run with other settings"):
         _open(config(out="a", n_samples=3), "auto", Others(True, said))  # type: ignore[arg-type]

@@ -47,6 +47,12 @@ def test_a_new_folder_says_all_that_a_run_is(tmp_path):
     assert {"commit", "device", "threads", "processes", "data"} <= set(versions)
 
 
+def begin(path: Path, settings: ToyConfig) -> None:
+    """Leave a run that has trained a little."""
+    with RunFolder.open(path, settings) as folder:
+        save(folder, 1)
+
+
 def test_the_same_settings_go_on(tmp_path):
     with RunFolder.open(tmp_path, config()) as folder:
         for step in range(8):
@@ -102,15 +108,15 @@ def test_a_damaged_newest_checkpoint_is_gone_behind(tmp_path):
     ],
 )
 def test_other_settings_are_refused_by_name(tmp_path, changes, names):
-    RunFolder.open(tmp_path, config()).close()
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    begin(tmp_path, config())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match="holds a run with other settings") as caught:
         RunFolder.open(tmp_path, config(**changes))
     for name in names:
         assert name in str(caught.value)
     assert "loop.epochs" not in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     RunFolder.open(tmp_path, config()).close()  # the refusal let go of the folder
 
 
@@ -119,9 +125,23 @@ def test_another_method_is_refused(tmp_path):
     class OtherConfig(ToyConfig):
         pass
 
-    RunFolder.open(tmp_path, config()).close()
+    begin(tmp_path, config())
     with pytest.raises(ValueError, match="holds a run of ToyConfig, not of OtherConfig"):
         RunFolder.open(tmp_path, OtherConfig())
+
+
+def test_before_anything_was_trained_settings_and_inputs_may_be_set_right(tmp_path):
+    (tmp_path / "t.csv").write_text("1")
+    with RunFolder.open(tmp_path / "run", config(table=tmp_path / "t.csv")) as folder:
+        folder.write_splits({"train": [1, 2]})
+        folder.log({"step": 0})
+    (tmp_path / "t.csv").write_text("2")
+    mine = config(table=tmp_path / "t.csv", n_samples=9)
+    with RunFolder.open(tmp_path / "run", mine) as folder:
+        folder.write_splits({"train": [1]})
+        assert folder.resume() is None
+        assert folder.read_history() == []
+    assert read_config(tmp_path / "run" / "config.toml", ToyConfig) == mine
 
 
 def test_resume_never_refuses_what_is_there(tmp_path):
@@ -166,7 +186,7 @@ def test_damaged_versions_are_told(tmp_path, text):
 def test_input_files_that_changed_are_refused_and_folders_told(tmp_path):
     (tmp_path / "t.csv").write_text("1")
     mine = config(table=tmp_path / "t.csv")
-    RunFolder.open(tmp_path / "run", mine).close()
+    begin(tmp_path / "run", mine)
     (tmp_path / "t.csv").write_text("2")
     with pytest.raises(ValueError, match="began with another content of 'table'; give it the files back"):
         RunFolder.open(tmp_path / "run", mine)
