@@ -20,8 +20,10 @@ Prior: TypeAlias = float | Literal["people", "person"]
 #: Standard deviations of people's log weights that are tried.
 SPREADS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.65, 0.9, 1.3)
 #: That of people's log scales, and of the shared one around the scale that suits the group's embedding best.
-_SCALE_SPREAD, _SHARED_SCALE_SPREAD = 0.5, 1.0
+_SCALE_SPREAD, _SHARED_SCALE_SPREAD = 0.3, 1.0
 _N_INNER = 4
+#: Wider priors that are tried beyond the best so far.
+_PATIENCE = 2
 #: Numbers in the arrays of one chunk of people.
 _CHUNK = 1 << 21
 
@@ -83,14 +85,32 @@ class Fit:
         Those of all people together, which the others are held to.
     spread : ndarray, shape (people,)
         Standard deviation of the prior that each was fitted with.
-    evidence : ndarray, shape (spreads,)
-        Log evidence of each of :data:`SPREADS`, summed over people; NaN where it was not asked for.
     """
 
     theta: FloatArray
     shared: FloatArray
     spread: FloatArray
-    evidence: FloatArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Path:
+    """Estimates under ever wider priors: of each one, the log weights of every group of people, and the evidence.
+
+    Parameters
+    ----------
+    theta : list of list of ndarray, shape (P, K)
+        By spread and group.
+    evidence : list of float
+        Summed over people.
+    """
+
+    theta: list[list[FloatArray]]
+    evidence: list[float]
+
+    @property
+    def best(self) -> int:
+        """Number of the spread that makes the answers likeliest."""
+        return int(np.argmax(self.evidence))
 
 
 def fit_people(people: People, use: BoolArray, prior: Prior, rng: np.random.Generator) -> Fit:
@@ -106,52 +126,58 @@ def fit_people(people: People, use: BoolArray, prior: Prior, rng: np.random.Gene
         Of the inner folds of ``"person"``.
     """
     chunks = people.only(use)
-    shared = fit_shared(chunks, use_start=people.n_people < 2)
+    shared = fit_shared(chunks, keep=people.n_people < 2)
     spreads = SPREADS if isinstance(prior, str) else (prior**-0.5,)
-    paths = each(lambda chunk: _path([chunk], shared, spreads), chunks)
-    theta, evidence = _gather(people, [one[0] for one in paths]), _gather(people, [one[1] for one in paths])
-    total = evidence.sum(axis=1)
+    path = _follow([[chunk] for chunk in chunks], shared, spreads, whole=prior == "person")
+    theta = np.stack([_gather(people, one) for one in path.theta])
     if prior == "person":
         best = _best_of_each(people, use, shared, rng)
     else:
-        best = np.full(people.n_people, int(np.argmax(total)))
-    everyone = np.arange(people.n_people)
-    known = total if isinstance(prior, str) else np.full(len(SPREADS), np.nan)
-    return Fit(theta[best, everyone], shared, np.array(spreads)[best], known)
+        best = np.full(people.n_people, path.best)
+    return Fit(theta[best, np.arange(people.n_people)], shared, np.array(spreads)[best])
 
 
-def fit_shared(chunks: Sequence[Answers], *, use_start: bool = False) -> FloatArray:
+def fit_shared(chunks: Sequence[Answers], *, keep: bool = False) -> FloatArray:
     """Return the log weights and the log scale of all answers together, whoever gave them, shape (K,).
 
-    With ``use_start`` the group's embedding is kept as it is, and the scale alone is fitted: of one person's answers
-    nothing tells what is common.
+    With ``keep`` the group's weights stay as they are, and the scale alone is fitted: one person's answers do not
+    tell what people have in common.
     """
     pooled = [_pool(chunk) for chunk in chunks]
-    dims = pooled[0].differences.shape[-1]
-    start = np.zeros(dims + 1)
-    gaps = [part.differences[part.weight > 0].sum(axis=-1) for part in pooled]
-    joined = np.concatenate(gaps)
-    if len(joined):
-        start[-1] = -np.log(best_temperature(np.vstack([joined.T, np.zeros(len(joined))]))[0])
-    if use_start or not len(joined):
+    start = np.zeros(pooled[0].differences.shape[-1] + 1)
+    gaps = np.concatenate([part.differences[part.weight > 0].sum(axis=-1) for part in pooled])
+    if len(gaps):
+        start[-1] = -np.log(best_temperature(np.vstack([gaps.T, np.zeros(len(gaps))]))[0])
+    if keep or not len(gaps):
         return start
-    theta, evidence = _path(pooled, start, SPREADS, scale_spread=_SHARED_SCALE_SPREAD)
-    return np.asarray(theta[int(np.argmax(evidence[:, 0])), 0])
+    path = _follow([pooled], start, SPREADS, scale_spread=_SHARED_SCALE_SPREAD)
+    return np.asarray(path.theta[path.best][0][0])
 
 
-def _path(
-    parts: Sequence[Answers], centre: FloatArray, spreads: Sequence[float], *, scale_spread: float = _SCALE_SPREAD
-) -> tuple[FloatArray, FloatArray]:
-    """Return estimates, shape (spreads, P, K), and log evidence, shape (spreads, P); each starts from the one before."""
-    theta = np.tile(centre, (len(parts[0].weight), 1))
-    found = []
+def _follow(
+    groups: Sequence[Sequence[Answers]],
+    centre: FloatArray,
+    spreads: Sequence[float],
+    *,
+    scale_spread: float = _SCALE_SPREAD,
+    whole: bool = False,
+) -> _Path:
+    """Fit groups of people under ever wider priors, until the evidence has fallen twice, unless ``whole``."""
+    path = _Path([], [])
+    theta = [np.tile(centre, (len(parts[0].weight), 1)) for parts in groups]
     for spread in spreads:
         precision = np.full(len(centre), spread**-2)
         precision[-1] = scale_spread**-2
-        estimate = maximise(parts, theta, centre, precision)
-        theta = estimate.theta
-        found.append(estimate)
-    return np.stack([one.theta for one in found]), np.stack([one.evidence for one in found])
+        found = each(
+            lambda task, precision=precision: maximise(*task, centre, precision),  # type: ignore[misc]
+            list(zip(groups, theta, strict=True)),
+        )
+        theta = [one.theta for one in found]
+        path.theta.append(theta)
+        path.evidence.append(float(sum(one.evidence.sum() for one in found)))
+        if not whole and len(path.evidence) - path.best > _PATIENCE:
+            break
+    return path
 
 
 def _best_of_each(people: People, use: BoolArray, shared: FloatArray, rng: np.random.Generator) -> IntArray:
@@ -160,21 +186,22 @@ def _best_of_each(people: People, use: BoolArray, shared: FloatArray, rng: np.ra
     cost = np.zeros((len(SPREADS), people.n_people))
     for fold in range(_N_INNER):
         train, test = people.only(use & (inner != fold)), people.only(use & (inner == fold))
-        thetas = each(lambda chunk: _path([chunk], shared, SPREADS)[0], train)
-        costs = [np.stack([part.cost(one) for one in theta]) for part, theta in zip(test, thetas, strict=True)]
-        cost += _gather(people, costs)
+        path = _follow([[part] for part in train], shared, SPREADS, whole=True)
+        for k, thetas in enumerate(path.theta):
+            cost[k] += _gather(people, [part.cost(theta) for part, theta in zip(test, thetas, strict=True)])
     return np.asarray(cost.argmin(axis=0))
 
 
 def _gather(people: People, values: Sequence[FloatArray]) -> FloatArray:
-    """Return per-chunk values of shape (spreads, P, ...) in the order of the people, shape (spreads, people, ...)."""
-    result = np.empty((len(values[0]), people.n_people, *values[0].shape[2:]))
+    """Return per-chunk values of shape (P, ...) in the order of the people, shape (people, ...)."""
+    result = np.empty((people.n_people, *values[0].shape[1:]))
     for members, part in zip(people.members, values, strict=True):
-        result[:, members] = part
+        result[members] = part
     return result
 
 
 def _pool(chunk: Answers) -> Answers:
+    """Return the answers as those of one person."""
     shape = chunk.differences.shape
     return Answers(chunk.differences.reshape(1, -1, *shape[2:]), chunk.weight.reshape(1, -1))
 
@@ -184,8 +211,7 @@ def _cut(order: IntArray, counts: IntArray, width: int) -> list[IntArray]:
     groups: list[IntArray] = []
     start = 0
     for stop in range(1, len(order) + 1):
-        full = stop == len(order) or (stop + 1 - start) * counts[order[min(stop, len(order) - 1)]] * width > _CHUNK
-        if full:
+        if stop == len(order) or (stop + 1 - start) * counts[order[stop]] * width > _CHUNK:
             groups.append(order[start:stop])
             start = stop
     return groups

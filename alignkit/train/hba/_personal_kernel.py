@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alignkit._typing import FloatArray, IntArray
+from alignkit._typing import BoolArray, FloatArray, IntArray
 
 # Axes: P people, n answers of a person (padded: weight 0), 2 rejected pairs minus the kept one, D dimensions,
 # K = D + 1 parameters, the logarithm of the scale last.
@@ -52,7 +52,7 @@ class Answers:
         return np.logaddexp(0.0, np.logaddexp(logits[..., 0], logits[..., 1]))
 
     def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return cost, gradient and expected second derivatives: shapes (P,), (P, K), (P, K, K)."""
+        """Return cost, gradient and expected second derivatives, all of the data: shapes (P,), (P, K), (P, K, K)."""
         people, n, _, dims = self.differences.shape
         slopes = np.empty((people, n, 2, dims + 1))
         np.multiply(self.differences, _scales(theta)[:, None, None, :], out=slopes[..., :dims])
@@ -86,7 +86,7 @@ class Estimate:
 
 
 def maximise(parts: Sequence[Answers], start: FloatArray, mean: FloatArray, precision: FloatArray) -> Estimate:
-    """Return the greatest posterior by scoring steps, halved where they overshoot.
+    """Return the greatest posterior by Newton's steps, halved where they overshoot.
 
     Parameters
     ----------
@@ -99,20 +99,52 @@ def maximise(parts: Sequence[Answers], start: FloatArray, mean: FloatArray, prec
     """
     theta = start.copy()
     for _ in range(_MAX_STEPS):
-        cost, gradient, curvature = _sum_derivatives(parts, theta)
+        cost, slope, expected = _sum_derivatives(parts, theta)
         value = cost + _penalty(theta, mean, precision)
-        gradient += precision * (theta - mean)
-        curvature += np.diag(precision)
-        step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
+        gradient = slope + precision * (theta - mean)
+        expected += np.diag(precision)
+        curvature = _exact(expected, slope)
+        step = _newton_step(curvature, expected, gradient)
         gain = (gradient * step).sum(axis=1)
         moving = gain > _ARRIVED
         if not moving.any():
             break
         length = np.where(moving, np.minimum(1.0, _REACH / np.abs(step).max(axis=1)), 0.0)
         theta = _descend(parts, theta, step, (value, gain, length), mean, precision)
-    sign, log_det = np.linalg.slogdet(curvature)
-    evidence = -value + 0.5 * np.log(precision).sum() - 0.5 * np.where(sign > 0, log_det, np.nan)
+    at_maximum = _are_positive(curvature)[:, None, None]
+    log_det = np.linalg.slogdet(np.where(at_maximum, curvature, expected))[1]
+    evidence = -value + 0.5 * np.log(precision).sum() - 0.5 * log_det
     return Estimate(theta, evidence)
+
+
+def _exact(expected: FloatArray, slope: FloatArray) -> FloatArray:
+    """Return the second derivatives; a logit's own, in log weights and log scale, are its first ones."""
+    dims = slope.shape[1] - 1
+    curvature = expected.copy()
+    diagonal = np.arange(dims + 1)
+    curvature[:, diagonal, diagonal] += slope
+    curvature[:, diagonal[:-1], dims] += slope[:, :-1]
+    curvature[:, dims, diagonal[:-1]] += slope[:, :-1]
+    return curvature
+
+
+def _newton_step(curvature: FloatArray, expected: FloatArray, gradient: FloatArray) -> FloatArray:
+    """Return each person's step; where the exact derivatives bend the wrong way, that of the expected ones."""
+    bent = ~_are_positive(curvature)
+    used = np.where(bent[:, None, None], expected, curvature) if bent.any() else curvature
+    return np.asarray(np.linalg.solve(used, gradient[:, :, None])[:, :, 0])
+
+
+def _are_positive(matrices: FloatArray) -> BoolArray:
+    """Return which of several symmetric matrices are positive definite, shape (P,)."""
+    try:
+        np.linalg.cholesky(matrices)
+    except np.linalg.LinAlgError:
+        if len(matrices) == 1:
+            return np.zeros(1, dtype=bool)
+        half = len(matrices) // 2
+        return np.concatenate([_are_positive(matrices[:half]), _are_positive(matrices[half:])])
+    return np.ones(len(matrices), dtype=bool)
 
 
 def differences_of(embedding: FloatArray, items: IntArray) -> FloatArray:
