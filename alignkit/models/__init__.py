@@ -20,6 +20,7 @@ from alignkit.models._model import Model, Tokenizer
 from alignkit.models._open_features import open_features
 from alignkit.models._preprocess import Preprocess
 from alignkit.models._texts import read_texts
+from alignkit.models._towers import Towers, load_towers
 from alignkit.models._transform import Transform, load_transform
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ModelTable",
     "Preprocess",
     "Tokenizer",
+    "Towers",
     "Transform",
     "export_clip",
     "export_state_dict",
@@ -38,6 +40,7 @@ __all__ = [
     "list_layers",
     "list_models",
     "load",
+    "load_towers",
     "load_transform",
     "open_features",
     "read_texts",

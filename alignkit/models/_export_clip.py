@@ -92,7 +92,7 @@ def _trained(saved: SavedModel, rest: str, weights: Path | None) -> Any:
     from alignkit.models._open_clip import read_open_clip
     from alignkit.models._options import Options
     from alignkit.models._prompt_model import PromptModel
-    from alignkit.models._run_model import _adapter as adapter_of
+    from alignkit.models._run_model import adapter_of
     from alignkit.models._towers import Towers
 
     backbone = saved.manifest["backbone"]

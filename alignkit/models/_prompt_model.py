@@ -51,7 +51,7 @@ class PromptModel(nn.Module):
 
     Examples
     --------
-    >>> from alignkit.models._towers import load_towers
+    >>> from alignkit.models import load_towers
     >>> towers = load_towers("random:test_vit", text="minilm", img_size=32)
     >>> model = PromptModel.build(towers, ["red", "a tool"], AdapterConfig(kind="none"))
     >>> images = {"image": torch.zeros(3, 3, 32, 32)}

@@ -171,7 +171,7 @@ def _restore(saved: SavedModel, options: Options) -> tuple[PromptModel, Model]:
     from alignkit.models._prompt_model import PromptModel, adapt
 
     manifest = saved.manifest
-    adapter = _adapter(saved)
+    adapter = adapter_of(saved)
     towers = load_backbone(manifest["backbone"], options, run=str(saved.path))
     adapt(towers.image, adapter, adapter.image_blocks, "image")
     model = PromptModel(
@@ -195,7 +195,14 @@ def _as_network(model: PromptModel) -> nn.Module:
     return OfImages(model)
 
 
-def _adapter(saved: SavedModel) -> AdapterConfig:
+def adapter_of(saved: SavedModel, /) -> AdapterConfig:
+    """Return the adapter settings of a saved model, of rank no larger than what its file holds.
+
+    Raises
+    ------
+    ValueError
+        Settings that this version does not know, or that do not fit the file.
+    """
     settings: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in saved.manifest["adapter"].items()
     }

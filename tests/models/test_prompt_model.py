@@ -11,10 +11,9 @@ import pytest
 import torch
 from reference.prompt_cosines import prompt_cosines
 
-from alignkit.models import Tokenizer
+from alignkit.models import Tokenizer, Towers, load_towers
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._prompt_model import OfImages, PromptModel
-from alignkit.models._towers import Towers, load_towers
 
 PROMPTS = ["metallic; artificial", "food-related", "a long and thin thing", "red"]
 FROZEN = AdapterConfig(kind="none")

@@ -18,11 +18,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from alignkit._io import sha256
-from alignkit.models import Preprocess, extract, list_layers, load
+from alignkit.models import Preprocess, Towers, extract, list_layers, load, load_towers
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._prompt_model import PromptModel
 from alignkit.models._run_model import read_run_model, save_run_model
-from alignkit.models._towers import Towers, load_towers
 
 PROMPTS = ["metallic; artificial", "food-related", "red"]
 NAMES = ["metallic", "food", "red"]

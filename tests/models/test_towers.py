@@ -15,8 +15,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from alignkit.models import Model, Preprocess, load
-from alignkit.models._towers import Towers, load_towers
+from alignkit.models import Model, Preprocess, Towers, load, load_towers
 
 
 @pytest.fixture
