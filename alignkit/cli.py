@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DataPathConfig,
         DataVerifyConfig,
     )
+    from alignkit._cli._design import DesignAnswersConfig, DesignTripletsConfig
     from alignkit._cli._extract import ExtractConfig
     from alignkit._cli._meg_generalize import MegGeneralizeConfig
     from alignkit._cli._meg_import import MegImportConfig
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _HELP = ("-h", "--help")
 FEATURES, TRAINING, RDMS, MEG, DATA = "models", "training", "representational similarity", "M/EEG", "data sets"
+STUDIES = "studies"
 
 
 @verb("extract", FEATURES)
@@ -198,6 +200,22 @@ def meg_import() -> Entry[MegImportConfig]:
     from alignkit._cli._meg_import import MegImportConfig, run_meg_import
 
     return Entry(MegImportConfig, run_meg_import)
+
+
+@verb("design triplets", STUDIES)
+def design_triplets() -> Entry[DesignTripletsConfig]:
+    """Make balanced lists of odd-one-out trials, with catch trials, for a study."""
+    from alignkit._cli._design import DesignTripletsConfig, run_design_triplets
+
+    return Entry(DesignTripletsConfig, run_design_triplets)
+
+
+@verb("design answers", STUDIES)
+def design_answers() -> Entry[DesignAnswersConfig]:
+    """Say how many people and answers a study needs."""
+    from alignkit._cli._design import DesignAnswersConfig, run_design_answers
+
+    return Entry(DesignAnswersConfig, run_design_answers)
 
 
 @verb("data list", DATA)

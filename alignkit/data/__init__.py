@@ -1,9 +1,12 @@
 """Data sets: a registry with checksummed download, and readers that get conventions and row orders right."""
 
 from alignkit.data._algonauts78 import Algonauts78, load_algonauts78
+from alignkit.data._answers_needed import AnswersGoal, AnswersNeeded, answers_needed
 from alignkit.data._betas import read_betas
 from alignkit.data._check_convention import check_convention
 from alignkit.data._cifar10h import CIFAR10H, load_cifar10h
+from alignkit.data._design_triplets import design_triplets
+from alignkit.data._exclude_participants import Exclusion, ExclusionRules, exclude_participants
 from alignkit.data._fetch import fetch
 from alignkit.data._haxby import Haxby, load_haxby
 from alignkit.data._hba_targets import SPOSE66_RANGE, hba_targets
@@ -12,14 +15,17 @@ from alignkit.data._match_things import ThingsMatch, match_things, things_label
 from alignkit.data._material2afc import Material2AFC, load_material2afc
 from alignkit.data._nights import load_nights
 from alignkit.data._patterns import Patterns
+from alignkit.data._personal_effect import PersonalEffect
 from alignkit.data._read_jspsych import read_jspsych
 from alignkit.data._read_meadows_triplets import read_meadows_triplets
 from alignkit.data._read_triplets import read_triplets
 from alignkit.data._registry import DataFile, DataFolder, Dataset, dataset_path, datasets
 from alignkit.data._rsa92 import RSA92, load_rsa92
 from alignkit.data._simulate import SimulatedLab, simulate
+from alignkit.data._study_precision import StudyAssumptions
 from alignkit.data._things import Things, load_things
 from alignkit.data._timeseries import read_timeseries
+from alignkit.data._triplet_design import Coverage, ExpectedPrecision, TripletDesign
 from alignkit.data._verify import Verification, verify
 
 __all__ = [
@@ -27,19 +33,31 @@ __all__ = [
     "RSA92",
     "SPOSE66_RANGE",
     "Algonauts78",
+    "AnswersGoal",
+    "AnswersNeeded",
+    "Coverage",
     "DataFile",
     "DataFolder",
     "Dataset",
+    "Exclusion",
+    "ExclusionRules",
+    "ExpectedPrecision",
     "Haxby",
     "Material2AFC",
     "Patterns",
+    "PersonalEffect",
     "SimulatedLab",
+    "StudyAssumptions",
     "Things",
     "ThingsMatch",
+    "TripletDesign",
     "Verification",
+    "answers_needed",
     "check_convention",
     "dataset_path",
     "datasets",
+    "design_triplets",
+    "exclude_participants",
     "fetch",
     "hba_targets",
     "import_dataset",
