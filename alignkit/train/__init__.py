@@ -6,6 +6,18 @@ from alignkit.train._result import RunResult
 from alignkit.train._run import rerun, run
 from alignkit.train.config import LoopConfig, OptimConfig
 from alignkit.train.hba._evaluate import evaluate_run
+from alignkit.train.hba._personal import fit_personal
+from alignkit.train.hba._personal_result import PersonalModels
 from alignkit.train.hba._scores import HBAScores
 
-__all__ = ["HBAScores", "LoopConfig", "OptimConfig", "RunResult", "evaluate_run", "rerun", "run"]
+__all__ = [
+    "HBAScores",
+    "LoopConfig",
+    "OptimConfig",
+    "PersonalModels",
+    "RunResult",
+    "evaluate_run",
+    "fit_personal",
+    "rerun",
+    "run",
+]

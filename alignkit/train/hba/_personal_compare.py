@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from alignkit._typing import FloatArray, IntArray
+from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._grouping import triplet_codes
 from alignkit.rsa._temperature import assign_folds
 from alignkit.train.hba._personal_fit import Fit, People, Prior, fit_people
@@ -51,7 +51,8 @@ def hold_out(
     """
     n = len(items)
     n_triplets, code = triplet_codes(items)
-    sums = HeldOut(*(np.zeros(n) for _ in range(5)), np.zeros((people.n_people, people.n_people)))
+    own, group, shared, others, gain = np.zeros((5, n))
+    sums = HeldOut(own, group, shared, others, gain, np.zeros((people.n_people, people.n_people)))
     for _ in range(n_repeats):
         folds = assign_folds(code, n_triplets, n_folds, rng)
         for fold in range(n_folds):
@@ -66,7 +67,7 @@ def hold_out(
     return sums
 
 
-def _score(people: People, fit: Fit, test: np.ndarray, sums: HeldOut) -> None:
+def _score(people: People, fit: Fit, test: BoolArray, sums: HeldOut) -> None:
     """Add the credits of the answers in ``test`` to ``sums``."""
     scales = np.exp(np.vstack([fit.theta[:, :-1], np.zeros(fit.theta.shape[1] - 1), fit.shared[:-1]])).T
     for chunk, members, rows in zip(people.chunks, people.members, people.rows, strict=True):

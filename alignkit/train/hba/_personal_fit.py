@@ -130,10 +130,8 @@ def fit_people(people: People, use: BoolArray, prior: Prior, rng: np.random.Gene
     spreads = SPREADS if isinstance(prior, str) else (prior**-0.5,)
     path = _follow([[chunk] for chunk in chunks], shared, spreads, whole=prior == "person")
     theta = np.stack([_gather(people, one) for one in path.theta])
-    if prior == "person":
-        best = _best_of_each(people, use, shared, rng)
-    else:
-        best = np.full(people.n_people, path.best)
+    alone = prior == "person"
+    best = _best_of_each(people, use, shared, rng) if alone else np.full(people.n_people, path.best)
     return Fit(theta[best, np.arange(people.n_people)], shared, np.array(spreads)[best])
 
 
@@ -169,8 +167,8 @@ def _follow(
         precision = np.full(len(centre), spread**-2)
         precision[-1] = scale_spread**-2
         found = each(
-            lambda task, precision=precision: maximise(*task, centre, precision),  # type: ignore[misc]
-            list(zip(groups, theta, strict=True)),
+            lambda k, theta=theta, precision=precision: maximise(groups[k], theta[k], centre, precision),  # type: ignore[misc]
+            range(len(groups)),
         )
         theta = [one.theta for one in found]
         path.theta.append(theta)

@@ -1,7 +1,7 @@
-"""How likely a person's odd-one-out answers are under own weights on the dimensions, and where that is greatest.
+r"""How likely a person's odd-one-out answers are under own weights on the dimensions, and where that is greatest.
 
 A person p keeps i and j together, and leaves k over, with a probability that is a softmax over the three pairs of
-:math:`\\sum_d e^{b_p + w_{pd}} x_{id} x_{jd}`. The logarithms of the weights, w, and of the scale, b, have a Gaussian
+:math:`\sum_d e^{b_p + w_{pd}} x_{id} x_{jd}`. The logarithms of the weights, w, and of the scale, b, have a Gaussian
 prior around those that all people share.
 """
 
