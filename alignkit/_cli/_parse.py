@@ -85,8 +85,10 @@ def _start(config_type: type[C], tokens: Sequence[str], presets: Mapping[str, An
 
     Wherever it is named, it comes first: it never undoes what is set beside it.
     """
-    named = [value for flag, value in itertools.pairwise([*tokens, ""]) if flag == "--preset"]
-    named += [token.removeprefix("--preset=") for token in tokens if token.startswith("--preset=")]
+    flags = itertools.pairwise([*tokens, ""])
+    named = [
+        value if flag == "--preset" else flag[9:] for flag, value in flags if flag[:9] in ("--preset", "--preset=")
+    ]
     preset = presets.get(named[-1]) if named else None
     if preset is None:
         return {}

@@ -9,6 +9,7 @@ from typing import Literal
 
 from alignkit._check import require
 from alignkit._cli._train_show import in_training, show_run
+from alignkit.data import dataset_path
 from alignkit.train._run_folder import Resume
 from alignkit.train.hba.config import HBAConfig
 
@@ -60,7 +61,7 @@ def run_train_hba(config: TrainHBAConfig) -> None:
 
 
 def _check(config: HBAConfig) -> None:
-    """Refuse at once what would be refused after a model was loaded."""
+    """Refuse at once what would be refused later, or in words that do not help."""
     for module in ("torch", "peft", "safetensors"):
         require(module, "train")
     if config.out.exists() and not config.out.is_dir():
@@ -68,6 +69,10 @@ def _check(config: HBAConfig) -> None:
         raise NotADirectoryError(msg)
     if not config.out.absolute().parent.is_dir():
         msg = f"the folder {config.out.parent} of --out does not exist; create it first."
+        raise FileNotFoundError(msg)
+    photos = dataset_path("things", root=config.root) / "photos"
+    if config.images is None and not photos.is_dir():
+        msg = f"--images is not given, and there are no photos of THINGS at {photos}; name a folder of images."
         raise FileNotFoundError(msg)
     if config.images is not None and not config.images.is_dir():
         what = "is a file" if config.images.exists() else "does not exist"

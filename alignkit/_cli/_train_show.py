@@ -15,9 +15,9 @@ from alignkit._io import read_json
 from alignkit.train._launch import read_launch
 
 if TYPE_CHECKING:
-    from alignkit.train import RunResult
+    from alignkit.train import HBAScores, RunResult
 
-REPORT = "report.html"
+REPORT, SCORES = "report.html", "scores.json"
 
 
 @contextlib.contextmanager
@@ -38,11 +38,27 @@ def is_main() -> bool:
 
 
 def show_run(result: RunResult, *, images: Path | None) -> None:
-    """Print a finished run, and how its model is used."""
+    """Score a finished run, write its report beside it, and print both and how its model is used."""
     if not is_main():
         return
+    from alignkit.report import write_training_report
+
     print(result)
-    print(next_step(result.path, images))
+    scores = _scores(result)
+    write_training_report(result.path / REPORT, result, scores)
+    print(f"\n{scores}\n\nreport: {result.path / REPORT}\n{next_step(result.path, images)}")
+
+
+def _scores(result: RunResult) -> HBAScores:
+    """Return what the run bought, from its folder where it was scored before."""
+    from alignkit.train import HBAScores, evaluate_run
+
+    path, loop = result.path / SCORES, result.config.loop
+    if path.exists():
+        return HBAScores.load(path)
+    scores = evaluate_run(result.path, device=loop.device, progress=loop.progress)
+    scores.save(path)
+    return scores
 
 
 def next_step(path: Path, images: Path | None) -> str:
