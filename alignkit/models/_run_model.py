@@ -16,6 +16,7 @@ from alignkit._versions import versions
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._model import Model
 from alignkit.models._options import Options
+from alignkit.models._personal_model import as_seen_by, load_personal, personal_file
 from alignkit.models._weights import read_weights
 
 if TYPE_CHECKING:
@@ -138,6 +139,9 @@ def read_run_model(folder: PathLike, /) -> SavedModel:
 def load_run(path: str, options: Options) -> Model:
     """Load ``run:PATH``: the run's backbone with what was trained in it; its output are the dimensions.
 
+    The path of a person's file (``subject-<id>.json``, in the folder of the group's model) has these as the person
+    weights them.
+
     Raises
     ------
     FileNotFoundError
@@ -147,7 +151,8 @@ def load_run(path: str, options: Options) -> Model:
     """
     options.refuse("img_size", "preprocess")
     require("torch", "train")
-    saved = read_run_model(path)
+    person = personal_file(path)
+    saved = read_run_model(path) if person is None else as_seen_by(read_run_model(person.parent), load_personal(person))
     model, image = _restore(saved, options)
     backbone = saved.manifest["backbone"]
     return Model.from_module(
@@ -156,6 +161,7 @@ def load_run(path: str, options: Options) -> Model:
         name=options.name,
         settings={
             "method": saved.manifest.get("method"),
+            **({} if person is None else {"subject": saved.manifest["subject"], "person_sha256": sha256(person)}),
             "dimensions": saved.manifest["dimensions"],
             "backbone": {name: backbone.get(name) for name in ("backbone", "layer", "img_size", "weights_sha256")},
             "tensors_sha256": saved.manifest["tensors_sha256"],

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal, get_args
 
-from alignkit._check import check_choice, check_count, check_fraction, check_not_negative, check_positive
+from alignkit._check import check_choice, check_count, check_fraction, check_positive
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.train.config import LoopConfig, OptimConfig
 
@@ -77,8 +77,10 @@ class HBAConfig:
     """Fit the model of this participant (its id as the data have it, or `all`), starting from the group's `start`."""
     start: Path | None = None
     """Run whose weights to start from."""
+    personal: Literal["weights", "adapter"] = "weights"
+    """A personal model's parameters: weights on the dimensions of `start`, or adapters of the backbone."""
     prior: float | None = None
-    """How strongly a personal model is held to the group's; by default chosen on the person's own training answers."""
+    """Precision by which personal log weights are held to the group's; by default what all people's answers suggest."""
 
     adapter: AdapterConfig = dataclasses.field(default_factory=AdapterConfig)
     """What is trained inside the backbone."""
@@ -97,6 +99,7 @@ class HBAConfig:
         for name, allowed in (("loss", Loss), ("answers", Answers), ("head", Head), ("order", Order)):
             check_choice(name, getattr(self, name), get_args(allowed))
         check_choice("preprocess", self.preprocess, ("own", "clip", "hba", "imagenet"))
+        check_choice("personal", self.personal, ("weights", "adapter"))
         check_fraction("val_share", self.val_share)
         check_count("split_seed", self.split_seed)
         check_count("n_bootstrap", self.n_bootstrap)
@@ -105,7 +108,7 @@ class HBAConfig:
         if self.penalty is not None:
             check_positive("penalty", self.penalty)
         if self.prior is not None:
-            check_not_negative("prior", self.prior)
+            check_positive("prior", self.prior)
         if self.answers == "human" and self.loss != "triplets":
             msg = f"answers='human' goes with loss='triplets' alone; got loss={self.loss!r}."
             raise ValueError(msg)
