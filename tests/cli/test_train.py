@@ -149,19 +149,19 @@ def test_two_processes_train_and_one_speaks(run, train, here):
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "alignkit"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*start, *train("both")], capture_output=True, text=True, env=environment, timeout=300, check=False
+        [*start, *train("both", "--adapter.dropout", 0)], capture_output=True, text=True, env=environment, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("RunResult of HBA in both") == 1
     assert done.stdout.count("use it: ") == 1
     assert Path("both/report.html").is_file()
-    assert run(*train("one"))[0] == 0
+    assert run(*train("one", "--adapter.dropout", 0))[0] == 0
     from safetensors.numpy import load_file
 
     one, both = (load_file(f"{name}/adapter.safetensors") for name in ("one", "both"))
     assert one.keys() == both.keys()
     for name, value in one.items():
-        np.testing.assert_allclose(both[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(both[name], value, rtol=0, atol=1e-4, err_msg=name)
 
 
 # --- settings
