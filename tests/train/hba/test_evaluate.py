@@ -249,3 +249,29 @@ def test_an_unfinished_run_is_refused(tmp_path, finished, lab_data):
     shutil.copytree(finished[0].out, copy, ignore=shutil.ignore_patterns("model"))
     with pytest.raises(FileNotFoundError, match="was not finished"):
         evaluate_data(lab_data, copy, device="cpu", progress=False)
+
+
+@pytest.mark.slow
+def test_real_photos_and_real_people(shared_data, tmp_path):
+    photos = shared_data("things", "photos")
+    config = config_of(
+        tmp_path / "things",
+        root=shared_data("things").parent,
+        images=photos,
+        head="ridge",
+        adapter=AdapterConfig(kind="none"),
+        loop=LoopConfig(epochs=1, batch_size=64, device="cpu", progress=False, monitor="val_mse"),
+    )
+    run(config)
+    scores = evaluate_run(config.out, device="cpu", progress=False)
+    table = scores.table
+    parts = {row.part for row in table.rows}
+    assert {"RDM48", "held-out objects", "validation objects (chosen on)"} <= parts
+    # SPoSE against people's own matrix (Hebart et al. 2020): .86 on all 48, a few less or more on those with photos
+    own = table.value("SPoSE-66 itself", "RDM48", "pearson")
+    assert 0.7 < own.value < 0.95
+    assert own.low < own.value < own.high
+    assert "optimistic" in own.split
+    assert any("of the 1,854 concepts have images" in note for note in table.notes)
+    assert len(scores.dimensions) == 66
+    assert "RDM48" in repr(scores)
