@@ -22,8 +22,8 @@ class DesignTripletsConfig:
     Examples
     --------
     alignkit design triplets photos --people 30 --answers 400 --out design.csv
-    alignkit design triplets photos --people 30 --answers 400 --groups folder --lists lists
-    alignkit design triplets names.txt --people 300 --answers 120 --groups groups.csv --out design.json
+    alignkit design triplets photos --people 30 --answers 400 --lists lists
+    alignkit design triplets photos --people 9 --answers 60 --groups folder
     """
 
     items: Positional[Path]
@@ -131,7 +131,7 @@ class DesignAnswersConfig:
     Examples
     --------
     alignkit design answers --half-width 0.02
-    alignkit design answers --difference 0.02 --correlation 0.7 --answers-per-person 400
+    alignkit design answers --difference 0.02 --correlation 0.7
     alignkit design answers --individuality 0.5
     """
 

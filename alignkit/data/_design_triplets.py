@@ -147,7 +147,7 @@ def design_triplets(
         person=np.repeat(np.arange(1, sizes.people + 1), sizes.answers),
         trial=np.tile(np.arange(1, sizes.answers + 1), sizes.people),
         items=items,
-        kind=kind,
+        trial_kind=kind,
         expected=expected,
         triplet=np.unique(np.sort(items, axis=1), axis=0, return_inverse=True)[1].reshape(-1),
         n_people=sizes.people,

@@ -95,7 +95,7 @@ class TripletDesign(Result):
         List and place in it, both counted from 1.
     items : ndarray of int, shape (n, 3)
         Items in the order shown, left to right, numbered from 0.
-    kind : ndarray of str, shape (n,)
+    trial_kind : ndarray of str, shape (n,)
         ``main``: one person's own; ``shared``: of several people, for the ceiling; ``retest``: shown to this person
         before; ``catch``: with an obvious odd one.
     expected : ndarray of int, shape (n,)
@@ -118,7 +118,7 @@ class TripletDesign(Result):
     person: IntArray
     trial: IntArray
     items: IntArray
-    kind: AnyArray
+    trial_kind: AnyArray
     expected: IntArray
     triplet: IntArray
     n_people: int
@@ -158,7 +158,7 @@ class TripletDesign(Result):
 
     def kinds(self) -> dict[str, int]:
         """Return how many trials of each kind a list has."""
-        first = self.kind[self.person == 1]
+        first = self.trial_kind[self.person == 1]
         return {kind: int((first == kind).sum()) for kind in KINDS}
 
     def catch_trials(self) -> Triplets:
@@ -185,7 +185,7 @@ class TripletDesign(Result):
         names = np.array(self.labels, dtype=np.str_)
         shown = {f"position{k + 1}": names[self.items[:, k]] for k in range(3)}
         expected = np.where(self.expected >= 0, names[self.expected], "")
-        heads = {"list": self.person, "trial": self.trial, "kind": self.kind}
+        heads = {"list": self.person, "trial": self.trial, "kind": self.trial_kind}
         return pd.DataFrame({**heads, **shown, "expected": expected, "triplet": self.triplet})
 
     def save_lists(self, folder: PathLike) -> list[Path]:

@@ -135,3 +135,15 @@ def test_no_such_answers(rows, error, sentence):
     for trials in (Triplets([[0, 1, 2], [1, 2, 0]]), TwoAFC([[0, 1, 2], [1, 2, 0]], [[1, 2], [3, 4]])):
         with pytest.raises(error, match=sentence):
             trials.take(rows)
+
+
+def test_positions_on_the_screen_go_with_their_answers(tmp_path):
+    answers = Triplets([[0, 1, 2], [1, 2, 3], [3, 0, 1]], list("abcd"), position=[3, 1, 2])
+    assert answers.take([2, 0]).position.tolist() == [2, 3]
+    assert answers.restrict(["d", "c", "b"]).position.tolist() == [1]
+    answers.save(tmp_path / "t.npz")
+    assert Triplets.load(tmp_path / "t.npz").position.tolist() == [3, 1, 2]
+    assert answers.to_dataframe()["position"].tolist() == [3, 1, 2]
+    for wrong in ([0, 1, 2], [1, 2], [1.0, 2.0, 3.0], [1, 2, 4]):
+        with pytest.raises(ValueError, match="position must hold 3 positions from 1 to 3"):
+            Triplets(answers.items, position=wrong)
