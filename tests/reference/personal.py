@@ -41,7 +41,5 @@ def flip_p(differences):
     """Two-sided p of a mean over every pattern of signs."""
     n = len(differences)
     observed = abs(math.fsum(differences))
-    sums = [
-        abs(math.fsum(d if pattern >> i & 1 else -d for i, d in enumerate(differences))) for pattern in range(2**n)
-    ]
+    sums = [abs(math.fsum(d if pattern >> i & 1 else -d for i, d in enumerate(differences))) for pattern in range(2**n)]
     return sum(value >= observed - 1e-12 for value in sums) / 2**n

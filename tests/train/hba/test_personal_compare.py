@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.reference import personal as reference
 
 from alignkit.data import simulate
 from alignkit.rsa._grouping import triplet_codes
 from alignkit.rsa._temperature import assign_folds
 from alignkit.train.hba._personal_compare import hold_out
 from alignkit.train.hba._personal_fit import People, fit_people
+from tests.reference import personal as reference
 
 LAB = simulate(24, n_participants=3, n_dimensions=8, n_triplets=150, n_repeats=10, individuality=0.8, rng=4)
 ITEMS = np.concatenate([LAB.triplets.items, LAB.repeats.items])

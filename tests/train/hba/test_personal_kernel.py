@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from tests.reference import personal as reference
 
 from alignkit.train.hba._personal_kernel import Answers, differences_of, maximise
+from tests.reference import personal as reference
 
 RNG = np.random.default_rng(3)
 X = RNG.random((9, 3)) * 1.5
