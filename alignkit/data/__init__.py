@@ -6,7 +6,8 @@ from alignkit.data._betas import read_betas
 from alignkit.data._check_convention import check_convention
 from alignkit.data._cifar10h import CIFAR10H, load_cifar10h
 from alignkit.data._design_triplets import design_triplets
-from alignkit.data._exclude_participants import Exclusion, ExclusionRules, exclude_participants
+from alignkit.data._exclude_participants import exclude_participants
+from alignkit.data._exclusion import Exclusion, ExclusionRules
 from alignkit.data._fetch import fetch
 from alignkit.data._haxby import Haxby, load_haxby
 from alignkit.data._hba_targets import SPOSE66_RANGE, hba_targets
