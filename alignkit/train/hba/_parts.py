@@ -59,7 +59,7 @@ def rdm48_part(data: HBAData, after: Predictor, others: Sequence[Predictor], set
     for one in part.rows:
         # the reliability is a Pearson correlation
         percent = 100 * one.value / RDM48_RELIABILITY if one.measure == measures["pearson"] else math.nan
-        limits = {"ceiling_low": RDM48_RELIABILITY, "ceiling": "published reliability of the matrix"}
+        limits = {"ceiling_low": RDM48_RELIABILITY, "ceiling": "published reliability of the matrix of all 48"}
         rows.append(dataclasses.replace(one, primary=True, percent_of_ceiling=percent, **limits))  # type: ignore[arg-type]
     return dataclasses.replace(part, rows=tuple(rows))
 
