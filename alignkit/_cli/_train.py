@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 from alignkit._check import require
+from alignkit._cli._train_personal import fit_and_show, is_personal
 from alignkit._cli._train_show import in_training, show_run
-from alignkit._config import named
+from alignkit._config import named, read_config
+from alignkit.train._methods import config_class
+from alignkit.train._run_folder import CONFIG, is_run, read_versions
+from alignkit.train.hba.config import HBAConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,24 @@ def run_train(config: TrainConfig) -> None:
     """Train again, score, and say where the model is."""
     with in_training(TrainConfig):
         require("torch", "train")
+        personal = _personal(config)
+        if personal is not None:
+            fit_and_show(personal, "auto")
+            return
         from alignkit.train import rerun
 
         result = rerun(config.source, out=config.out)
         show_run(result, images=getattr(result.config, "images", None))
+
+
+def _personal(config: TrainConfig) -> HBAConfig | None:
+    """Return the settings of a run of personal models, with the new folder; None where the run is none."""
+    if not is_run(config.source):
+        return None
+    settings = read_config(config.source / CONFIG, config_class(read_versions(config.source)["method"]))
+    if not isinstance(settings, HBAConfig) or not is_personal(settings):
+        return None
+    if config.source.resolve() == config.out.resolve():
+        msg = f"--out must be another folder than {config.source}, which keeps the run that is repeated."
+        raise ValueError(msg)
+    return dataclasses.replace(settings, out=config.out)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from alignkit._check import require
+from alignkit._cli._train_personal import fit_and_show, is_personal
 from alignkit._cli._train_show import in_training, show_run
 from alignkit.data import dataset_path
 from alignkit.train._run_folder import Resume
@@ -21,6 +22,9 @@ class TrainHBAConfig(HBAConfig):
     The folder --out takes the settings, the log, the splits, checkpoints, the model, its scores before and after
     beside the ceiling, and report.html. A run that was stopped goes on where it was when the same command is given
     again. For several GPUs: torchrun --nproc-per-node=2 -m alignkit train hba ...
+
+    With --subject, one person's own weights on the dimensions of the group's run --start are fitted to the person's
+    answers, and compared with the group's and with other people's on answers left out.
 
     Examples
     --------
@@ -55,6 +59,9 @@ def run_train_hba(config: TrainHBAConfig) -> None:
     settings = config.settings()
     with in_training(TrainHBAConfig):
         _check(settings)
+        if is_personal(settings):
+            fit_and_show(settings, config.resume)
+            return
         from alignkit.train import run
 
         show_run(run(settings, resume=config.resume), images=settings.images)
@@ -71,7 +78,8 @@ def _check(config: HBAConfig) -> None:
         msg = f"the folder {config.out.parent} of --out does not exist; create it first."
         raise FileNotFoundError(msg)
     photos = dataset_path("things", root=config.root) / "photos"
-    if config.images is None and not photos.is_dir():
+    # a personal model finds the images of the group's run
+    if config.images is None and config.subject is None and not photos.is_dir():
         msg = f"--images is not given, and there are no photos of THINGS at {photos}; name a folder of images."
         raise FileNotFoundError(msg)
     if config.images is not None and not config.images.is_dir():

@@ -61,12 +61,12 @@ def _scores(result: RunResult) -> HBAScores:
     return scores
 
 
-def next_step(path: Path, images: Path | None) -> str:
-    """Return the line that runs the model in a folder over images."""
+def next_step(path: Path, images: Path | None, part: str = "") -> str:
+    """Return the line that runs the model in a folder, or a part of it, over images."""
     backbone = str(read_json(path / "model.json")["backbone"]["backbone"])
     # a function of the user's own is only called where the command line names it
     own = ["--architecture", backbone] if _is_factory(backbone) else []
-    words = ["--model", f"run:{path}", *own, "--images", str(images or "FOLDER"), "--out", "FEATURES"]
+    words = ["--model", f"run:{path}{part}", *own, "--images", str(images or "FOLDER"), "--out", "FEATURES"]
     return f"use it: alignkit extract {shlex.join(words)}"
 
 

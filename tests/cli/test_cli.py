@@ -178,6 +178,7 @@ FROZEN = {
         "held-out",
         "subject",
         "start",
+        "personal",
         "prior",
         "adapter.kind",
         "adapter.rank",

@@ -27,7 +27,7 @@ class HBAConfig:
     """
 
     images: Path | None = None
-    """Folder of images (searched with its subfolders)."""
+    """Folder of images, searched with its subfolders; by default the photos of THINGS where they are at hand."""
     items: Path | None = None
     """Table (.csv or .tsv) with the columns file and item: what each image shows; by default its name says so."""
     root: Path | None = None
@@ -36,51 +36,51 @@ class HBAConfig:
     """The run's folder; made when missing."""
 
     backbone: str = "open_clip:ViT-L-14/openai"
-    """An open_clip model, or an image model of `alignkit models list` to be paired with `text`."""
+    """What is fine-tuned: an open_clip model, or an image model of `alignkit models list` that `text` is joined to."""
     weights: Path | None = None
     """A local file with the backbone's weights, in place of a download."""
     text: str | None = None
-    """Text encoder that makes a CLIP-like pair with an image model (minilm works offline)."""
+    """Text encoder to join to an image model by a learned projection (minilm works offline); not with open_clip."""
     layer: str | None = None
-    """Layer of an image model that is taken (a name or a block's number); by default its representation."""
+    """Layer of an image model whose output is used (name, or block number from 0); by default its own embedding."""
     img_size: int | None = None
     """Input size in pixels, where it is not the backbone's own."""
     preprocess: Literal["own", "clip", "hba", "imagenet"] = "own"
     """Preprocessing of images: the backbone's own, or another's."""
 
     targets: str = "spose66"
-    """What to learn: spose66, spose49, or a csv with the item's name first and a column per dimension."""
+    """What to learn: spose66, spose49 (of THINGS), or your own csv: the item's name, then a column per dimension."""
     prompts: Path | None = None
     """Text file with one prompt per dimension, or a csv with the columns dimension and prompt; by default the names."""
     order: Order = "fixed"
-    """Rows of THINGS as they should be, or as CLIP-HBA published them (21 are wrong)."""
+    """Which concept a row of spose66 belongs to: as it should be, or as CLIP-HBA published it (21 are wrong)."""
     loss: Loss = "mse"
-    """mse of the dimensions; triplets: likelihood of odd-one-out answers; rdm: 1 - correlation of dissimilarities."""
+    """Made small: mse of the dimensions; triplets: surprise at odd-one-out answers; rdm: 1 - correlation of RDMs."""
     answers: Answers = "embedding"
-    """For triplets: soft answers that the target embedding gives, or human answers (`triplets`)."""
+    """Which answers the loss triplets learns: probabilities that follow from the targets, or what people answered."""
     triplets: Path | None = None
-    """Human answers to train on and be scored on (an .npz that Triplets.save wrote); by default those of THINGS."""
+    """People's answers, to learn (answers human) and be scored on: an .npz of Triplets.save; by default of THINGS."""
     head: Head = "prompts"
-    """Where a pair's projection starts: anywhere near the prompts, or at the ridge regression of the targets."""
+    """Where the projection to a text encoder starts: at random, or at ridge regression of the targets."""
     penalty: float | None = None
     """Penalty of that ridge regression; by default chosen on the validation objects."""
     affine: bool = False
-    """Learn a scale and an offset of every dimension."""
+    """Learn a slope and an offset of every dimension on top of the cosines."""
     val_share: float = 0.2
     """Share of the training objects that epochs and penalties are chosen on."""
     split_seed: int = 1
     """Seed of that split."""
     held_out: Path | None = None
-    """Text file of further items that nothing is fitted to or chosen on (the 48 fully sampled ones never are)."""
+    """Text file, one item a line, of items kept for testing; the 48 fully sampled objects of THINGS always are."""
 
     subject: str | None = None
-    """Fit the model of this participant (its id as the data have it, or `all`), starting from the group's `start`."""
+    """Fit a model of this participant (the id as the answers have it, or `all`) on top of the group's run `start`."""
     start: Path | None = None
-    """Run whose weights to start from."""
+    """Folder of a finished run whose weights to start from."""
     personal: Literal["weights", "adapter"] = "weights"
     """A personal model's parameters: weights on the dimensions of `start`, or adapters of the backbone."""
     prior: float | None = None
-    """Precision by which personal log weights are held to the group's; by default what all people's answers suggest."""
+    """How strongly a person's log weights are held to the group's (precision); by default what all answers suggest."""
 
     adapter: AdapterConfig = dataclasses.field(default_factory=AdapterConfig)
     """What is trained inside the backbone."""
@@ -91,7 +91,7 @@ class HBAConfig:
     )
     """The loop."""
     cache: bool = True
-    """Compute what lies before the first adapted block once, and read it from disk."""
+    """Run the frozen part once per image and read its output from disk from then on: the same numbers, faster."""
     n_bootstrap: int = 1000
     """Resamples for every interval."""
 
