@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from alignkit.train._processes import Processes
     from alignkit.train.config import LoopConfig
 
-#: Methods besides forward that compute, and so need the whole weights of a sharded module.
-_METHODS = ("embed",)
-
 
 def wrap(module: nn.Module, loop: LoopConfig, processes: Processes) -> nn.Module:
     """Return ``module`` on the processes' device, ready to train; its own names and classes stay below.
@@ -40,6 +37,7 @@ def wrap(module: nn.Module, loop: LoopConfig, processes: Processes) -> nn.Module
         for part in find_blocks(module) or [module]:  # blocks share what is compiled
             part.compile()
     if processes.parallel == "fsdp":
+        _check_scalars(module, loop)
         return _shard(module, processes)
     return _replicate(module, processes) if processes.parallel == "ddp" else module
 
@@ -90,7 +88,7 @@ def _replicate(module: nn.Module, processes: Processes) -> nn.Module:
 def _shard(module: nn.Module, processes: Processes) -> nn.Module:
     import torch.distributed as dist
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+    from torch.distributed.fsdp import fully_shard
 
     for tensor in (*module.parameters(), *module.buffers()):
         dist.broadcast(tensor.detach(), src=0)  # as DDP does: all start from the main process' weights
@@ -106,10 +104,17 @@ def _shard(module: nn.Module, processes: Processes) -> nn.Module:
     for block in find_blocks(module):
         fully_shard(block, **options)
     fully_shard(module, **options)
-    for name in _METHODS:
-        if hasattr(module, name):
-            register_fsdp_forward_method(module, name)
     return module
+
+
+def _check_scalars(module: nn.Module, loop: LoopConfig) -> None:
+    scalars = [name for name, value in module.named_parameters() if value.requires_grad and not value.ndim]
+    if scalars and loop.precision == "fp16":  # torch's gradient scaler takes shards or whole tensors, not both
+        msg = (
+            f"precision 'fp16' with parallel 'fsdp' cannot train parameters without axes ({join_names(scalars)}); "
+            "choose 'bf16', or parallel 'ddp'."
+        )
+        raise ValueError(msg)
 
 
 def _average(gradient: torch.Tensor) -> torch.Tensor:

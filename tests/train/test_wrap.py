@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import shutil
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from alignkit.train._processes import Processes
 
 #: 11 samples in batches of 5, 5 and 1: uneven slices, and a process without samples.
 ORDER = Order(n_samples=11, batch_size=5, seed=3)
+#: Steps before a checkpoint, and in all.
+HALF, N_STEPS = 3, 6
 
 
 class Block(nn.Module):
@@ -85,7 +89,13 @@ def train(
             processes.load_state_dict(wrapped, state["model"])
             processes.load_optimizer_state(wrapped, optimizer, state["optim"])
         losses, norms = [], []
+        halfway = None
         for step in range(*steps):
+            if step == HALF:
+                halfway = {
+                    "model": processes.state_dict(wrapped),
+                    "optim": processes.optimizer_state(wrapped, optimizer),
+                }
             own = samples()[torch.tensor(share(ORDER.batch(step), processes.rank, processes.world_size).index)]
             if accumulate:  # twice half of the loss
                 with processes.no_sync(wrapped):
@@ -104,6 +114,7 @@ def train(
             "norms": torch.stack(norms),
             "model": processes.state_dict(wrapped),
             "optim": processes.optimizer_state(wrapped, optimizer),
+            "halfway": halfway,
         }
 
 
@@ -117,7 +128,7 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def alone() -> dict[str, Any]:
-    return train(settings("none"), (0, 6))
+    return train(settings("none"), (0, N_STEPS))
 
 
 def test_all_that_trains_is_in_the_state(alone):
@@ -129,107 +140,145 @@ def test_all_that_trains_is_in_the_state(alone):
     assert alone["losses"][-1] < alone["losses"][0]
 
 
+@pytest.fixture(scope="module")
+def together() -> Callable[[str], list[dict[str, Any]]]:
+    """Return a function that trains on two processes, once."""
+    return functools.cache(lambda parallel: launch(train, settings(parallel), (0, N_STEPS)))
+
+
 @pytest.mark.parametrize("parallel", ["auto", "fsdp"])
-def test_two_processes_train_as_one_does(parallel, alone):
-    for found in launch(train, settings(parallel), (0, 6)):
+def test_two_processes_train_as_one_does(parallel, alone, together):
+    for found in together(parallel):
         assert_same(found, alone)
 
 
+@pytest.mark.parametrize("parallel", ["auto", "fsdp"])
+def test_one_process_goes_on_from_the_checkpoint_of_two(parallel, alone, together):
+    for written in together(parallel):
+        found = train(settings("none"), (HALF, N_STEPS), written["halfway"])
+        assert_same(found, {name: alone[name] for name in ("model", "optim")})
+
+
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_gradients_accumulate(parallel, alone):
-    for found in launch(train, settings(parallel), (0, 6), None, True):
+def test_two_processes_go_on_from_the_checkpoint_of_one(parallel, alone):
+    for found in launch(train, settings(parallel), (HALF, N_STEPS), alone["halfway"]):
+        assert_same(found, {name: alone[name] for name in ("model", "optim")})
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_gradients_accumulate_and_blocks_are_computed_again(parallel, alone):
+    for found in launch(train, settings(parallel, gradient_checkpointing=True), (0, N_STEPS), None, True):
         assert_same(found, alone)
-
-
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_a_checkpoint_fits_another_number_of_processes(parallel, alone):
-    first = launch(train, settings(parallel), (0, 3))[0]
-    assert_same({**train(settings("none"), (3, 6), first), "losses": 0, "norms": 0}, {**alone, "losses": 0, "norms": 0})
-    before = train(settings("none"), (0, 3))
-    for found in launch(train, settings(parallel), (3, 6), before):
-        assert_same({**found, "losses": 0, "norms": 0}, {**alone, "losses": 0, "norms": 0})
-
-
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_blocks_may_be_computed_again(parallel, alone):
-    for found in launch(train, settings(parallel, gradient_checkpointing=True), (0, 6)):
-        assert_same(found, alone)
-
-
-def start_differently(parallel: str) -> torch.Tensor:
-    loop = settings(parallel)
-    with Processes.start(loop) as processes:
-        net = Net()
-        with torch.no_grad():
-            net.head.bias.fill_(processes.rank)
-            net.log_scale.fill_(processes.rank)
-        wrapped = processes.wrap(net, loop)
-        own = samples()[5 * processes.rank :][:5]
-        return processes.gather(wrapped(own)["embedding"] + wrapped(own)["scale"])
-
-
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_all_start_from_the_weights_of_the_main_process(parallel):
-    net = Net()
-    torch.nn.init.zeros_(net.head.bias)
-    torch.nn.init.zeros_(net.log_scale)
-    expected = net(samples()[:10])
-    for found in launch(start_differently, parallel):
-        torch.testing.assert_close(found, expected["embedding"] + expected["scale"])
 
 
 def learn_and_use_alone(parallel: str) -> dict[str, Any]:
     loop = settings(parallel)
     with Processes.start(loop) as processes:
         net = Net()
+        with torch.no_grad():  # all start from the weights of the main process
+            net.head.bias += processes.rank
+            net.log_scale += processes.rank
         wrapped = processes.wrap(net, loop)
         trained = processes.unwrap(wrapped)
-        trained.embed(samples())  # by all: a method besides forward
         batch_loss(wrapped(samples())).backward()
         with torch.no_grad():
             for parameter in trained.parameters():
                 if parameter.grad is not None:
                     parameter -= 0.1 * parameter.grad
-        embedded = trained.embed(samples()).detach()
+        together = wrapped(samples())["embedding"].detach()
         processes.finish(wrapped, net)
-        found: dict[str, Any] = {"embedded": embedded}
+        found: dict[str, Any] = {"together": together}
         if processes.is_main:
-            found |= {"state": dict(net.state_dict()), "alone": net.embed(samples()).detach()}
+            found |= {"state": dict(net.state_dict()), "alone": net(samples())["embedding"].detach()}
         processes.barrier()
         return found
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_one_process_can_use_what_all_have_trained(parallel):
+def test_all_start_from_one_module_and_one_can_use_what_they_made_of_it(parallel):
     net = Net()
     batch_loss(net(samples())).backward()
     with torch.no_grad():
         for parameter in net.parameters():
             if parameter.grad is not None:
                 parameter -= 0.1 * parameter.grad
-    expected = net.embed(samples())
+    expected = net(samples())["embedding"]
     found = launch(learn_and_use_alone, parallel)
     torch.testing.assert_close(found[0]["state"], dict(net.state_dict()))
-    for embedded in (found[0]["embedded"], found[1]["embedded"], found[0]["alone"]):
+    for embedded in (found[0]["together"], found[1]["together"], found[0]["alone"]):
         torch.testing.assert_close(embedded, expected)
 
 
-def warned() -> str:
-    loop = settings("ddp")
-    with Processes.start(loop) as processes, warnings.catch_warnings(record=True) as caught:
+def hear_warning_and_error() -> list[str]:
+    with Processes.start(settings("fsdp")) as processes, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        processes.wrap(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), loop)
-        return str(caught[0].message)
+        processes.wrap(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), settings("fsdp"))
+        with pytest.raises(ValueError, match="fp16") as error:
+            processes.wrap(Net(), settings("fsdp", precision="fp16"))
+        return [str(caught[0].message), str(error.value)]
 
 
-def test_batch_normalisation_on_parts_of_a_batch_is_said():
-    for text in launch(warned):
-        assert "'1': batch normalisation sees one process's share" in text
+def test_what_parts_of_a_batch_or_of_a_module_cannot_do_is_said():
+    for warning, error in launch(hear_warning_and_error):
+        assert "'1': batch normalisation sees one process's share" in warning
+        assert error.startswith("precision 'fp16' with parallel 'fsdp' cannot train parameters without axes")
+        assert error.endswith("('log_scale'); choose 'bf16', or parallel 'ddp'.")
+
+
+def train_prompt_model(parallel: str, **options: Any) -> dict[str, Any]:
+    """Return losses and weights of a small CLIP with adapters in both towers, fed from the cached prefix."""
+    open_clip = pytest.importorskip("open_clip")
+    from alignkit.models import AdapterConfig, Model, Preprocess
+    from alignkit.models._clip_text import clip_text
+    from alignkit.models._prompt_model import PromptModel
+    from alignkit.models._towers import Towers
+
+    sizes = {"image_size": 32, "layers": 3, "width": 32, "head_width": 16, "patch_size": 8}
+    texts = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+    loop = settings(parallel, **options)
+    with Processes.start(loop) as processes, torch.random.fork_rng():
+        torch.default_generator.manual_seed(0)
+        clip = open_clip.CLIP(embed_dim=24, vision_cfg=sizes, text_cfg=texts).eval()
+        image = Model.from_module(
+            clip.visual, Preprocess.clip(32), name="toy", n_prefix_tokens=1, class_token=True, settings={}
+        )
+        text = clip_text(clip, open_clip.get_tokenizer("ViT-B-32"), name="toy")
+        adapter = AdapterConfig(kind="dora", rank=2, dropout=0.0, image_blocks=2, text_blocks=1)
+        prompts = ["a red thing", "an animal", "a tool"]
+        model = PromptModel.build(Towers.from_models(image, text, paired=False), prompts, adapter, affine=True)
+        hidden, goal = model.image.prefix(torch.randn(11, 3, 32, 32)), 50 * torch.rand(11, 3)
+        wrapped = processes.wrap(model, loop).train()
+        trained = [p for p in processes.unwrap(wrapped).parameters() if p.requires_grad]
+        optimizer = torch.optim.SGD(trained, 1e-6)
+        losses = []
+        for step in range(2):
+            index = torch.tensor(ORDER.batch(step).index)
+            own = torch.tensor(share(ORDER.batch(step), processes.rank, processes.world_size).index)
+            loss = ((processes.gather(wrapped({"hidden": hidden[own]})) - goal[index]) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.detach())
+        return {"losses": torch.stack(losses), "model": processes.state_dict(wrapped)}
+
+
+@pytest.mark.slow
+def test_adapters_in_both_towers_are_sharded_as_anything_else():
+    expected = train_prompt_model("none")
+    for found in launch(train_prompt_model_again):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def train_prompt_model_again() -> dict[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # other libraries'
+        return train_prompt_model("fsdp", gradient_checkpointing=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("again", [False, True])
-def test_compiled_blocks_give_the_same(again, alone):
+def test_compiled_blocks_give_the_same(again, alone, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     if not any(shutil.which(name) for name in ("g++", "c++", "clang++")):
         pytest.skip("no C++ compiler at hand, which torch.compile needs on a CPU")
     with warnings.catch_warnings():
