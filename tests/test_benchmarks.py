@@ -82,3 +82,17 @@ def test_decoding_goes_on_where_a_run_ended(tmp_path):
     assert again.returncode == 0, again.stderr
     assert "writing simulated epochs" not in again.stdout
     assert again.stdout.count("measured by an earlier run") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["train_gpu", "train_steps"])
+def test_small_steps_of_training_are_measured(name):
+    pytest.importorskip("torch")
+    pytest.importorskip("sentence_transformers")
+    before = sorted(FOLDER.glob("results/*"))
+    done = run(name, "--small")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert lines
+    assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= 1e-4 for line in lines)
+    assert sorted(FOLDER.glob("results/*")) == before
