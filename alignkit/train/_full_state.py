@@ -1,9 +1,9 @@
 """Whole tensors on the CPU out of training state, sharded or not, and back: the same on any number of processes.
 
-torch's sharded checkpoints (``torch.distributed.checkpoint``) do not serve here: their metadata file is a pickle, and
-the variant that writes safetensors instead needs torch 2.7, holds tensors alone and has no metadata from which a
-damaged folder would be told. What trains (adapters, heads) is small, so it is gathered whole and goes into the same
-checkpoint files as a single process writes.
+torch's sharded checkpoints (``torch.distributed.checkpoint``) are left alone. Their usual reader unpickles a metadata
+file; their safetensors storage does not, but has neither checksums nor a mark of being complete, so that a kill while
+it writes would go unseen. What trains (adapters, heads) is small: it is gathered whole, and goes into the same checked
+files that a single process writes.
 """
 
 from __future__ import annotations

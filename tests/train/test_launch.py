@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from alignkit.train._launch import Launch, first_host, read_launch
@@ -67,3 +73,22 @@ def test_the_first_machine_of_a_list(nodes, first):
 def test_numbers_that_do_not_fit(environ, text):
     with pytest.raises(ValueError, match=text):
         read_launch(environ)
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.mark.parametrize("name", ["slurm_single_node.sh", "slurm_multi_node.sh"])
+def test_scripts_for_clusters_are_bash_and_name_settings_that_there_are(name):
+    from alignkit.train.hba.config import HBAConfig
+
+    path = EXAMPLES / name
+    if not path.exists() or not shutil.which("bash"):
+        pytest.skip("the examples are not beside the tests, or there is no bash")
+    subprocess.run(["bash", "-n", path], check=True, timeout=60)
+    command = path.read_text().rpartition("-m alignkit train hba")[2].replace("\\\n", "").partition("\n")[0]
+    flags = [flag.replace("-", "_") for flag in re.findall(r"--([a-z.-]+)", command)]
+    known = {field.name for field in dataclasses.fields(HBAConfig)}
+    known |= {f"loop.{field.name}" for field in dataclasses.fields(HBAConfig().loop)}
+    assert flags
+    assert {flag.replace("loop.no_", "loop.") for flag in flags} <= known

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import torch
 from reference.launch import attempt, launch
 
+import alignkit
 from alignkit.train import LoopConfig
 from alignkit.train._processes import Processes
 
@@ -31,7 +34,8 @@ def test_one_process_needs_none_of_it():
         "    import torch\n"
         "    assert not torch.distributed.is_initialized()\n"
     )
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
+    where = {**os.environ, "PYTHONPATH": str(Path(alignkit.__file__).parents[1])}
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120, env=where)
 
 
 VALUE = {"text": "ä", "none": None, "numbers": [1, 2.5, float("inf"), True], "nested": {"x": (1, {"y": "z"})}}
@@ -151,3 +155,31 @@ def test_each_process_has_a_device_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     by_srun = Launch(rank=2, world_size=4, local_rank=2, launcher="srun")
     assert tested._own_device("cuda", by_srun) == torch.device("cuda", 0)
+
+
+SCRIPT = """
+import sys, torch
+from alignkit.train import LoopConfig
+from alignkit.train._processes import Processes
+
+with Processes.start(LoopConfig(device="cpu")) as processes:
+    total = processes.gather(torch.ones(processes.rank + 1)).sum()
+    if processes.is_main:
+        print("sum", int(total), flush=True)
+    if sys.argv[1] == "fail" and processes.rank == 1:
+        raise OSError("the disk is full")
+    processes.barrier()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["well", "fail"])
+def test_torchrun_starts_them_and_ends_all(tmp_path, end):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script), end]
+    where = {**os.environ, "PYTHONPATH": str(Path(alignkit.__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=where)
+    assert "sum 3" in done.stdout
+    assert (done.returncode == 0) == (end == "well")
+    assert ("OSError: the disk is full" in done.stderr) == (end == "fail")
