@@ -9,11 +9,13 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alignkit._io import sha256
 from alignkit._result import jsonable
 from alignkit._versions import versions
+
+C = TypeVar("C", bound=Any)
 
 #: Settings that say where a run goes or how it is shown, and not what it computes.
 OUTSIDE = frozenset({"out", "loop.progress", "loop.tensorboard", "loop.wandb"})
@@ -87,6 +89,22 @@ def settings(config: Any, prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + field.name] = jsonable(value)
     return found
+
+
+def absolute(config: C) -> C:
+    """Return the config with the files and folders that it names written out in full.
+
+    A run's folder then says where they are, wherever it is read from; where the run itself lies it need not say.
+    """
+    changed: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in OUTSIDE:
+            continue
+        # a name of a model or of targets is text, and a path only where there is such a file
+        if isinstance(value, Path) or (isinstance(value, str) and Path(value).suffix and Path(value).is_file()):
+            changed[field.name] = type(value)(Path(value).absolute())
+    return dataclasses.replace(config, **changed)
 
 
 def _git(*words: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from alignkit._check import check_choice
 from alignkit._config import read_config
 from alignkit._typing import PathLike
-from alignkit.train._environment import differences, environment
+from alignkit.train._environment import absolute, differences, environment
 from alignkit.train._history import History
 from alignkit.train._launch import read_launch
 from alignkit.train._methods import MethodConfig, builder, config_class
@@ -63,6 +63,7 @@ def run(config: MethodConfig, /, *, resume: Resume = "auto") -> RunResult:
     """
     build = builder(config)
     check_choice("resume", resume, get_args(Resume))
+    config = absolute(config)
     from alignkit.train._loop import fit
     from alignkit.train._processes import Processes
 

@@ -14,7 +14,8 @@ import torch
 from reference.toy_method.config import ToyConfig
 
 from alignkit.train import LoopConfig
-from alignkit.train._environment import changed_files, commit, differences, environment, settings
+from alignkit.train._environment import absolute, changed_files, commit, differences, environment, settings
+from alignkit.train.hba.config import HBAConfig
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +133,13 @@ def test_changed_inputs_are_named(tmp_path):
     (tmp_path / "targets.csv").unlink()
     assert changed_files(then, environment(config)) == ["targets"]
     assert differences({}, {"data": None}) == []
+
+
+def test_files_and_folders_are_written_out_in_full(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "targets.csv").touch()
+    config = HBAConfig(images=Path("photos"), targets="targets.csv", backbone="timm:vit.tag", out=Path("run"))
+    full = absolute(config)
+    assert (full.images, full.out) == (tmp_path / "photos", Path("run"))
+    assert full.targets == str(tmp_path / "targets.csv")
+    assert (full.backbone, full.root, full.loop) == ("timm:vit.tag", None, config.loop)

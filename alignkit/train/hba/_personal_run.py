@@ -13,6 +13,7 @@ from alignkit._config import read_config
 from alignkit._io import atomic_write
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa import Triplets
+from alignkit.train._environment import absolute
 from alignkit.train._run_folder import CONFIG, Resume, RunFolder
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
 from alignkit.train.hba._personal import fit_personal
@@ -53,6 +54,7 @@ def run_personal(config: HBAConfig, /, *, resume: Resume = "auto") -> PersonalMo
     if config.subject is None or config.start is None:
         msg = "personal models need subject= (a participant's id, or 'all') and start=, the run of the group's model."
         raise ValueError(msg)
+    config = absolute(config)
     with RunFolder.open(config.out, config, resume=resume) as folder:
         path = folder.path / RESULT
         if folder.finished is not None and path.is_file():
