@@ -82,7 +82,6 @@ def save_run_model(folder: PathLike, model: PromptModel, /, *, manifest: Mapping
     ValueError
         A wrong number of dimensions, a name that is taken, or values that JSON does not know.
     """
-    import torch
     from safetensors.torch import save
 
     dimensions = as_labels("dimensions", manifest.get("dimensions", model.prompts), model.dimensions)
@@ -104,9 +103,7 @@ def save_run_model(folder: PathLike, model: PromptModel, /, *, manifest: Mapping
         raise ValueError(msg)
     content = {**own, **manifest, "dimensions": list(dimensions)}
     _check_json(content)
-    with torch.no_grad():
-        features = model.features().to("cpu", copy=True).contiguous()
-    data = save({**model.trained(), "text_features": features})
+    data = save({**model.trained(), "text_features": _text_features(model)})
     with atomic_write(Path(folder) / TENSORS) as file:
         file.write(data)
     write_json(Path(folder) / MANIFEST, {**content, "tensors_sha256": hashlib.sha256(data).hexdigest()})
@@ -195,6 +192,19 @@ def _restore(saved: SavedModel, options: Options) -> tuple[PromptModel, Model]:
     return model.to(towers.model.device).eval(), towers.model
 
 
+def _text_features(model: PromptModel) -> torch.Tensor:
+    """Return the prompts' embeddings as the trained text network gives them, whatever mode it was left in."""
+    import torch
+
+    training = model.training
+    model.eval()  # dropout would leave its mark in what stands for the text network from now on
+    try:
+        with torch.no_grad():
+            return model.features().to("cpu", copy=True).contiguous()
+    finally:
+        model.train(training)
+
+
 def _as_network(model: PromptModel) -> nn.Module:
     from alignkit.models._prompt_model import OfImages
 
@@ -222,7 +232,7 @@ def adapter_of(saved: SavedModel, /) -> AdapterConfig:
         msg = f"{saved.path / TENSORS} has adapters of rank {max(ranks)}, and {MANIFEST} says {adapter.rank}."
         raise ValueError(msg)
     # what is made before it is filled from the file may be no larger than what the file has
-    return adapter if ranks else dataclasses.replace(adapter, kind="none")
+    return adapter if ranks or adapter.kind == "full" else dataclasses.replace(adapter, kind="none")
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -129,6 +129,16 @@ def test_the_files_hold_what_was_trained_and_no_more(run: tuple[Path, PromptMode
     assert (folder / "adapter.safetensors").stat().st_size < n_bytes + 8000
 
 
+def test_dropout_leaves_no_mark_in_the_prompts_that_are_kept(
+    make_towers: Callable[..., Towers], tmp_path: Path
+) -> None:
+    model = trained(make_towers(), AdapterConfig(kind="lora", rank=2, dropout=0.5, image_blocks=1, text_blocks=1))
+    expected = model.eval().features().detach()
+    save_run_model(tmp_path, model.train(), manifest={})
+    assert torch.equal(read_run_model(tmp_path).text_features, expected)
+    assert model.training
+
+
 def test_a_run_without_adapters(tmp_path: Path) -> None:
     model = trained(load_towers("random:resnet10t", **PAIR), AdapterConfig(kind="none"))
     save_run_model(tmp_path, model, manifest={"method": "hba"})
