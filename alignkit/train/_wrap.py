@@ -101,7 +101,7 @@ def _shard(module: nn.Module, processes: Processes) -> nn.Module:
     options: dict[str, Any] = {"mesh": mesh, "reshard_after_forward": True}
     if scalars:
         if "ignored_params" not in inspect.signature(fully_shard).parameters:
-            msg = "this version of torch shards no module that has parameters without axes; update torch, or choose 'ddp'."
+            msg = "this torch shards no module that has parameters without axes; update it, or choose parallel 'ddp'."
             raise ValueError(msg)
         options["ignored_params"] = scalars
     for block in find_blocks(module):
