@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -36,11 +37,17 @@ class Interrupts:
         if self.caught is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.caught = number
-        print("\nstopping after this step, with a checkpoint (Ctrl-C again: at once)", file=sys.stderr)
+        _tell("\nstopping after this step, with a checkpoint (Ctrl-C again: at once)")
 
     def leave(self, message: str) -> None:
         """End as the signal would have: KeyboardInterrupt, or SystemExit with the code that shells expect."""
         if self.caught == signal.SIGINT:
             raise KeyboardInterrupt(message)
-        print(message, file=sys.stderr)
+        _tell(message)
         raise SystemExit(128 + signal.SIGTERM)
+
+
+def _tell(message: str) -> None:
+    # the signal that ends this process may have ended who reads its messages, or have come amid another message
+    with suppress(OSError, ValueError, RuntimeError):
+        print(message, file=sys.stderr)

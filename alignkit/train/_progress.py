@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,34 +37,48 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the last state of the bar on the screen."""
-        if self._bar is not None:
-            self._bar.close()
+        with self._drawing():
+            if self._bar is not None:
+                self._bar.close()
 
     def start(self, n_seen: int) -> None:
         """Start the clock; samples of an earlier session count as done, but not for the speed."""
         if self._shown:
             from tqdm import tqdm
 
-            self._bar = tqdm(
-                total=self._n_samples,
-                initial=n_seen,
-                unit="sample",
-                unit_scale=True,
-                bar_format=_FORMAT,
-                dynamic_ncols=True,
-                file=sys.stderr,
-            )
+            with self._drawing():
+                self._bar = tqdm(
+                    total=self._n_samples,
+                    initial=n_seen,
+                    unit="sample",
+                    unit_scale=True,
+                    bar_format=_FORMAT,
+                    dynamic_ncols=True,
+                    file=sys.stderr,
+                )
 
     def step(self, step: int, epoch: int, n_seen: int, loss: float) -> None:
         """Count a step, after which ``n_seen`` samples of the run have been seen."""
         self._loss = f"loss {loss:.4g}"
-        if self._bar is not None:
-            self._bar.set_description_str(f"epoch {epoch}, step {step}/{self._n_steps}", refresh=False)
-            self._bar.set_postfix_str(self._loss + self._metric, refresh=False)
-            self._bar.update(n_seen - self._bar.n)
+        with self._drawing():
+            if self._bar is not None:
+                self._bar.set_description_str(f"epoch {epoch}, step {step}/{self._n_steps}", refresh=False)
+                self._bar.set_postfix_str(self._loss + self._metric, refresh=False)
+                self._bar.update(n_seen - self._bar.n)
 
     def validated(self, name: str, metrics: Mapping[str, float], best: float) -> None:
         """Show the monitored metric from now on."""
         self._metric = f", val {name.removeprefix('val_')} {metrics[name]:.4g} (best {best:.4g})"
-        if self._bar is not None:
-            self._bar.set_postfix_str(self._loss + self._metric)
+        with self._drawing():
+            if self._bar is not None:
+                self._bar.set_postfix_str(self._loss + self._metric)
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Go on without a bar where nobody reads it any more: a closed terminal or pipe is no reason to end a run."""
+        try:
+            yield
+        except (OSError, ValueError):
+            if self._bar is not None:
+                self._bar.disable = True
+            self._bar = None

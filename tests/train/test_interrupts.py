@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+from errno import EPIPE
 
 import pytest
 
@@ -50,3 +52,16 @@ def test_other_threads_may_train_too():
     thread.start()
     thread.join()
     assert seen == [None]
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(EPIPE, "Broken pipe"), ValueError("closed"), RuntimeError("amid")])
+def test_nobody_need_read_what_it_says(monkeypatch, error):
+    class Gone:
+        def write(self, text):
+            raise error
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        interrupts.leave("saved")

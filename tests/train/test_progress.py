@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import re
+import sys
+from errno import EPIPE
+from io import StringIO
+
+import pytest
 
 from alignkit.train._progress import Progress
 
@@ -24,3 +29,28 @@ def test_nothing_is_shown_where_it_is_not_asked_for(capsys):
         progress.validated("loss", {"loss": 1.0}, 1.0)
     captured = capsys.readouterr()
     assert captured.err + captured.out == ""
+
+
+class Pipe(StringIO):
+    """Takes some lines until its reader is gone."""
+
+    def __init__(self, n_lines):
+        super().__init__()
+        self.n_lines = n_lines
+
+    def write(self, text):
+        self.n_lines -= 1
+        if self.n_lines < 0:
+            raise BrokenPipeError(EPIPE, "Broken pipe")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("n_lines", range(6))
+def test_a_run_outlives_who_watches_it(monkeypatch, n_lines):
+    monkeypatch.setattr(sys, "stderr", Pipe(n_lines))
+    with Progress(2, 16, shown=True) as progress:
+        progress.start(0)
+        progress.validated("loss", {"loss": 1.0}, 1.0)
+        progress.step(1, 1, 8, 0.5)
+        progress.validated("loss", {"loss": 1.0}, 1.0)
+        progress.step(2, 1, 16, 0.5)
