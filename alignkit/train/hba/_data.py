@@ -12,7 +12,7 @@ import numpy as np
 from alignkit._check import as_labels, join_names
 from alignkit._io import check_file
 from alignkit._typing import FloatArray, IntArray, PathLike
-from alignkit.data import SimulatedLab, Things, dataset_path, load_things
+from alignkit.data import SimulatedLab, Things, dataset_path, load_things, match_things
 from alignkit.rsa import RDM, Triplets
 from alignkit.train._splits import Splits, describe_splits, split_objects
 from alignkit.train.hba._images import ImagesByObject, find_images
@@ -22,6 +22,10 @@ from alignkit.train.hba.config import HBAConfig
 
 #: With fewer of the 48 objects there is no correlation worth logging.
 _MIN_RDM48 = 10
+_OWN_NAMES = (
+    "Items are concepts of THINGS under names of images: the 48 are held out, and people's answers are found once "
+    "items are named by uniqueID."
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -43,7 +47,7 @@ class HBAData:
     splits : Splits
         Objects to train on, to choose on, and held out.
     always : tuple of str
-        Objects that are held out in every split: those of the 48 that have images.
+        Objects that are held out in every split: those of the 48 that have images (by whatever names).
     answers : Triplets or None
         People's answers to train on where the loss asks for them: those among training objects alone are used.
     triplets, repeats : Triplets or None
@@ -169,6 +173,7 @@ def join_data(
     triplets: Triplets | None = None,
     repeats: Triplets | None = None,
     rdm48: RDM | None = None,
+    always: Iterable[str] = (),
     notes: Iterable[str] = (),
 ) -> HBAData:
     """Return what objects with both images and targets have, all matched by name.
@@ -189,6 +194,8 @@ def join_data(
         Labelled answers: to train on, to be scored on, and for the ceiling.
     rdm48 : RDM, optional
         Labelled dissimilarities of objects that are always held out.
+    always : sequence of str
+        Further objects that are.
     notes : sequence of str
         What a reader should know.
 
@@ -202,7 +209,8 @@ def join_data(
         msg = f"no item of {targets.name} has an image; its first are {join_names(targets.labels, 3)}."
         raise ValueError(msg)
     row = {label: i for i, label in enumerate(targets.labels)}
-    always = () if rdm48 is None else tuple(label for label in rdm48.labels or () if label in images)
+    held = dict.fromkeys([*(() if rdm48 is None else rdm48.labels or ()), *always])
+    always = tuple(label for label in held if label in row and label in images)
     shown = tuple(images[label] for label in labels)
     return HBAData(
         labels=labels,
@@ -281,18 +289,29 @@ def _read_table(config: HBAConfig) -> HBAData:
             f"{join_names(missing)}; add their images, or drop their rows."
         )
         raise ValueError(msg)
-    return _join(config, targets, prompts, images, _things_of(targets, config), ())
+    things = _things_of(targets.labels, config)
+    notes = [] if things is None or set(targets.labels) & set(things.labels) else [_OWN_NAMES]
+    return _join(config, targets, prompts, images, things, notes)
 
 
-def _things_of(targets: Targets, config: HBAConfig) -> Things | None:
-    """Return THINGS where all items are its concepts and its files are at hand: its 48 objects are held out then."""
+def _things_of(labels: Sequence[str], config: HBAConfig) -> Things | None:
+    """Return THINGS where most items are its concepts and its files are at hand: its 48 objects are held out then."""
     if not dataset_path("things", "things_concepts.tsv", root=config.root).is_file():
         return None
     try:
         things = load_things(config.root)
     except FileNotFoundError:
         return None
-    return things if set(targets.labels) <= set(things.labels) else None
+    return things if 2 * len(_concepts(labels, things)) > len(labels) else None
+
+
+def _concepts(labels: Sequence[str], things: Things) -> dict[str, str]:
+    """Return the concept of each item that is one, by its id or by the name of an image (``beaver_01b.jpg``)."""
+    try:
+        match = match_things(labels, things.labels)
+    except ValueError:
+        return {}
+    return dict(zip(match.labels, match.concepts, strict=True))
 
 
 def _join(
@@ -316,8 +335,14 @@ def _join(
         triplets=answers if own else things.test10,  # type: ignore[union-attr]
         repeats=None if things is None else things.repeats,
         rdm48=None if things is None else things.rdm48,
+        always=() if things is None else _of_the_48(targets.labels, things),
         notes=notes,
     )
+
+
+def _of_the_48(labels: Sequence[str], things: Things) -> list[str]:
+    held = set(things.rdm48.labels or ())
+    return [label for label, concept in _concepts(labels, things).items() if concept in held]
 
 
 def _answers(config: HBAConfig, things: Things | None) -> Triplets | None:

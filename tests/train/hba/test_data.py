@@ -223,6 +223,35 @@ def test_a_table_of_things_concepts_holds_the_48_out(shared_data, tmp_path):
     assert data.rdm48.labels == full.rdm48.labels
 
 
+def own_photos(full, folder, name, n):
+    """Give the first photo of some concepts names of one's own, and their targets a table."""
+    folder.mkdir()
+    chosen = [*full.always, *(label for label in full.labels if label not in full.always)][:n]
+    row = {label: i for i, label in enumerate(full.labels)}
+    for label in chosen:
+        (folder / name(label)).symlink_to(full.images[row[label]][0])
+    return [f"{name(label)},{','.join(map(str, full.targets[row[label]][:4]))}" for label in chosen]
+
+
+def test_the_48_are_held_out_beside_items_of_ones_own_and_under_names_of_images(shared_data, tmp_path):
+    root = shared_data("things", "photos").parents[1]
+    full = read_data(HBAConfig(root=root))
+    rows = own_photos(full, tmp_path / "mixed", lambda label: f"{label}.jpg", 60)
+    for i in range(5):
+        Image.new("RGB", (20, 20), (20 * i, 0, 0)).save(tmp_path / "mixed" / f"mine_{i}.jpg")
+        rows.append(f"mine_{i}.jpg,{i},1,2,3")
+    table = tmp_path / "mixed.csv"
+    table.write_text("\n".join(["item,a,b,c,d", *(row.replace(".jpg,", ",") for row in rows)]) + "\n")
+    mixed = read_data(HBAConfig(root=root, targets=str(table), images=tmp_path / "mixed"))
+    assert mixed.always == mixed.rdm48.labels
+    assert set(mixed.always) == set(full.always) == set(mixed.splits.held_out)
+    table.write_text("\n".join(["item,a,b,c,d", *own_photos(full, tmp_path / "files", "{}_01b.jpg".format, 60)]) + "\n")
+    named = read_data(HBAConfig(root=root, targets=str(table), images=tmp_path / "files"))
+    assert {name.removesuffix("_01b.jpg") for name in named.splits.held_out} == set(full.always)
+    assert set(named.split(held_out=(), val_share=0.2, seed=3).splits.held_out) == set(named.always)
+    assert "under names of images" in named.notes[0]
+
+
 def test_spose49_has_its_prompts_as_names(shared_data):
     root = shared_data("things", "photos").parents[1]
     data = read_data(HBAConfig(root=root, targets="spose49", order="published"))
