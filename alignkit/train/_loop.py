@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,7 @@ class _Fit:
         self.gradients = Gradients(task, self.module, self.state.precision, processes, loop.seed)
         self.about = {"config": settings(folder.config), "versions": versions(), "commit": commit()}
         self.saved: int | None = None
+        self.warned = False
         self.loggers: list[Logger] = []
         self.progress = Progress(self.n_steps, self._seen(self.n_steps), shown=loop.progress and processes.is_main)
 
@@ -203,9 +205,19 @@ class _Fit:
             metrics = {str(name): float(value) for name, value in self.task.validate(self.module).items()}
         metrics = self.processes.broadcast(metrics)
         best = state.monitor.update(state.step, metrics)
+        self._warn_of_undefined(metrics[self.loop.monitor])
         self._log(ValidationRecord(step=state.step, metrics=metrics).to_line())
         self.progress.validated(self.loop.monitor, metrics, state.monitor.best)
         return best, metrics[self.loop.monitor]
+
+    def _warn_of_undefined(self, metric: float) -> None:
+        if not math.isfinite(metric) and not self.warned and self.processes.is_main:
+            self.warned = True
+            msg = (
+                f"validation gives {metric} for {self.loop.monitor!r} at step {self.state.step}; such weights are not "
+                "chosen, and where it never gives a number, those that training began with are kept."
+            )
+            warnings.warn(msg, stacklevel=2)
 
     def _save(self, metric: float | None, *, best: bool) -> None:
         step = self.state.step

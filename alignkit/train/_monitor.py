@@ -20,7 +20,7 @@ class Monitor:
     metric : str
         Its name.
     mode : {"max", "min"}
-        Whether it is better when it is large or small. NaN is better than nothing.
+        Whether it is better when it is large or small. What is no finite number is better than nothing, and no more.
     patience : int, optional
         Validations without a better one after which to stop; by default never.
 
@@ -51,10 +51,11 @@ class Monitor:
         if self.metric not in metrics:
             msg = (
                 f"monitor names {self.metric!r}, which validation does not give; "
-                f"it gives {join_names(metrics, 12)}{nearest(self.metric, list(metrics))}"
+                f"it gives {join_names(metrics, 12) or 'nothing'}{nearest(self.metric, list(metrics))}"
             )
             raise ValueError(msg)
-        value = metrics[self.metric]
+        # an infinity is NaN once it is read back from the log, which must come to the same best one
+        value = metrics[self.metric] if math.isfinite(metrics[self.metric]) else math.nan
         better = self.best_step < 0 or self._better(value)
         if better:
             self.best, self.best_step, self.n_worse = value, step, 0

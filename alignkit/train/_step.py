@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import join_names
+from alignkit._check import join_names, shown
 from alignkit.train._history import RESERVED
 from alignkit.train._order import Samples, share
 from alignkit.train._precision import Precision, full_precision
@@ -147,8 +147,7 @@ class Gradients:
         """Send the loss of the whole batch back into the outputs of this process."""
         whole = self.processes.gather(outputs)
         _check_rows(whole, len(batch.samples))
-        losses = dict(self.task.loss(whole.get(_ONLY, whole), targets))
-        _check_losses(losses)
+        losses = _checked(self.task.loss(whole.get(_ONLY, whole), targets))
         values = {name: float(value.detach()) for name, value in losses.items()}
         if not math.isfinite(values["loss"]):
             raise FloatingPointError(self._not_finite(values["loss"], whole, batch, step))
@@ -233,14 +232,23 @@ def _check_rows(outputs: Named, n: int) -> None:
             raise ValueError(msg)
 
 
-def _check_losses(losses: Mapping[str, torch.Tensor]) -> None:
-    if "loss" not in losses:
-        msg = f"the task's loss must give a value named 'loss'; it gives {join_names(losses) or 'none'}."
+def _checked(losses: Any) -> dict[str, torch.Tensor]:
+    """Return what a task's loss gave, when the loop can train with it."""
+    import torch
+
+    if not isinstance(losses, Mapping) or "loss" not in losses:
+        given = join_names(losses) or "none" if isinstance(losses, Mapping) else f"a {type(losses).__name__}"
+        msg = f"the task's loss must give a value named 'loss'; it gives {given}."
         raise ValueError(msg)
     for name, value in losses.items():
-        if value.ndim:
-            msg = f"the task's loss {name!r} must be one number; it has shape {tuple(value.shape)}."
+        if not isinstance(value, torch.Tensor) or value.ndim:
+            what = f"has shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"is {shown(value)}"
+            msg = f"the task's loss {name!r} must be one number, as a tensor; it {what}."
             raise ValueError(msg)
         if name in RESERVED:
             msg = f"the task's loss may not be named {name!r}, as other numbers of a step are."
             raise ValueError(msg)
+    if not losses["loss"].requires_grad:
+        msg = "the loss has no gradient: it does not depend on the outputs, or they depend on nothing that trains."
+        raise ValueError(msg)
+    return dict(losses)

@@ -119,10 +119,19 @@ def own_random_numbers(device: torch.device) -> Iterator[None]:
 
 
 def warn_of_dead(parameters: Mapping[str, nn.Parameter]) -> None:
-    """Warn about parameters that train, but which the loss does not depend on."""
+    """Warn about parameters that train, but which the loss does not depend on.
+
+    Raises
+    ------
+    ValueError
+        It depends on none.
+    """
     import warnings
 
     dead = [name for name, p in parameters.items() if p.grad is None]
+    if len(dead) == len(parameters):
+        msg = f"the loss depends on nothing that trains ({join_names(dead)}); are the module's outputs detached?"
+        raise ValueError(msg)
     if dead:
         msg = f"the loss does not depend on {join_names(dead)}, which should train; what computes with it?"
         warnings.warn(msg, stacklevel=2)

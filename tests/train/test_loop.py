@@ -179,6 +179,33 @@ def test_it_stops_when_patience_is_at_its_end_and_keeps_the_best(tmp_path):
     assert train(tmp_path / "run", RegressionTask(), loop, optim) == history  # and it stays stopped
 
 
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_metrics_that_are_no_numbers_are_never_the_best(tmp_path, mode, odd):
+    task, twin, loop = RegressionTask(), RegressionTask(), {"monitor": "rdm", "mode": mode}
+    with pytest.warns(UserWarning, match="validation gives .* for 'rdm' at step 0; such weights are not") as caught:
+        history = train(tmp_path / "run", scripted(task, [odd, odd, 0.5, odd, 0.5]), loop_of(**loop), OPTIM)
+    assert len(caught) == 1
+    assert (history.best_step, history.best) == (6, 0.5)
+    state = at_step(twin, 7, kill)
+    with pytest.raises(Killed):
+        train(tmp_path / "short", state, loop_of(), OPTIM)
+    kept = newest(tmp_path / "short", loop_of())
+    assert kept.step == 6
+    for name, p in task.module.named_parameters():
+        if p.requires_grad:
+            assert torch.equal(p, kept.tensors[f"model.{name}"])
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_outputs_that_are_detached_are_refused(tmp_path, accumulate):
+    task = RegressionTask()
+    layers = list(task.module)
+    task.module.forward = lambda x: torch.nn.Sequential(*layers)(x).detach()
+    with pytest.raises(ValueError, match=r"depend.* on nothing that trains"):
+        train(tmp_path / "run", task, loop_of(accumulate=accumulate), OPTIM)
+
+
 def test_the_untrained_model_is_kept_where_training_only_harms(tmp_path):
     task = RegressionTask()
     before = weights(task)

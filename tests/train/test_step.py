@@ -156,7 +156,10 @@ def test_a_loss_that_is_no_number_names_the_step_and_the_items(n_parts):
     ("loss", "message"),
     [
         (lambda x: {"mse": x.sum()}, "must give a value named 'loss'; it gives 'mse'"),
-        (lambda x: {"loss": x.sum(dim=0)}, r"loss 'loss' must be one number; it has shape \(1,\)"),
+        (lambda x: {"loss": x.sum(dim=0)}, r"loss 'loss' must be one number, as a tensor; it has shape \(1,\)"),
+        (lambda x: {"loss": 0.5}, r"loss 'loss' must be one number, as a tensor; it is 0.5"),
+        (lambda x: x.sum(), "must give a value named 'loss'; it gives a Tensor"),
+        (lambda x: {"loss": torch.ones(())}, "the loss has no gradient: it does not depend on the outputs"),
         (lambda x: {"loss": x.sum(), "lr": x.sum()}, "may not be named 'lr'"),
     ],
 )
