@@ -8,12 +8,21 @@ from typing import Literal, get_args
 
 from alignkit._check import check_choice, check_count, check_fraction, check_positive
 from alignkit.models._adapter_config import AdapterConfig
-from alignkit.train.config import LoopConfig, OptimConfig
+from alignkit.train.config import LoopConfig, Mode, OptimConfig
 
 Loss = Literal["mse", "triplets", "rdm"]
 Answers = Literal["embedding", "human"]
 Head = Literal["prompts", "ridge"]
 Order = Literal["fixed", "published"]
+#: Whether a metric of validation is better when it is large or small.
+MODES: dict[str, Mode] = {
+    "val_loss": "min",
+    "val_mse": "min",
+    "val_rdm_spearman": "max",
+    "val_rdm_pearson": "max",
+    "val_triplet_accuracy": "max",
+    "val_answer_accuracy": "max",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +121,16 @@ class HBAConfig:
         if self.answers == "human" and self.loss != "triplets":
             msg = f"answers='human' goes with loss='triplets' alone; got loss={self.loss!r}."
             raise ValueError(msg)
+        _check_monitor(self.loop)
+
+
+def _check_monitor(loop: LoopConfig) -> None:
+    """Raise where epochs would be chosen by the 48 objects, or the worst one in place of the best."""
+    if loop.monitor.startswith("test_"):
+        msg = f"loop.monitor may not be {loop.monitor}: no epoch is chosen by held-out objects; take val_rdm_spearman."
+        raise ValueError(msg)
+    better = MODES.get(loop.monitor, loop.mode)
+    if loop.mode != better:
+        what = "large" if better == "max" else "small"
+        msg = f"loop.monitor {loop.monitor} is better when it is {what}; set loop.mode to {better!r}."
+        raise ValueError(msg)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from alignkit._config import to_toml
+from alignkit.train.config import LoopConfig
+from alignkit.train.hba._objective import Objective
 from alignkit.train.hba._presets import PRESETS, default, hba_2025, hba_ccn2024
-from alignkit.train.hba.config import HBAConfig
+from alignkit.train.hba.config import MODES, HBAConfig
 
 
 def test_the_default_is_what_a_config_is_by_itself():
@@ -41,6 +44,23 @@ def test_adapters_differ_between_papers():
 def test_presets_are_named_and_can_be_written(name):
     assert PRESETS[name]() == PRESETS[name]()
     assert "backbone" in to_toml(PRESETS[name]())
+
+
+def test_no_epoch_is_chosen_by_the_48_and_none_for_being_the_worst():
+    with pytest.raises(ValueError, match="no epoch is chosen by held-out objects"):
+        HBAConfig(loop=LoopConfig(monitor="test_rdm48_spearman", mode="max"))
+    with pytest.raises(ValueError, match=r"val_mse is better when it is small; set loop\.mode to 'min'"):
+        HBAConfig(loop=LoopConfig(monitor="val_mse", mode="max"))
+    with pytest.raises(ValueError, match="val_rdm_pearson is better when it is large"):
+        HBAConfig(loop=LoopConfig(monitor="val_rdm_pearson"))
+
+
+def test_the_direction_of_all_that_is_validated_is_known():
+    x = np.random.default_rng(0).random((5, 4))
+    metrics = Objective("triplets", (0.0, 1.0)).metrics(x, x[::-1].copy(), np.array([[0, 1, 2]]))
+    assert set(metrics) == set(MODES)
+    for name, mode in MODES.items():
+        assert HBAConfig(loop=LoopConfig(monitor=name, mode=mode)).loop.mode == mode
 
 
 def test_answers_of_people_need_their_likelihood():
