@@ -14,6 +14,7 @@ from alignkit._io import check_file
 from alignkit._typing import FloatArray, IntArray, PathLike
 from alignkit.data import SimulatedLab, Things, dataset_path, load_things, match_things
 from alignkit.rsa import RDM, Triplets
+from alignkit.rsa._grouping import triplet_codes
 from alignkit.train._splits import Splits, describe_splits, split_objects
 from alignkit.train.hba._images import ImagesByObject, find_images
 from alignkit.train.hba._prompts import check_prompts, read_prompts, things_prompts
@@ -333,7 +334,8 @@ def _join(
         seed=config.split_seed,
         answers=answers,
         triplets=answers if own else things.test10,  # type: ignore[union-attr]
-        repeats=None if things is None else things.repeats,
+        # the ceiling of other people's answers says nothing of one's own
+        repeats=_repeated(answers) if own else things.repeats,  # type: ignore[union-attr]
         rdm48=None if things is None else things.rdm48,
         always=() if things is None else _of_the_48(targets.labels, things),
         notes=notes,
@@ -365,6 +367,15 @@ def _answers(config: HBAConfig, things: Things | None) -> Triplets | None:
     if answers is None or config.subject in (None, "all"):
         return answers
     return answers_of(answers, str(config.subject))
+
+
+def _repeated(answers: Triplets | None) -> Triplets | None:
+    """Return the answers to triplets that were answered more than once."""
+    if answers is None:
+        return None
+    _, code = triplet_codes(answers.items)
+    again = np.bincount(code)[code] > 1
+    return answers.take(again) if again.any() else None
 
 
 def answers_of(answers: Triplets, subject: str, /) -> Triplets:

@@ -231,13 +231,23 @@ def _with_splits(data: HBAData, folder: Path) -> HBAData:
             "alone; give the run its data back."
         )
         raise ValueError(msg)
+    seen = set(data.always) - set(splits.held_out)
+    if seen:
+        msg = f"{path} trains or chooses on objects that are always held out: {join_names(sorted(seen))}."
+        raise ValueError(msg)
     return dataclasses.replace(data, splits=splits)
 
 
 def _check_same(saved: SavedModel, task: HBATask, folder: Path) -> None:
-    """Raise where the run's model has other dimensions, or another backbone, than what was built anew."""
+    """Raise where the run's model has other dimensions, prompts or backbone than what was built anew."""
     if list(saved.manifest["dimensions"]) != list(task.data.dimensions):
         msg = f"the targets have other dimensions than the model in {folder}; give the run its targets back."
+        raise ValueError(msg)
+    if list(saved.manifest["prompts"]) != list(task.data.prompts):
+        msg = f"the prompts are not those that the model in {folder} was trained with; give the run its prompts back."
+        raise ValueError(msg)
+    if saved.manifest.get("scale", list(task.data.scale)) != list(task.data.scale):
+        msg = f"the targets are on another scale than those of the model in {folder}; give the run its targets back."
         raise ValueError(msg)
     then = saved.manifest["backbone"].get("weights_sha256")
     now = getattr(task.model, "identity", {}).get("weights_sha256")

@@ -279,6 +279,7 @@ def _saver(model: PromptModel, data: HBAData, config: HBAConfig) -> Callable[[Pa
         "scale": list(data.scale),
         "order": config.order,
         "loss": config.loss,
+        "answers": config.answers,
         "n_objects": {part: len(getattr(data.splits, part)) for part in ("train", "val", "held_out")},
         "splits": "splits.json",
     }

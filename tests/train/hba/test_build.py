@@ -148,7 +148,7 @@ def test_a_run_of_a_study_trains_saves_and_loads(lab_data, tmp_path):
     first, *_, last = (record.metrics["val_loss"] for record in result.history.validations)
     assert last < first
     assert (result.path / "splits.json").is_file()
-    model = load(f"run:{result.path / 'model'}", device="cpu")
+    model = load(f"run:{result.path}", device="cpu")
     task = build_task(lab_data, config)
     task.model.load_trained(_trained(result.path))
     photos = list(lab_data.photos[:4])

@@ -80,6 +80,15 @@ def test_answers_of_people_are_matched_by_name(study, tmp_path):
     assert np.array_equal(data.triplets.items, data.answers.items)
 
 
+def test_the_ceiling_of_ones_own_answers_is_of_those_given_again(study, tmp_path):
+    answers = [[0, 1, 2], [3, 4, 5], [2, 0, 1], [6, 7, 8], [5, 4, 3], [0, 1, 3]]
+    Triplets(answers, NAMES).save(tmp_path / "answers.npz")
+    data = read_data(dataclasses.replace(study, triplets=tmp_path / "answers.npz"))
+    assert data.repeats.items.tolist() == [[0, 1, 2], [3, 4, 5], [2, 0, 1], [5, 4, 3]]
+    Triplets(answers[:2], NAMES).save(tmp_path / "answers.npz")
+    assert read_data(dataclasses.replace(study, triplets=tmp_path / "answers.npz")).repeats is None
+
+
 def test_answers_of_people_must_be_there_and_named(study, tmp_path):
     with pytest.raises(ValueError, match="needs triplets="):
         read_data(dataclasses.replace(study, loss="triplets", answers="human"))

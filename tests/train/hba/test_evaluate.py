@@ -218,6 +218,21 @@ def test_a_study_without_answers_is_scored_from_its_folder_alone(lab_data, tmp_p
         evaluate_run(config.out, device="cpu", progress=False)
 
 
+def test_prompts_and_targets_that_changed_since_are_refused(lab_data, finished):
+    other = dataclasses.replace(lab_data, prompts=lab_data.prompts[::-1])
+    with pytest.raises(ValueError, match=r"the prompts are not those that the model in .*my-run was trained with"):
+        evaluate_data(other, finished[0].out, device="cpu", progress=False)
+    other = dataclasses.replace(lab_data, scale=(lab_data.scale[0], 2 * lab_data.scale[1]))
+    with pytest.raises(ValueError, match="another scale than those of the model"):
+        evaluate_data(other, finished[0].out, device="cpu", progress=False)
+
+
+def test_splits_that_train_on_the_48_are_refused(lab_data, finished):
+    other = dataclasses.replace(lab_data, always=(lab_data.splits.train[0], lab_data.splits.held_out[0]))
+    with pytest.raises(ValueError, match=f"always held out: '{lab_data.splits.train[0]}'"):
+        evaluate_data(other, finished[0].out, device="cpu", progress=False)
+
+
 def test_people_of_the_48_are_compared_with(lab_data, finished, rng):
     names = lab_data.splits.held_out
     own = rng.random(len(names) * (len(names) - 1) // 2)
