@@ -241,8 +241,12 @@ class _Fit:
     def _load_best(self) -> None:
         best = self.folder.checkpoints.best() if self.processes.is_main else None
         found = self.processes.broadcast(None if best is None else _plain(best))
-        if found is None:
-            msg = f"the checkpoint of the best validation in {self.folder.path} is gone; train in a new folder."
+        if found is None or found["step"] != self.state.monitor.best_step:
+            msg = (
+                f"the checkpoint of the best validation, of step {self.state.monitor.best_step}, in "
+                f"{self.folder.path} is gone or damaged; delete it and those of later steps to go on from an earlier "
+                "one, or train in a new folder."
+            )
             raise ValueError(msg)
         self.state.restore_weights(State(**found), averaged=self.loop.ema is not None)
         self.processes.finish(self.module, self.task.module)

@@ -13,11 +13,11 @@ from alignkit._check import check_choice
 from alignkit._config import read_config
 from alignkit._typing import PathLike
 from alignkit.train._environment import absolute, differences, environment
-from alignkit.train._history import History
+from alignkit.train._history import History, Stopped
 from alignkit.train._launch import read_launch
 from alignkit.train._methods import MethodConfig, builder, config_class
 from alignkit.train._result import RunResult
-from alignkit.train._run_folder import CONFIG, FINISHED, Resume, RunFolder, read_versions
+from alignkit.train._run_folder import CONFIG, FINISHED, METRICS, Resume, RunFolder, read_versions
 
 if TYPE_CHECKING:
     from alignkit.train._processes import Processes
@@ -147,12 +147,20 @@ def _open(config: MethodConfig, resume: Resume, processes: Processes) -> RunFold
 
 def _logged(config: MethodConfig, folder: RunFolder, finished: Mapping[str, Any]) -> History:
     """Return the history of a finished run, from its folder."""
-    lines, loop = folder.read_history(), config.loop
-    try:
-        return History.from_lines(lines, monitor=loop.monitor, mode=loop.mode, **finished)
-    except TypeError as error:
+    if type(finished.get("n_steps")) is not int or finished.get("stopped") not in get_args(Stopped):
         msg = f"{folder.path / FINISHED} does not say how the run ended; delete it to let the run end again."
-        raise ValueError(msg) from error
+        raise ValueError(msg)
+    lines = folder.read_history()
+    if not lines:
+        msg = f"{folder.path / METRICS}, which a finished run has, is gone or damaged; train in a new folder."
+        raise ValueError(msg)
+    return History.from_lines(
+        lines,
+        monitor=config.loop.monitor,
+        mode=config.loop.mode,
+        n_steps=finished["n_steps"],
+        stopped=finished["stopped"],
+    )
 
 
 def _result(config: MethodConfig, folder: RunFolder, history: History) -> RunResult:

@@ -157,6 +157,9 @@ class RunFolder:
         if not self.main:
             return
         before = read_json(path) if path.exists() else content
+        if not isinstance(before, dict):
+            msg = f"{path} holds no splits; it is damaged: train in a new folder."
+            raise ValueError(msg)
         if before != content:
             names = [name for name in dict.fromkeys([*before, *content]) if before.get(name) != content.get(name)]
             msg = (

@@ -206,6 +206,20 @@ def test_outputs_that_are_detached_are_refused(tmp_path, accumulate):
         train(tmp_path / "run", task, loop_of(accumulate=accumulate), OPTIM)
 
 
+def test_weights_of_another_validation_never_stand_for_the_best(tmp_path):
+    values = {"epochs": 6, "monitor": "rdm", "mode": "max", "keep_last": 4}
+    loop, path = loop_of(**values), tmp_path / "run"
+    train(path, scripted(RegressionTask(), [0.1, 0.2, 0.3, 0.5, 0.6, 0.4, 0.4]), loop, OPTIM)
+    (path / "checkpoints" / "step-000000012.safetensors").write_bytes(b"damaged")
+    message = r"checkpoint of the best validation, of step 12, in .* is gone or damaged; delete it and those of later"
+    with pytest.warns(UserWarning, match="the best checkpoint"), pytest.raises(ValueError, match=message):
+        train(path, RegressionTask(), loop, OPTIM)
+    for step in (12, 15, 18):
+        (path / "checkpoints" / f"step-{step:09d}.json").unlink()
+    history = train(path, scripted(RegressionTask(), [0.6, 0.4, 0.4]), loop, OPTIM)
+    assert (history.best_step, len(history.validations)) == (12, 7)
+
+
 def test_the_untrained_model_is_kept_where_training_only_harms(tmp_path):
     task = RegressionTask()
     before = weights(task)

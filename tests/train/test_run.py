@@ -142,7 +142,9 @@ def test_what_is_no_config_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"n_steps": 3, "stopped": "finished", "more": 1}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"n_steps": "3", "stopped": "finished"}', '{"n_steps": 3, "stopped": 1}']
+)
 def test_an_end_that_is_damaged_is_told(text):
     run(config(out="a"))
     Path("a", "finished.json").write_text(text)
@@ -150,6 +152,15 @@ def test_an_end_that_is_damaged_is_told(text):
         run(config(out="a"))
     Path("a", "finished.json").unlink()
     assert run(config(out="a")).history.stopped == "finished"
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_a_finished_run_without_its_log_is_told(harm):
+    run(config(out="a"))
+    log = Path("a", "metrics.jsonl")
+    log.unlink() if harm == "gone" else log.write_text("")
+    with pytest.raises(ValueError, match=r"a/metrics\.jsonl, which a finished run has, is gone or damaged"):
+        run(config(out="a"))
 
 
 # --- once more

@@ -202,6 +202,14 @@ def test_input_files_that_changed_are_refused_and_folders_told(tmp_path):
         assert folder.finished == {"n_steps": 1}
 
 
+@pytest.mark.parametrize("text", ["[1]", "3"])
+def test_splits_that_are_damaged_are_told(tmp_path, text):
+    with RunFolder.open(tmp_path, config()) as folder:
+        (tmp_path / "splits.json").write_text(text)
+        with pytest.raises(ValueError, match=r"splits\.json holds no splits; it is damaged"):
+            folder.write_splits({"train": [1]})
+
+
 def test_splits_are_written_once(tmp_path):
     splits = {"train": (1, 2), "test": ["é"]}
     with RunFolder.open(tmp_path, config()) as folder:
