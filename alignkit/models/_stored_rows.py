@@ -80,7 +80,7 @@ def _map(path: Path, layer: str, dtype: np.dtype[Any]) -> AnyArray:
         n, width = (int(side) for side in entry["shape"])
         fits = entry["dtype"] == f"F{8 * dtype.itemsize}" and min(n, width) > 0
         fits = fits and stop - start == n * width * dtype.itemsize and 8 + length <= start and stop <= size
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         fits = False
     if not fits:
         msg = f"{path} is no whole shard of {layer!r} in {dtype.name}; it is truncated or damaged: extract anew."

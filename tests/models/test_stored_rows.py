@@ -92,3 +92,19 @@ def test_damage_is_named(stored, harm):
         layer = "2"
     with pytest.raises((ValueError, FileNotFoundError), match=r"truncated|does not exist|no finished"):
         StoredRows(folder, layer)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"3": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, Infinity]}}',
+        b'{"3": {"dtype": "F32", "shape": [NaN, 1], "data_offsets": [0, 4]}}',
+    ],
+)
+def test_hostile_headers_are_named(stored, header):
+    folder, _ = stored
+    (folder / "shard-00001.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(64))
+    with pytest.raises(ValueError, match=r"shard-00001.safetensors is no whole shard of '3'"):
+        StoredRows(folder, "3")
