@@ -11,6 +11,7 @@ from alignkit._cli._train_personal import fit_and_show, is_personal
 from alignkit._cli._train_show import in_training, show_run
 from alignkit._config import named, read_config
 from alignkit.train._methods import config_class
+from alignkit.train._own_functions import check_own_functions
 from alignkit.train._run_folder import CONFIG, is_run, read_versions
 from alignkit.train.hba.config import HBAConfig
 
@@ -31,6 +32,8 @@ class TrainConfig:
     """Folder of the run to repeat."""
     out: Path
     """Folder of the new run; made when missing."""
+    architecture: tuple[str, ...] = ()
+    """module:factory that the run's settings name as a model, which is only called when it is named here."""
 
 
 def run_train(config: TrainConfig) -> None:
@@ -43,7 +46,7 @@ def run_train(config: TrainConfig) -> None:
             return
         from alignkit.train import rerun
 
-        result = rerun(config.source, out=config.out)
+        result = rerun(config.source, out=config.out, architecture=config.architecture)
         show_run(result, images=getattr(result.config, "images", None))
 
 
@@ -57,4 +60,5 @@ def _personal(config: TrainConfig) -> HBAConfig | None:
     if config.source.resolve() == config.out.resolve():
         msg = f"--out must be another folder than {config.source}, which keeps the run that is repeated."
         raise ValueError(msg)
+    check_own_functions(settings, config.architecture, run=config.source)
     return dataclasses.replace(settings, out=config.out)

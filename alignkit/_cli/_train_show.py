@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from alignkit._cli._flags import in_flags_of
 from alignkit._io import read_json
 from alignkit.train._launch import read_launch
+from alignkit.train._own_functions import own_functions
 
 if TYPE_CHECKING:
     from alignkit.train import HBAScores, RunResult
@@ -56,7 +57,9 @@ def _scores(result: RunResult) -> HBAScores:
     path, loop = result.path / SCORES, result.config.loop
     if path.exists():
         return HBAScores.load(path)
-    scores = evaluate_run(result.path, device=loop.device, progress=loop.progress)
+    # the functions have been called already, for whoever trained
+    named = own_functions(result.config)
+    scores = evaluate_run(result.path, device=loop.device, progress=loop.progress, architecture=named)
     scores.save(path)
     return scores
 

@@ -46,7 +46,7 @@ def environment(config: Any, *, n_processes: int = 1) -> dict[str, Any]:
         "device": _device(str(config.loop.device)),
         "threads": torch.get_num_threads(),
         "processes": n_processes,
-        "data": dict(_checksums(config)),
+        "data": checksums(config),
     }
 
 
@@ -69,6 +69,11 @@ def changed_files(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name in named
         if before.get(name) != after.get(name) and f"{before.get(name)}{after.get(name)}".count(_FILE)
     ]
+
+
+def checksums(config: Any, *only: str) -> dict[str, str]:
+    """Return the checksum of every file and folder that a config names, by its setting, or of some settings alone."""
+    return dict(_checksums(config, only))
 
 
 def commit() -> str | None:
@@ -135,8 +140,10 @@ def _cpu() -> str:
     return model or platform.processor() or platform.machine()
 
 
-def _checksums(config: Any) -> Iterator[tuple[str, str]]:
+def _checksums(config: Any, only: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for name, path, is_path in _named_paths(config, ""):
+        if only and name not in only:
+            continue
         if path.is_file():
             yield name, f"{_FILE}{sha256(path)}"
         elif is_path and path.is_dir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -16,6 +16,7 @@ from alignkit.train._environment import absolute, differences, environment
 from alignkit.train._history import History, Stopped
 from alignkit.train._launch import read_launch
 from alignkit.train._methods import MethodConfig, builder, config_class
+from alignkit.train._own_functions import check_own_functions
 from alignkit.train._result import RunResult
 from alignkit.train._run_folder import CONFIG, FINISHED, METRICS, Resume, RunFolder, read_versions
 
@@ -80,7 +81,7 @@ def run(config: MethodConfig, /, *, resume: Resume = "auto") -> RunResult:
         return _result(config, folder, history)
 
 
-def rerun(path: PathLike, /, *, out: PathLike) -> RunResult:
+def rerun(path: PathLike, /, *, out: PathLike, architecture: str | Sequence[str] | None = None) -> RunResult:
     """Run once more what a run's folder describes, in another folder.
 
     On the CPU of the same machine, with the same versions and data, the weights come out the same bit by bit; what
@@ -92,6 +93,8 @@ def rerun(path: PathLike, /, *, out: PathLike) -> RunResult:
         Folder of a run, finished or not.
     out : path
         Folder of the new run. A rerun that was cut off there goes on.
+    architecture : str or sequence of str, optional
+        ``my_module:factory`` that the run's settings name as a model, which is only called when it is named here too.
 
     Returns
     -------
@@ -103,7 +106,8 @@ def rerun(path: PathLike, /, *, out: PathLike) -> RunResult:
     FileNotFoundError
         A folder without a run.
     ValueError
-        The same folder twice, a method that this version does not know, or settings that it refuses.
+        The same folder twice, a method that this version does not know, settings that it refuses, or a function of
+        somebody's own in them.
     OSError
         As :func:`run`.
 
@@ -117,6 +121,7 @@ def rerun(path: PathLike, /, *, out: PathLike) -> RunResult:
         msg = f"out must be another folder than {path}, which keeps the run that is repeated."
         raise ValueError(msg)
     config = dataclasses.replace(read_config(Path(path, CONFIG), config_class(then["method"])), out=Path(out))
+    check_own_functions(config, architecture, run=path)
     launch = read_launch(os.environ)
     changed = differences(then, environment(config, n_processes=launch.world_size)) if launch.rank == 0 else []
     if changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,10 @@ from alignkit.score._match import told_once
 from alignkit.score._row import Settings
 from alignkit.score._steps import Steps
 from alignkit.score._table import rank_rows
+from alignkit.train._environment import changed_files, checksums
 from alignkit.train._history import History
 from alignkit.train._journal import Journal
+from alignkit.train._own_functions import check_own_functions
 from alignkit.train._run_folder import CONFIG, METRICS, SPLITS, read_versions
 from alignkit.train._splits import Splits
 from alignkit.train.hba import _parts as parts
@@ -39,7 +42,13 @@ _METHOD = HBAConfig.__name__
 
 
 def evaluate_run(
-    path: PathLike, /, *, n_bootstrap: int | None = None, device: str = "auto", progress: bool = True
+    path: PathLike,
+    /,
+    *,
+    n_bootstrap: int | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    architecture: str | Sequence[str] | None = None,
 ) -> HBAScores:
     """Score a finished CLIP-HBA run on objects that nothing was fitted to, before training and after.
 
@@ -57,6 +66,8 @@ def evaluate_run(
         Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
     progress : bool
         Show bars with the time left on stderr.
+    architecture : str or sequence of str, optional
+        ``my_module:factory`` that the run's settings name as a model, which is only called when it is named here too.
 
     Returns
     -------
@@ -69,7 +80,7 @@ def evaluate_run(
     FileNotFoundError
         A folder without a run, a run that is not finished, or data or weights that are not there.
     ValueError
-        A run of another method, or data or weights that are not those of the run.
+        A run of another method, data or weights that are not those of the run, or a function of somebody's own.
 
     Examples
     --------
@@ -80,11 +91,22 @@ def evaluate_run(
     """
     folder = Path(path)
     config = _read_config(folder)
-    return evaluate_data(read_data(config), folder, n_bootstrap=n_bootstrap, device=device, progress=progress)
+    data = read_data(config)
+    _check_table(config, folder)
+    return evaluate_data(
+        data, folder, n_bootstrap=n_bootstrap, device=device, progress=progress, architecture=architecture
+    )
 
 
 def evaluate_data(
-    data: HBAData, path: PathLike, /, *, n_bootstrap: int | None = None, device: str = "auto", progress: bool = True
+    data: HBAData,
+    path: PathLike,
+    /,
+    *,
+    n_bootstrap: int | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    architecture: str | Sequence[str] | None = None,
 ) -> HBAScores:
     """Score a finished run as :func:`evaluate_run` does, on data that no config names (the simulated lab's).
 
@@ -94,7 +116,7 @@ def evaluate_data(
         What the run was trained on; where the run's folder has splits, these are taken.
     path : path
         The run's folder.
-    n_bootstrap, device, progress
+    n_bootstrap, device, progress, architecture
         As :func:`evaluate_run` takes them.
     """
     from alignkit.train.hba._build import read_start
@@ -102,6 +124,7 @@ def evaluate_data(
 
     folder = Path(path)
     config = _read_config(folder)
+    check_own_functions(config, architecture, run=folder)
     loop = dataclasses.replace(config.loop, device=device, progress=progress)
     config = dataclasses.replace(config, loop=loop)
     n_bootstrap = config.n_bootstrap if n_bootstrap is None else check_count("n_bootstrap", n_bootstrap)
@@ -216,6 +239,15 @@ def _read_config(folder: Path) -> HBAConfig:
         msg = f"{folder} holds a run of {method}; a run of {_METHOD} is expected."
         raise ValueError(msg)
     return read_config(folder / CONFIG, HBAConfig)
+
+
+def _check_table(config: HBAConfig, folder: Path) -> None:
+    """Raise where the table of targets has another content than when the run began."""
+    then = read_versions(folder).get("data")
+    was = then.get("targets") if isinstance(then, dict) else None
+    if was is not None and changed_files({"data": {"targets": was}}, {"data": checksums(config, "targets")}):
+        msg = f"{config.targets} has another content than when the run in {folder} began; give it its targets back."
+        raise ValueError(msg)
 
 
 def _with_splits(data: HBAData, folder: Path) -> HBAData:

@@ -14,6 +14,7 @@ from alignkit._io import atomic_write
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa import Triplets
 from alignkit.train._environment import absolute
+from alignkit.train._own_functions import own_functions
 from alignkit.train._run_folder import CONFIG, Resume, RunFolder
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
 from alignkit.train.hba._personal import fit_personal
@@ -129,7 +130,7 @@ def _predict(model: Path, data: HBAData, objects: IntArray, config: HBAConfig) -
     photos_of = [data.photos_of[k] for k in objects]
     photos, where = np.unique(np.concatenate(photos_of), return_inverse=True)
     features = extract(
-        load(f"run:{model}"),
+        load(f"run:{model}", architecture=next(iter(own_functions(config)), None)),
         {str(number): data.photos[number] for number in photos},
         batch_size=config.loop.batch_size,
         device=None if config.loop.device == "auto" else config.loop.device,

@@ -163,3 +163,30 @@ def _trained(path: Path):
     from alignkit.train.hba._build import read_start
 
     return read_start(path).trained
+
+
+def test_a_function_of_ones_own_is_called_again_only_when_it_is_named(lab_data, toy_clip, tmp_path):
+    from alignkit.models import load
+    from alignkit.train import evaluate_run, rerun
+
+    adapter = AdapterConfig(kind="lora", rank=2, image_blocks=1, text_blocks=1)
+    config = dataclasses.replace(
+        pair(), backbone=toy_clip, text=None, img_size=None, adapter=adapter, n_bootstrap=10, cache=False
+    )
+    path = run(dataclasses.replace(as_study(lab_data, tmp_path, config), root=tmp_path / "nothing")).path
+    sys.modules.pop("toy_clip_module")
+    for again in (
+        lambda: load(f"run:{path}", device="cpu"),
+        lambda: evaluate_run(path, device="cpu", progress=False),
+        lambda: rerun(path, out="again"),
+    ):
+        with pytest.raises(ValueError, match=f"pass architecture='{toy_clip}' if you trust it"):
+            again()
+    assert "toy_clip_module" not in sys.modules
+    assert not Path("again").exists()
+    once_more = rerun(path, out="again", architecture=toy_clip)
+    assert (once_more.path / "adapter.safetensors").read_bytes() == (path / "adapter.safetensors").read_bytes()
+    model = load(f"run:{path}", device="cpu", architecture=toy_clip)
+    assert model.settings["dimensions"] == list(lab_data.dimensions)
+    table = evaluate_run(path, device="cpu", progress=False, architecture=toy_clip).table
+    assert "zero-shot dimension logits" in {row.model for row in table.rows}

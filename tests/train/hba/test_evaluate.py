@@ -214,8 +214,14 @@ def test_a_study_without_answers_is_scored_from_its_folder_alone(lab_data, tmp_p
     assert scores.table.dataset == "ratings.csv"
     assert len(scores.dimensions) == 12
     table.write_text(table.read_text().replace("elongated", "longish"))
-    with pytest.raises(ValueError, match="other dimensions than the model"):
+    with pytest.raises(ValueError, match=r"ratings\.csv has another content than when the run in .*study began"):
         evaluate_run(config.out, device="cpu", progress=False)
+
+
+def test_other_dimensions_than_the_models_are_refused(lab_data, finished):
+    other = dataclasses.replace(lab_data, dimensions=lab_data.dimensions[::-1])
+    with pytest.raises(ValueError, match="other dimensions than the model"):
+        evaluate_data(other, finished[0].out, device="cpu", progress=False)
 
 
 def test_prompts_and_targets_that_changed_since_are_refused(lab_data, finished):
