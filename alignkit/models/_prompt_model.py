@@ -48,6 +48,8 @@ class PromptModel(nn.Module):
         Whether each dimension has a slope and an offset.
     texts : EncodedTexts, optional
         The prompts in the text network, where some of it is trained.
+    dropout : float
+        Share of the image embedding's channels that the projection does not see in training.
 
     Examples
     --------
@@ -62,6 +64,8 @@ class PromptModel(nn.Module):
     """
 
     text_features: torch.Tensor
+    mean: torch.Tensor
+    spread: torch.Tensor
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class PromptModel(nn.Module):
         paired: bool,
         affine: bool = False,
         texts: EncodedTexts | None = None,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.image = image
@@ -80,6 +85,10 @@ class PromptModel(nn.Module):
         self.register_buffer("text_features", text_features)
         n, width = text_features.shape
         self.projection = _linear(image.width, width) if paired else None
+        self.dropout = nn.Dropout(dropout)
+        # not saved: a saved projection is that of the embedding as it is
+        self.register_buffer("mean", torch.zeros(image.width), persistent=False)
+        self.register_buffer("spread", torch.ones(image.width), persistent=False)
         self.log_scale = nn.Parameter(torch.full((1,), log_scale), requires_grad=paired)
         self.slope = nn.Parameter(torch.ones(n)) if affine else None
         self.offset = nn.Parameter(torch.zeros(n)) if affine else None
@@ -97,6 +106,7 @@ class PromptModel(nn.Module):
         *,
         affine: bool = False,
         head: Head = "prompts",
+        dropout: float = 0.0,
         seed: int = 0,
     ) -> Self:
         """Put adapters into two towers, encode the prompts, and join both.
@@ -112,6 +122,8 @@ class PromptModel(nn.Module):
         affine : bool
         head : {"prompts", "ridge"}
             ``"ridge"`` announces that :meth:`set_projection` will be called, which needs a pair.
+        dropout : float
+            See the class; needs a pair too.
         seed : int
             Of the adapters' and the projection's start.
 
@@ -123,6 +135,9 @@ class PromptModel(nn.Module):
         check_choice("head", head, ("prompts", "ridge"))
         check_count("seed", seed)
         names = as_labels("prompts", prompts, unique=False)
+        if dropout and not towers.paired:
+            msg = f"dropout is of a pair's projection, and the towers of {towers.model.name} share one space."
+            raise ValueError(msg)
         text, tokens = _read(towers, names, head)
         adapt(towers.image, adapter, adapter.image_blocks, "image", seed=seed)
         adapted = adapt(text, adapter, adapter.text_blocks, "text", seed=seed + 1)
@@ -133,6 +148,7 @@ class PromptModel(nn.Module):
             paired=towers.paired,
             affine=affine,
             texts=EncodedTexts(text, tokens) if adapted else None,
+            dropout=dropout,
         )
         model.prompts, model.adapter, model.identity = names, adapter, dict(towers.identity)
         model._start(seed)
@@ -154,7 +170,7 @@ class PromptModel(nn.Module):
         """
         x_BW = self.embed(inputs)
         if self.projection is not None:
-            x_BW = self.projection(x_BW)
+            x_BW = self.projection(self.dropout((x_BW - self.mean) / self.spread))
         e_BD = self.log_scale.exp() * (unit(x_BW) @ self.features().T)
         if self.slope is None or self.offset is None:
             return e_BD
@@ -197,10 +213,35 @@ class PromptModel(nn.Module):
             msg = f"the projection does not fit: {wrong}."
             raise ValueError(msg)
         with torch.no_grad():
-            self.projection.weight.copy_(weight)
-            self.projection.bias.copy_(bias)
+            self.projection.weight.copy_(weight * self.spread.to(weight))
+            self.projection.bias.copy_(bias + weight @ self.mean.to(weight))
             if log_scale is not None:
                 self.log_scale.fill_(log_scale)
+
+    def standardise(self, mean: torch.Tensor, spread: torch.Tensor, /) -> None:
+        """Let the projection see standardised channels, so that all are trained and dropped alike; outputs stay.
+
+        Parameters
+        ----------
+        mean, spread : torch.Tensor, shape (channels of the image tower,)
+            Of the embedding, over the training images; a spread of 0 counts as 1.
+        """
+        own = self.plain_projection()
+        self.mean.copy_(mean)
+        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+        if own:
+            self.set_projection(own["projection.weight"], own["projection.bias"])
+
+    def plain_projection(self) -> dict[str, torch.Tensor]:
+        """Return the projection of the embedding as it is, not standardised, by its parameters' names."""
+        if self.projection is None:
+            return {}
+        weight = self.projection.weight.detach().double() / self.spread
+        bias = self.projection.bias.detach() - weight @ self.mean.double()
+        return {
+            name: value.float().cpu().contiguous()
+            for name, value in (("projection.weight", weight), ("projection.bias", bias))
+        }
 
     def trained(self) -> dict[str, torch.Tensor]:
         """Return copies of all parameters that are trained, by name, on the CPU."""

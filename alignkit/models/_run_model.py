@@ -103,7 +103,7 @@ def save_run_model(folder: PathLike, model: PromptModel, /, *, manifest: Mapping
         raise ValueError(msg)
     content = {**own, **manifest, "dimensions": list(dimensions)}
     _check_json(content)
-    data = save({**model.trained(), "text_features": _text_features(model)})
+    data = save({**model.trained(), **model.plain_projection(), "text_features": _text_features(model)})
     with atomic_write(Path(folder) / TENSORS) as file:
         file.write(data)
     write_json(Path(folder) / MANIFEST, {**content, "tensors_sha256": hashlib.sha256(data).hexdigest()})

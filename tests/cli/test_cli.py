@@ -173,6 +173,7 @@ FROZEN = {
         "head",
         "penalty",
         "affine",
+        "dropout",
         "val-share",
         "split-seed",
         "held-out",

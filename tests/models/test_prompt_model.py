@@ -230,3 +230,25 @@ def test_a_clip_has_no_projection_to_set(make_towers: Maker) -> None:
     model = PromptModel.build(make_towers(), PROMPTS, FROZEN)
     with pytest.raises(ValueError, match="the two towers share one space and have no projection"):
         model.set_projection(torch.zeros(24, 24), torch.zeros(24))
+
+
+def test_a_standardised_embedding_changes_no_output_and_is_saved_plain(make_towers: Maker) -> None:
+    model = PromptModel.build(make_towers(paired=True), PROMPTS, FROZEN)
+    weight, bias = (value.detach().clone() for value in model.projection.parameters())  # type: ignore[union-attr]
+    with torch.no_grad():
+        before, embedding = model(images()), model.embed(images())
+        spread = embedding.std(dim=0).index_fill(0, torch.tensor([1]), 0.0)
+        model.standardise(embedding.mean(dim=0), spread)
+        torch.testing.assert_close(model(images()), before, rtol=1e-5, atol=1e-4)
+    assert not torch.allclose(model.projection.weight, weight)  # type: ignore[union-attr]
+    torch.testing.assert_close(model.plain_projection()["projection.weight"], weight)
+    torch.testing.assert_close(model.plain_projection()["projection.bias"], bias, rtol=1e-5, atol=1e-5)
+
+
+def test_dropout_acts_in_training_alone_and_needs_a_pair(make_towers: Maker) -> None:
+    model = PromptModel.build(make_towers(paired=True), PROMPTS, FROZEN, dropout=0.5)
+    assert torch.equal(model(images()), model(images()))
+    model.train()
+    assert not torch.equal(model(images()), model(images()))
+    with pytest.raises(ValueError, match="dropout is of a pair's projection"):
+        PromptModel.build(make_towers(), PROMPTS, FROZEN, dropout=0.5)

@@ -37,7 +37,13 @@ def build_model(data: HBAData, config: HBAConfig, /) -> tuple[PromptModel, Tower
         preprocess=config.preprocess,
     )
     model = PromptModel.build(
-        towers, data.prompts, config.adapter, affine=config.affine, head=config.head, seed=config.loop.seed
+        towers,
+        data.prompts,
+        config.adapter,
+        affine=config.affine,
+        head=config.head,
+        dropout=config.dropout,
+        seed=config.loop.seed,
     )
     if config.start is not None:
         model.load_trained(read_start(config.start).trained)
@@ -80,6 +86,7 @@ def start_at_ridge(
     ridge = fit_ridge(x, y, penalty=penalty, val=val)
     with torch.no_grad():
         prompts = model.features().double().cpu().numpy()
+        model.standardise(torch.from_numpy(x.mean(axis=0)).float(), torch.from_numpy(x.std(axis=0)).float())
     weight, bias, log_scale = ridge_projection(ridge, x, prompts)
     model.set_projection(torch.from_numpy(weight).float(), torch.from_numpy(bias).float(), log_scale)
     return ridge.penalty

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal, get_args
 
-from alignkit._check import check_choice, check_count, check_fraction, check_positive
+from alignkit._check import check_choice, check_count, check_fraction, check_number, check_positive
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.train.config import LoopConfig, Mode, OptimConfig
 
@@ -73,6 +73,8 @@ class HBAConfig:
     """Where the projection to a text encoder starts: at random, or at ridge regression of the targets."""
     penalty: float | None = None
     """Penalty of that ridge regression; by default chosen on the validation objects."""
+    dropout: float = 0.0
+    """Share of a pair's image embedding that its projection does not see in training: it overfits less."""
     affine: bool = False
     """Learn a slope and an offset of every dimension on top of the cosines."""
     val_share: float = 0.2
@@ -110,6 +112,9 @@ class HBAConfig:
         check_choice("preprocess", self.preprocess, ("own", "clip", "hba", "imagenet"))
         check_choice("personal", self.personal, ("weights", "adapter"))
         check_fraction("val_share", self.val_share)
+        if not 0.0 <= check_number("dropout", self.dropout) < 1.0:
+            msg = f"dropout must lie from 0 up to, not including, 1; got {self.dropout}."
+            raise ValueError(msg)
         check_count("split_seed", self.split_seed)
         check_count("n_bootstrap", self.n_bootstrap)
         if self.img_size is not None:
