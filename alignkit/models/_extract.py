@@ -168,7 +168,7 @@ def extract(
         _check_present(items)
     store: Store = MemoryStore(manifest) if out is None else FolderStore(Path(out), manifest)
     run = _Run(model, rules, precision, dtype, batch_size, on_error, n_workers)
-    return run.fill(store, items, progress=progress)
+    return run.fill(store, items, out=out, progress=progress)
 
 
 def _check_model(model: object) -> None:
@@ -217,11 +217,11 @@ class _Run:
     #: Items that go through the network at once: the batch size, or what fits of it.
     fitting: int = 0
 
-    def fill(self, store: Store, items: list[Item], *, progress: bool) -> Features:
+    def fill(self, store: Store, items: list[Item], *, out: PathLike | None, progress: bool) -> Features:
         unit = "text" if self.model.kind == "text" else "image"
         bar = tqdm(total=len(items), unit=unit, desc=self.model.name, disable=not progress)
         with bar, ThreadPoolExecutor(self.n_workers) as pool, _abandoning(store):
-            self._verify(store.done, items, pool)
+            self._verify(store.done, items, pool, out)
             bar.update(store.done.stop)
             bar.initial = store.done.stop  # what was done before says nothing about today's speed
             pending = islice(enumerate(items), store.done.stop, None)
@@ -237,7 +237,7 @@ class _Run:
                 bar.update(record.stop - bar.n)
             return store.finish()
 
-    def _verify(self, done: Record, items: list[Item], pool: ThreadPoolExecutor) -> None:
+    def _verify(self, done: Record, items: list[Item], pool: ThreadPoolExecutor, out: PathLike | None) -> None:
         """Raise unless what an interrupted run stored still belongs to these items."""
         if done.skipped and self.on_error == "raise":
             msg = (
@@ -252,7 +252,7 @@ class _Run:
         changed = [label for (label, then), found in zip(known.items(), now, strict=True) if found != then]
         if changed:
             msg = (
-                f"{len(changed)} item(s) changed since their features were stored: {join_names(changed)}; "
+                f"{len(changed)} item(s) changed since their features were stored in {out}: {join_names(changed)}; "
                 "choose another out or delete that folder."
             )
             raise ValueError(msg)
