@@ -61,7 +61,7 @@ def run_personal(config: HBAConfig, /, *, resume: Resume = "auto") -> PersonalMo
         if folder.finished is not None and path.is_file():
             return PersonalModels.load(path)
         models = _fit(config)
-        _copy_group(config.start, folder.path)
+        _copy_group(Path(str(config.start)), folder.path)
         models.write(folder.path)
         models.save(path)
         folder.finish({"n_steps": 0, "stopped": "finished", "n_people": len(models.people)})
