@@ -1,4 +1,4 @@
-"""What is trained inside a frozen network: low-rank adapters of chosen attention projections."""
+"""What is trained inside a frozen network: low-rank adapters of attention projections, or blocks as a whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from alignkit._check import check_choice, check_count, check_number, check_positive, join_names
 
-Kind = Literal["none", "lora", "dora"]
+Kind = Literal["none", "lora", "dora", "full"]
 Init = Literal["identity", "kaiming-both"]
 Projection = Literal["q", "k", "v", "out"]
 
@@ -17,7 +17,8 @@ class AdapterConfig:
     """Low-rank adapters by peft, on separate q, k, v and out projections of the last blocks of each tower."""
 
     kind: Kind = "dora"
-    """lora (Hu et al. 2021), dora (Liu et al. 2024: magnitudes are trained as well), or none: the head alone."""
+    """lora (Hu et al. 2021), dora (Liu et al. 2024: magnitudes too), none (the head alone), or full: all weights of
+    these blocks, or of an image network that has no blocks to cut it at (such as random:small_cnn)."""
     rank: int = 32
     """Rank of the update."""
     alpha: float = 16.0

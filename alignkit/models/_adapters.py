@@ -25,7 +25,8 @@ def add_adapters(module: nn.Module, blocks: Sequence[str], config: AdapterConfig
     LoRA [1]_ adds ``alpha / rank * B @ A`` to a projection's weight W; DoRA [2]_ gives the rows of that sum their own
     lengths m, which start as those of W. ``init="identity"`` starts from B = 0, so that outputs are the frozen
     network's exactly. ``init="kaiming-both"`` starts where CLIP-HBA did: A from a uniform distribution within
-    ``1 / sqrt(rank)``, B within ``1 / sqrt(n_out)`` times the length of each row of W.
+    ``1 / sqrt(rank)``, B within ``1 / sqrt(n_out)`` times the length of each row of W. ``kind="full"`` puts nothing in
+    and trains the blocks' own weights.
 
     Parameters
     ----------
@@ -66,6 +67,10 @@ def add_adapters(module: nn.Module, blocks: Sequence[str], config: AdapterConfig
     module.requires_grad_(False)
     if config.kind == "none" or not blocks:
         return []
+    if config.kind == "full":
+        for block in blocks:
+            module.get_submodule(block).requires_grad_(True)
+        return [name for name, parameter in module.named_parameters() if parameter.requires_grad]
     targets = [name for block in blocks for name in separate_projections(module, block, config.projections)]
     _inject(module, targets, config)
     generator = torch.Generator().manual_seed(seed)

@@ -105,9 +105,17 @@ class Preprocess:
 
     def __call__(self, image: Image) -> npt.NDArray[np.float32]:
         """Return the image as a normalised array, shape (3, size, size), float32."""
-        pixels = np.asarray(self._resized(as_rgb(image, self.background)), dtype=np.float32) / np.float32(255)
-        normalised = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
-        return np.ascontiguousarray(normalised.transpose(2, 0, 1))
+        return self.normalise(self.pixels(image)[None])[0]
+
+    def pixels(self, image: Image) -> npt.NDArray[np.uint8]:
+        """Return the image in its final size, shape (size, size, 3), uint8: what is worth keeping in memory."""
+        return np.asarray(self._resized(as_rgb(image, self.background)), dtype=np.uint8)
+
+    def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return what the network takes, shape (n, 3, size, size), float32, for pixels (n, size, size, 3)."""
+        scaled = pixels.astype(np.float32) / np.float32(255)
+        normalised = (scaled - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
 
     def _resized(self, image: Image) -> Image:
         from PIL.Image import Resampling

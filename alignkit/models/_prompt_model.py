@@ -326,6 +326,8 @@ def adapt(tower: SplitTower, adapter: AdapterConfig, n_blocks: int, which: str, 
         More blocks than there are, or that cannot be adapted.
     """
     n_blocks = 0 if adapter.kind == "none" else n_blocks
+    if adapter.kind == "full" and n_blocks and not tower.block_names and tower.blank is not None:
+        tower.as_one_block()
     n_all = len(tower.block_names)
     if n_blocks > n_all:
         msg = (

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Axes: B items, L tokens, D width.
 
+#: The name by which a network finds itself.
+_WHOLE = ""
+
 
 class SplitTower(nn.Module):
     """A network whose forward pass is ``suffix(prefix(x))``, cut before a chosen block.
@@ -130,6 +133,19 @@ class SplitTower(nn.Module):
         self.start = block
         self.train(self.training)
 
+    def as_one_block(self) -> None:
+        """Let the network be its only block, so that one that cannot be cut is trained as a whole.
+
+        The prefix is then the images as they come in.
+        """
+        self.block_names = (_WHOLE,)
+        self.split_at(1)
+
+    @property
+    def takes_inputs(self) -> bool:
+        """Whether the suffix is the network as a whole, and nothing is frozen that could be computed once."""
+        return self.block_names[self.start :] == (_WHOLE,)
+
     def train(self, mode: bool = True) -> Self:
         """Set the mode of the adapters; everything frozen stays in evaluation mode."""
         super().train(mode)
@@ -179,6 +195,8 @@ class SplitTower(nn.Module):
         """
         if self.start == len(self.block_names):
             return hidden
+        if self.takes_inputs:
+            return self._pooled(self._run(hidden, self._layer()), hidden)
         x = self.blank if inputs is None or self.blank is not None else inputs
         layer = self._layer()  # before its block is hidden behind another name
         with self._entered(hidden):

@@ -46,15 +46,22 @@ def _outline(architecture: str, options: Options) -> Model:
 
 
 def load_random(architecture: str, options: Options) -> Model:
-    """Build ``random:ARCHITECTURE``: untrained, from ``options.seed``."""
+    """Build ``random:ARCHITECTURE``, of timm or :class:`SmallCNN`: untrained, from ``options.seed``."""
     import torch
 
-    _check_name(architecture)
+    from alignkit.models._small_cnn import SmallCNN
+
+    own = {"small_cnn": SmallCNN}
+    if architecture not in own:
+        _check_name(architecture)
     seed = check_count("seed", options.seed)
-    # timm draws from torch's global generator: borrow it, and give it back as it was
+    # networks draw from torch's global generator: borrow it, and give it back as it was
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        module = _create(architecture, img_size=options.img_size, pretrained=False)
+        if architecture in own:
+            module: nn.Module = own[architecture]()
+        else:
+            module = _create(architecture, img_size=options.img_size, pretrained=False)
     return as_model(module, options, architecture=architecture, seed=seed)
 
 

@@ -52,7 +52,7 @@ def build_model(data: HBAData, config: HBAConfig, /) -> tuple[PromptModel, Tower
 
 def build_source(data: HBAData, config: HBAConfig, towers: Towers, cache: Path | None, /) -> Source:
     """Return where the inputs of photos come from: a cache in the folder ``cache`` where one is wanted."""
-    if cache is None or not config.cache:
+    if cache is None or not config.cache or towers.image.takes_inputs:
         return ImageSource(data.photos, towers.preprocess)
     while True:
         try:

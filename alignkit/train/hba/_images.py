@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,10 @@ from alignkit.data._item_manifest import read_item_manifest, stem
 from alignkit.models._items import Item, UnreadableError, list_images
 from alignkit.models._preprocess import Preprocess
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_Number = TypeVar("_Number", np.float32, np.uint8)
 #: Images of an object, by the object's name.
 ImagesByObject = dict[str, tuple[Path, ...]]
 
@@ -106,17 +111,26 @@ def read_images(paths: Sequence[Path], preprocess: Preprocess, /) -> npt.NDArray
     ValueError
         An image that is missing or cannot be read; the sentence names it.
     """
+    return np.stack(_each(paths, preprocess))
+
+
+def read_pixels(paths: Sequence[Path], preprocess: Preprocess, /) -> npt.NDArray[np.uint8]:
+    """Return images in their final size, not normalised yet, shape (n, size, size, 3), uint8; errors as above."""
+    return np.stack(_each(paths, preprocess.pixels))
+
+
+def _each(paths: Sequence[Path], prepare: Callable[[Image], npt.NDArray[_Number]]) -> list[npt.NDArray[_Number]]:
     workers = min(n_threads(), len(paths))
     if workers <= 1:
-        return np.stack([_read(path, preprocess) for path in paths])
+        return [_read(path, prepare) for path in paths]
     with ThreadPoolExecutor(workers) as pool:
-        return np.stack(list(pool.map(lambda path: _read(path, preprocess), paths)))
+        return list(pool.map(lambda path: _read(path, prepare), paths))
 
 
-def _read(path: Path, preprocess: Preprocess) -> npt.NDArray[np.float32]:
+def _read(path: Path, prepare: Callable[[Image], npt.NDArray[_Number]]) -> npt.NDArray[_Number]:
     try:
         image, _ = Item(path.name, path).read()
-        return preprocess(image)
+        return prepare(image)
     except (UnreadableError, ValueError) as error:
         reason = error.reason if isinstance(error, UnreadableError) else str(error)
         msg = f"the image {path} cannot be read ({reason.rstrip('.')}); repair it or take it out."

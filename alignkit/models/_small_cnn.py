@@ -1,0 +1,75 @@
+"""A convolutional network small enough to be trained from nothing on a CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+# Axes: B images, C channels.
+
+_GROUPS = 8
+
+
+class SmallCNN(nn.Module):
+    """Residual convolutions from 64 x 64 pixels down to 8 x 8, whose means and maxima are the embedding.
+
+    Group norms are the same in training and evaluation, so that the network is trained as it is used. 0.1 million
+    weights; about a millisecond per image and training step on one core.
+
+    Parameters
+    ----------
+    width : int
+        Channels after the first convolution, a multiple of 8; eight times as many are in the embedding.
+
+    Attributes
+    ----------
+    pretrained_cfg : dict
+        What its images are brought to, as timm's networks say it.
+
+    Examples
+    --------
+    >>> network = SmallCNN()
+    >>> tuple(network(torch.zeros(2, 3, 64, 64)).shape)
+    (2, 128)
+    """
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        grey = (0.5, 0.5, 0.5)
+        self.pretrained_cfg: dict[str, Any] = {
+            "input_size": (3, 64, 64),
+            "mean": grey,
+            "std": grey,
+            "crop_pct": 1.0,
+            "interpolation": "bicubic",
+        }
+        self.stages = nn.Sequential(
+            _convolution(3, width, stride=2),
+            _convolution(width, 2 * width, stride=2),
+            _Residual(2 * width),
+            _convolution(2 * width, 4 * width, stride=2),
+            _Residual(4 * width),
+            _convolution(4 * width, 4 * width),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the embedding, shape (B, 8 * width), of images, shape (B, 3, height, width)."""
+        maps = self.stages(x.contiguous(memory_format=torch.channels_last))
+        return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+
+
+class _Residual(nn.Module):
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.first = _convolution(n, n)
+        self.second = nn.Sequential(nn.Conv2d(n, n, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, n))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x + self.second(self.first(x)))
+
+
+def _convolution(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.GroupNorm(_GROUPS, n_out), nn.ReLU())
