@@ -25,6 +25,10 @@ MODES: dict[str, Mode] = {
 }
 
 
+#: Fields that name files and folders; Python callers may write them as text.
+_PATHS = ("images", "items", "root", "out", "weights", "prompts", "triplets", "held_out", "start")
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HBAConfig:
     """Fine-tune a CLIP, or a pair of encoders, so that its image-prompt cosines are people's dimensions.
@@ -107,6 +111,9 @@ class HBAConfig:
     """Resamples for every interval."""
 
     def __post_init__(self) -> None:
+        for name in _PATHS:
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, Path(getattr(self, name)))
         for name, allowed in (("loss", Loss), ("answers", Answers), ("head", Head), ("order", Order)):
             check_choice(name, getattr(self, name), get_args(allowed))
         check_choice("preprocess", self.preprocess, ("own", "clip", "hba", "imagenet"))
