@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 Dtype = Literal["float32", "float16"]
 _LAYER = "output"
+_SKIP = re.compile(r",? or pass on_error='skip' to leave [\w ]+ out")
 
 
 class PrefixCache:
@@ -112,20 +115,33 @@ def cache_prefix(
     if device is not None:
         tower.to(device)
     own.parent.mkdir(parents=True, exist_ok=True)
-    extract(
-        model,
-        list(photos),
-        layers=[_LAYER],
-        out=own,
-        pool="flatten",
-        batch_size=batch_size,
-        precision=precision,
-        dtype=dtype,
-        progress=progress,
-    )
+    with _in_training():
+        extract(
+            model,
+            list(photos),
+            layers=[_LAYER],
+            out=own,
+            pool="flatten",
+            batch_size=batch_size,
+            precision=precision,
+            dtype=dtype,
+            progress=progress,
+        )
     with torch.no_grad():
         shape = tuple(tower.prefix(tower.blank).shape[1:])
     return PrefixCache(StoredRows(own, _LAYER), shape, own)
+
+
+@contextmanager
+def _in_training() -> Iterator[None]:
+    """Let refusals of images not speak of leaving these out, which training has no option for."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        told = _SKIP.sub("", str(error))
+        if told == str(error):
+            raise
+        raise (FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError)(told) from error
 
 
 def _digest(towers: Towers, photos: Sequence[Path], precision: str, dtype: str) -> str:

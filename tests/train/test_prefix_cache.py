@@ -87,5 +87,8 @@ def test_changed_and_broken_images_are_named(photos, tmp_path):
     with pytest.raises(ValueError, match=r"1 item\(s\) changed since .* stored in .*prefix-\w{16}: .*d\.png"):
         cache_prefix(towers(), photos, tmp_path / "cache", progress=False)
     photos[2].write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"c\.png cannot be read"):
+    with pytest.raises(ValueError, match=r"c\.png cannot be read \(.*\); repair it\.$"):
+        cache_prefix(towers(), photos, tmp_path / "other", progress=False)
+    photos[2].unlink()
+    with pytest.raises(FileNotFoundError, match=r"c\.png does not exist; correct the list\.$"):
         cache_prefix(towers(), photos, tmp_path / "other", progress=False)

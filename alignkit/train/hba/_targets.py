@@ -78,6 +78,10 @@ def scale_targets(
         msg = f"{name} has {len(columns)} dimension(s); at least {MIN_DIMENSIONS} are needed."
         raise ValueError(msg)
     check_finite(name, table)
+    low, high = limits or (float(table.min()), float(table.max()))
+    if not np.isfinite(100 * (high - low)):
+        msg = f"{name} reaches from {low:g} to {high:g}, too far apart for floating point; divide it by some number."
+        raise ValueError(msg)
     flat = [column for column, spread in zip(columns, np.ptp(table, axis=0), strict=True) if spread == 0]
     if flat:
         msg = f"{name} has dimensions that are the same for all items: {join_names(flat)}; drop them."
@@ -89,7 +93,6 @@ def scale_targets(
             "others are undefined, drop them."
         )
         raise ValueError(msg)
-    low, high = limits or (float(table.min()), float(table.max()))
     return Targets(rows, frozen(100 * (table - low) / (high - low)), columns, low, high, name)
 
 

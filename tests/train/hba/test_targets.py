@@ -55,6 +55,21 @@ def test_tables_that_cannot_be_meant_are_refused(tmp_path, text, error):
         read_targets(write(tmp_path, text))
 
 
+@pytest.mark.parametrize("factor", [-1e300, -3.0, 1e-300, 1e12])
+def test_any_scale_will_do(rng, factor):
+    x = rng.normal(size=(6, 4)) - 2
+    found = scale_targets(factor * x, list("abcdef"), list("wxyz"), name="mine", limits=None)
+    assert (found.values.min(), found.values.max()) == pytest.approx((0, 100))
+    assert found.low + found.values / 100 * (found.high - found.low) == pytest.approx(factor * x, rel=1e-9)
+
+
+def test_numbers_too_far_apart_are_refused(rng):
+    x = rng.choice([-1.7e308, 1.7e308], size=(6, 4)) * rng.random((6, 4))
+    x[0, 0], x[1, 1] = -1.7e308, 1.7e308
+    with pytest.raises(ValueError, match=r"mine reaches from -1\.7e\+308 to 1\.7e\+308, too far apart"):
+        scale_targets(x, list("abcdef"), list("wxyz"), name="mine", limits=None)
+
+
 def test_a_folder_or_nothing_is_refused(tmp_path):
     with pytest.raises(IsADirectoryError):
         read_targets(tmp_path)
