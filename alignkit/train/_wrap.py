@@ -31,7 +31,7 @@ def wrap(module: nn.Module, loop: LoopConfig, processes: Processes) -> nn.Module
     module = module.to(processes.device)
     if loop.gradient_checkpointing:
         checkpoint_blocks(module)
-    if processes.world_size > 1:
+    if processes.world_size > 1 or loop.accumulate > 1:
         _warn_of_batch_norm(module)
     if loop.compile:
         for part in find_blocks(module) or [module]:  # blocks share what is compiled
@@ -138,7 +138,7 @@ def _warn_of_batch_norm(module: nn.Module) -> None:
     ]
     if norms:
         msg = (
-            f"{join_names(norms)}: batch normalisation sees one process's share of a batch alone, so that results "
-            "depend on the number of processes; freeze it, or train on one process."
+            f"{join_names(norms)}: batch normalisation sees one process's share or part of a batch alone, so that "
+            "results depend on the number of processes and on accumulate; freeze it, or do without both."
         )
         warnings.warn(msg, stacklevel=3)

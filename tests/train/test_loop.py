@@ -105,6 +105,7 @@ def test_lines_count_steps_epochs_and_samples(tmp_path):
 HARD = {"ema": 0.9, "accumulate": 2, "log_every": 2}
 
 
+@pytest.mark.filterwarnings("ignore:.*batch normalisation")
 @pytest.mark.parametrize(
     ("stop", "number"), [(1, signal.SIGTERM), (5, signal.SIGINT), (9, signal.SIGTERM), (12, signal.SIGINT)]
 )
@@ -195,6 +196,11 @@ def test_metrics_that_are_no_numbers_are_never_the_best(tmp_path, mode, odd):
     for name, p in task.module.named_parameters():
         if p.requires_grad:
             assert torch.equal(p, kept.tensors[f"model.{name}"])
+
+
+def test_batch_normalisation_in_parts_is_told(tmp_path):
+    with pytest.warns(UserWarning, match="'1': batch normalisation sees one process's share or part of a batch alone"):
+        train(tmp_path / "run", RegressionTask(24, batch_norm=True), loop_of(accumulate=2), OPTIM)
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
