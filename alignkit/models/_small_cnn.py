@@ -15,8 +15,8 @@ _GROUPS = 8
 class SmallCNN(nn.Module):
     """Residual convolutions from 64 x 64 pixels down to 8 x 8, whose means and maxima are the embedding.
 
-    Group norms are the same in training and evaluation, so that the network is trained as it is used. 0.1 million
-    weights; about a millisecond per image and training step on one core.
+    Group norms and standardised weights [1]_ are the same in training and evaluation, so that the network is trained as
+    it is used. 0.15 million weights; about a millisecond per image and training step on one core.
 
     Parameters
     ----------
@@ -27,6 +27,11 @@ class SmallCNN(nn.Module):
     ----------
     pretrained_cfg : dict
         What its images are brought to, as timm's networks say it.
+
+    References
+    ----------
+    .. [1] Qiao et al. (2019), Micro-batch training with batch-channel normalization and weight standardization.
+       doi:10.48550/arXiv.1903.10520
 
     Examples
     --------
@@ -60,16 +65,25 @@ class SmallCNN(nn.Module):
         return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
 
 
+class _Standardised(nn.Conv2d):
+    """A convolution whose weights have mean 0, and sums of squares 1, in every output channel."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        weight = weight / torch.linalg.vector_norm(weight, dim=(1, 2, 3), keepdim=True)
+        return nn.functional.conv2d(x, weight, None, self.stride, self.padding)
+
+
 class _Residual(nn.Module):
     def __init__(self, n: int) -> None:
         super().__init__()
         self.first = _convolution(n, n)
-        self.second = nn.Sequential(nn.Conv2d(n, n, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, n))
+        self.second = nn.Sequential(_Standardised(n, n, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, n))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(x + self.second(self.first(x)))
 
 
 def _convolution(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
+    convolution = _Standardised(n_in, n_out, 3, stride=stride, padding=1, bias=False)
     return nn.Sequential(convolution, nn.GroupNorm(_GROUPS, n_out), nn.ReLU())

@@ -42,7 +42,7 @@ FROZEN = {
         "out",
         "progress",
     },
-    "demo": {"out", "n-objects", "n-participants", "seed"},
+    "demo": {"out", "n-objects", "n-participants", "seed", "train", "n-training-objects", "training-steps"},
 }
 
 

@@ -1,0 +1,65 @@
+"""Thousands of pictures for training, drawn by several processes; those that are there are kept."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alignkit._io import atomic_write
+from alignkit._threads import n_threads
+
+if TYPE_CHECKING:
+    from alignkit.data import SimulatedLab
+
+#: Fewer pictures are drawn before a process has started.
+_WORTHWHILE = 1000
+_PART = 200
+
+
+def draw(lab: SimulatedLab, folder: Path, n_views: int) -> None:
+    """Write ``n_views`` pictures of each of the lab's objects, ``{label}/view_00.png`` ..., where they are missing."""
+    views = itertools.product(range(len(lab.labels)), range(n_views))
+    missing = [(i, view) for i, view in views if not _path(lab, folder, i, view).is_file()]
+    for i in {i for i, _ in missing}:
+        (folder / lab.labels[i]).mkdir(parents=True, exist_ok=True)
+    workers = n_threads()
+    if workers == 1 or len(missing) < _WORTHWHILE:
+        _draw(lab, folder, missing)
+        return
+    parts = [missing[start : start + _PART] for start in range(0, len(missing), _PART)]
+    lab_of = (len(lab.labels), lab.image_size, lab.seed)
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, lab_of) as pool:
+        for _ in pool.map(_draw_part, itertools.repeat(folder), parts):
+            pass
+
+
+#: In a process of its own: the lab whose objects are drawn.
+_labs: list[SimulatedLab] = []
+
+
+def _begin(n_objects: int, image_size: int, seed: int) -> None:
+    from alignkit.data import simulate
+
+    # objects do not depend on how much is asked about them
+    few = {"n_participants": 2, "n_triplets": 1, "n_held_out": 1, "n_repeats": 1, "n_two_afc": 1, "n_scanned": 1}
+    _labs.append(simulate(n_objects, image_size=image_size, rng=seed, **few))
+
+
+def _draw_part(folder: Path, views: Sequence[tuple[int, int]]) -> None:
+    _draw(_labs[0], folder, views)
+
+
+def _draw(lab: SimulatedLab, folder: Path, views: Sequence[tuple[int, int]]) -> None:
+    from PIL import Image
+
+    for i, view in views:
+        with atomic_write(_path(lab, folder, i, view)) as file:
+            Image.fromarray(lab.image(i, view)).save(file, format="PNG", compress_level=1)
+
+
+def _path(lab: SimulatedLab, folder: Path, i: int, view: int) -> Path:
+    return folder / lab.labels[i] / f"view_{view:02d}.png"
