@@ -29,7 +29,7 @@ class AnswersGoal:
     goal : str
         In words.
     people, per_person, answers : float
-        How many people, answers of each, and answers in all; NaN where no number is enough.
+        How many people, answers of each, and answers in all.
     note : str
         What the numbers stand on.
     """
@@ -122,7 +122,7 @@ class AnswersNeeded(Result):
 
 
 def _number(value: float) -> str:
-    return "no number of" if math.isnan(value) else f"{value:,.0f}"
+    return f"{value:,.0f}"
 
 
 def answers_needed(
@@ -179,7 +179,8 @@ def answers_needed(
     Raises
     ------
     ValueError
-        No goal, a goal outside 0 to 1, both ``personal_gain`` and ``individuality``, or a gain that no people reach.
+        No goal, a goal outside 0 to 1, both ``personal_gain`` and ``individuality``, a gain that no people reach, or
+        people so alike that their own weights gain nothing.
     TypeError
         Values that are no numbers.
 
@@ -264,13 +265,20 @@ def _effect(gain: float | None, individuality: float | None, rng: RNGLike) -> Pe
             f"{most:.3f} and the fit is to keep a share of that; lower personal_gain or raise retained."
         )
         raise ValueError(msg)
-    return personal_effect(differ, seed)
+    effect = personal_effect(differ, seed)
+    if effect.gain <= 0 or effect.nats <= 0:
+        msg = (
+            f"individuality {differ:g} is too small: the simulated people's own weights predict no more of their "
+            "answers than the group's, so that no number of answers tells them apart; give a larger one (.05, say)."
+        )
+        raise ValueError(msg)
+    return effect
 
 
 def _personal(effect: PersonalEffect, n_weights: int, retained: float, assumed: StudyAssumptions) -> list[AnswersGoal]:
     gain, nats = retained * effect.gain, retained * effect.nats
     train = math.ceil(n_weights / (2 * effect.nats) * retained / (1 - retained))
-    test = math.ceil(assumed.z_detect**2 * effect.spread / gain**2) if gain > 0 else math.nan
+    test = math.ceil(assumed.z_detect**2 * effect.spread / gain**2)
     by_likelihood = math.ceil(assumed.z_detect**2 * effect.nats_spread / nats**2)
     name = f"personal model ahead by {gain:.3f}"
     rows = (

@@ -138,6 +138,8 @@ def test_it_is_kept_and_shown(tmp_path):
         ({"personal_gain": 0.02, "individuality": 0.3}, "not both"),
         ({"individuality": 9.0}, "individuality must be at most 3"),
         ({"personal_gain": 0.9}, "cannot be ahead so far"),
+        ({"individuality": 1e-9}, "individuality 1e-09 is too small: .* no number of answers"),
+        ({"individuality": 1e-300}, "individuality 1e-300 is too small"),
         ({"half_width": 0.02, "answers_per_person": 0}, "answers_per_person must be at least 1"),
         ({"half_width": 0.02, "retained": 1.0}, "retained must lie between 0 and 1"),
     ],
