@@ -16,7 +16,7 @@ from alignkit.train._environment import commit, settings
 from alignkit.train._history import History, StepRecord, ValidationRecord
 from alignkit.train._interrupts import Interrupts
 from alignkit.train._loggers import Logger, open_loggers
-from alignkit.train._optim import check_warmup, learning_rate, scale_gradients, set_rate
+from alignkit.train._optim import check_warmup, learning_rate, not_finite, scale_gradients, set_rate
 from alignkit.train._order import Order
 from alignkit.train._predict import evaluating
 from alignkit.train._prefetch import Prefetch
@@ -58,7 +58,8 @@ def fit(task: Task, loop: LoopConfig, optim: OptimConfig, *, folder: RunFolder, 
     Raises
     ------
     ValueError
-        A loss or gradient that is no finite number, with the step and the items: the last checkpoint is left alone.
+        A loss or gradient that is no finite number, with the step, the items and, of a gradient, the parameters: the
+        last checkpoint is left alone.
         Settings that do not fit the data or what the task gives.
     KeyboardInterrupt, SystemExit
         After Ctrl-C or SIGTERM, once the step is finished and a checkpoint is written.
@@ -173,9 +174,7 @@ class _Fit:
         norm = float(self.processes.grad_norm(parameters))
         finite = math.isfinite(norm)
         if not finite and not state.precision.scales:
-            names = join_names(self.task.names(batch.samples), 16)
-            msg = f"the gradient's norm is {norm} at step {state.step + 1}; the batch holds {names}."
-            raise FloatingPointError(msg)
+            raise FloatingPointError(self._not_finite(norm, batch))
         if finite and self.optim.clip is not None and norm > self.optim.clip:
             scale_gradients(parameters, self.optim.clip / norm)
         scaler.step(state.optimizer)  # which takes none where a scaled gradient is infinite
@@ -185,6 +184,16 @@ class _Fit:
         if state.ema is not None and finite:
             state.ema.update()
         return norm
+
+    def _not_finite(self, norm: float, batch: Batch) -> str:
+        """Return the sentence about a gradient that is no number: of which parameters, at which items."""
+        parameters = self.state.parameters
+        bad = not_finite(parameters, self.processes.grad_norm)
+        whose = f"that of {join_names(bad)} is not finite" if bad else "each parameter's is finite by itself"
+        if len(bad) == len(parameters) > 1:
+            whose = "no parameter's is finite"
+        names = join_names(self.task.names(batch.samples), 16)
+        return f"the gradient's norm is {norm} at step {self.state.step + 1} ({whose}); the batch holds {names}."
 
     def _after_step(self) -> None:
         """Validate and save where it is time to; the untrained model is validated and saved too."""

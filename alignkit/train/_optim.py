@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from alignkit.train.config import OptimConfig
@@ -65,6 +65,14 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of all groups."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def not_finite(parameters: Mapping[str, nn.Parameter], norm: Callable[[list[nn.Parameter]], Any]) -> list[str]:
+    """Return the names of the parameters whose gradient has a norm that is no finite number.
+
+    Every process must ask: ``norm`` (:meth:`Processes.grad_norm`) adds what the others hold of a sharded gradient.
+    """
+    return [name for name, p in parameters.items() if not math.isfinite(float(norm([p])))]
 
 
 def scale_gradients(parameters: Iterable[nn.Parameter], factor: float) -> None:

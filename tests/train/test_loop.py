@@ -283,7 +283,17 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_last_checkpoint(tmp_path)
 def test_a_gradient_that_is_no_number_stops_too(tmp_path):
     task = RegressionTask()
     task.loss = lambda outputs, targets: {"loss": (outputs - outputs.detach()).abs().sqrt().sum()}
-    with pytest.raises(ValueError, match=r"the gradient's norm is nan at step 1; the batch holds 'item.* step 0 in"):
+    match = r"the gradient's norm is nan at step 1 \(no parameter's is finite\); the batch holds 'item.* step 0 in"
+    with pytest.raises(ValueError, match=match):
+        train(tmp_path / "run", task, loop_of(), OPTIM)
+
+
+def test_the_parameter_whose_gradient_is_no_number_is_named(tmp_path):
+    task = RegressionTask()
+    name, parameter = next((name, p) for name, p in reversed(list(task.module.named_parameters())) if p.requires_grad)
+    parameter.register_hook(lambda gradient: gradient * float("inf"))
+    match = rf"at step 1 \(that of '{re.escape(name)}' is not finite\); the batch holds 'item"
+    with pytest.raises(ValueError, match=match):
         train(tmp_path / "run", task, loop_of(), OPTIM)
 
 

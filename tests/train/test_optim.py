@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from alignkit.train import OptimConfig
-from alignkit.train._optim import check_warmup, learning_rate, make_optimizer, scale_gradients, set_rate
+from alignkit.train._full_state import gradient_norm
+from alignkit.train._optim import check_warmup, learning_rate, make_optimizer, not_finite, scale_gradients, set_rate
 
 SCHEDULES = st.sampled_from(["constant", "cosine", "linear"])
 
@@ -72,3 +73,10 @@ def test_rates_and_gradients_are_set_in_all_groups():
     optimizer = make_optimizer(parameters, OptimConfig())
     set_rate(optimizer, 0.125)
     assert [group["lr"] for group in optimizer.param_groups] == [0.125, 0.125]
+
+
+def test_parameters_whose_gradient_is_no_number_are_named():
+    parameters = {name: nn.Parameter(torch.zeros(2)) for name in ("fine", "nan", "inf", "large", "none")}
+    for name, value in {"fine": 1.0, "nan": math.nan, "inf": -math.inf, "large": 1e15}.items():
+        parameters[name].grad = torch.tensor([0.0, value], dtype=torch.float32)
+    assert not_finite(parameters, gradient_norm) == ["nan", "inf"]
