@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -135,9 +136,26 @@ class History(Result):
 
     @classmethod
     def from_lines(
-        cls, lines: Iterable[Mapping[str, Any]], *, monitor: str, mode: str, n_steps: int, stopped: Stopped
+        cls,
+        lines: Iterable[Mapping[str, Any]],
+        *,
+        monitor: str,
+        mode: str,
+        n_steps: int,
+        stopped: Stopped,
+        best_step: int | None = None,
     ) -> History:
         """Return the history that lines of ``metrics.jsonl`` tell.
+
+        Parameters
+        ----------
+        lines : iterable of mapping
+            The lines, in order.
+        monitor, mode, n_steps, stopped : str, int
+            As attributes.
+        best_step : int, optional
+            The step whose weights were kept, where that is known; by default the best of the lines. What the metric was
+            there is NaN, with a warning, where the lines do not tell.
 
         Raises
         ------
@@ -158,13 +176,16 @@ class History(Result):
                 raise ValueError(msg) from error
         for record in validations:
             watch.update(record.step, record.metrics)
+        best = watch.best
+        if best_step is not None and best_step != watch.best_step:
+            best = _metric_at(best_step, validations, monitor)
         return cls(
             steps=tuple(steps),
             validations=tuple(validations),
             monitor=monitor,
             mode=mode,
-            best_step=watch.best_step,
-            best=watch.best,
+            best_step=watch.best_step if best_step is None else best_step,
+            best=best,
             n_steps=n_steps,
             stopped=stopped,
         )
@@ -218,6 +239,16 @@ class History(Result):
             f"{counted(len(self.validations), 'validation')}\n"
             f"best {self.monitor}: {self.best:.4g} at step {self.best_step}"
         )
+
+
+def _metric_at(step: int, validations: Iterable[ValidationRecord], monitor: str) -> float:
+    """Return what was monitored at the step whose weights were kept; NaN where the log has lost it."""
+    found = next((record.metrics for record in validations if record.step == step), None)
+    if found is None:
+        msg = f"metrics.jsonl has lost the validation of step {step}, whose weights were kept; its metrics are unknown."
+        warnings.warn(msg, stacklevel=3)
+        return math.nan
+    return found[monitor]
 
 
 def _numbers(record: StepRecord) -> list[tuple[str, float]]:

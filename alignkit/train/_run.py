@@ -76,7 +76,8 @@ def run(config: MethodConfig, /, *, resume: Resume = "auto") -> RunResult:
         history = fit(task, config.loop, config.optim, folder=folder, processes=processes)
         if folder.main:
             task.export(folder.path)
-            folder.finish({"n_steps": history.n_steps, "stopped": history.stopped})
+            end = {"n_steps": history.n_steps, "stopped": history.stopped, "best_step": history.best_step}
+            folder.finish(end)
         processes.barrier()  # whoever loads the model next finds it
         return _result(config, folder, history)
 
@@ -152,7 +153,10 @@ def _open(config: MethodConfig, resume: Resume, processes: Processes) -> RunFold
 
 def _logged(config: MethodConfig, folder: RunFolder, finished: Mapping[str, Any]) -> History:
     """Return the history of a finished run, from its folder."""
-    if type(finished.get("n_steps")) is not int or finished.get("stopped") not in get_args(Stopped):
+    # the log alone names the kept step of a run that ended before this was noted
+    kept = finished.get("best_step")
+    whole = type(finished.get("n_steps")) is int and (kept is None or (type(kept) is int and kept >= 0))
+    if not whole or finished.get("stopped") not in get_args(Stopped):
         msg = f"{folder.path / FINISHED} does not say how the run ended; delete it to let the run end again."
         raise ValueError(msg)
     lines = folder.read_history()
@@ -165,6 +169,7 @@ def _logged(config: MethodConfig, folder: RunFolder, finished: Mapping[str, Any]
         mode=config.loop.mode,
         n_steps=finished["n_steps"],
         stopped=finished["stopped"],
+        best_step=kept,
     )
 
 

@@ -40,7 +40,7 @@ class RunFolder:
     ``splits.json``         which items were trained on, chosen on and held out
     ``checkpoints/``        the newest ones and the best, see :class:`Checkpoints`
     what the task exports   the finished model: ``model.json``, ``adapter.safetensors``
-    ``finished.json``       how training ended; there once it did
+    ``finished.json``       how training ended, and whose weights were kept; there once it did
     ======================  ==========================================================================
 
     Attributes

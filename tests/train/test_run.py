@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import math
 import os
 import warnings
 from pathlib import Path
@@ -143,7 +144,15 @@ def test_what_is_no_config_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", '{"n_steps": "3", "stopped": "finished"}', '{"n_steps": 3, "stopped": 1}']
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"n_steps": "3", "stopped": "finished"}',
+        '{"n_steps": 3, "stopped": 1}',
+        '{"n_steps": 3, "stopped": "finished", "best_step": -1}',
+        '{"n_steps": 3, "stopped": "finished", "best_step": "3"}',
+    ],
 )
 def test_an_end_that_is_damaged_is_told(text):
     run(config(out="a"))
@@ -161,6 +170,30 @@ def test_a_finished_run_without_its_log_is_told(harm):
     log.unlink() if harm == "gone" else log.write_text("")
     with pytest.raises(ValueError, match=r"a/metrics\.jsonl, which a finished run has, is gone or damaged"):
         run(config(out="a"))
+
+
+def test_a_damaged_log_cannot_change_which_step_was_kept():
+    result = run(config(out="a"))
+    log, best = Path("a", "metrics.jsonl"), result.history.best_step
+    assert json.loads(Path("a", "finished.json").read_text())["best_step"] == best > 0
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if json.loads(line)["step"] < best))
+    with pytest.warns(UserWarning, match=f"lost the validation of step {best}, whose weights were kept"):
+        again = run(config(out="a"))
+    assert again.history.best_step == best
+    assert math.isnan(again.history.best)
+    assert again.metrics == {}
+    # a line that is better by mistake
+    log.write_text("".join(lines) + json.dumps({"step": 10**6, "val": {**result.metrics, "loss": -1.0}}) + "\n")
+    again = run(config(out="a"))
+    assert (again.history.best_step, again.metrics) == (best, result.metrics)
+    assert again.history.best == result.history.best
+
+
+def test_a_run_that_did_not_note_its_best_step_has_it_from_its_log():
+    result = run(config(out="a"))
+    Path("a", "finished.json").write_text(json.dumps({"n_steps": result.history.n_steps, "stopped": "finished"}))
+    assert run(config(out="a")).history == result.history
 
 
 # --- once more

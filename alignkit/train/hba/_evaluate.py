@@ -13,6 +13,7 @@ import numpy as np
 from alignkit import __version__
 from alignkit._check import check_count, join_names
 from alignkit._config import read_config
+from alignkit._io import read_json
 from alignkit._typing import PathLike
 from alignkit._versions import versions
 from alignkit.score import ScoreTable
@@ -24,7 +25,7 @@ from alignkit.train._environment import changed_files, checksums
 from alignkit.train._history import History
 from alignkit.train._journal import Journal
 from alignkit.train._own_functions import check_own_functions
-from alignkit.train._run_folder import CONFIG, METRICS, SPLITS, read_versions
+from alignkit.train._run_folder import CONFIG, FINISHED, METRICS, SPLITS, read_versions
 from alignkit.train._splits import Splits
 from alignkit.train.hba import _parts as parts
 from alignkit.train.hba._data import HBAData, read_data
@@ -218,7 +219,10 @@ def _identity(saved: SavedModel) -> dict[str, Any]:
 def _curves(folder: Path, config: HBAConfig) -> SelectionCurves:
     lines = Journal(folder / METRICS).read()
     loop = config.loop
-    history = History.from_lines(lines, monitor=loop.monitor, mode=loop.mode, n_steps=0, stopped="finished")
+    kept = _kept_step(folder)
+    history = History.from_lines(
+        lines, monitor=loop.monitor, mode=loop.mode, n_steps=0, stopped="finished", best_step=kept
+    )
     records = history.validations
 
     def curve(name: str) -> Any:
@@ -231,6 +235,14 @@ def _curves(folder: Path, config: HBAConfig) -> SelectionCurves:
         monitor=loop.monitor,
         best_step=history.best_step,
     )
+
+
+def _kept_step(folder: Path) -> int | None:
+    """Return the step whose weights were kept, which a damaged log cannot tell; None where the run did not note it."""
+    path = folder / FINISHED
+    content = read_json(path) if path.exists() else None
+    step = content.get("best_step") if isinstance(content, dict) else None
+    return step if type(step) is int and step >= 0 else None
 
 
 def _read_config(folder: Path) -> HBAConfig:
