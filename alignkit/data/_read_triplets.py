@@ -121,7 +121,7 @@ def _from_table(
         msg = "odd='position' and position= (the column that holds it) go together."
         raise ValueError(msg)
     columns = [*items, *(name for name in wanted.values() if name is not None)]
-    table = text_table(path, sep="\t" if path.suffix == ".tsv" else ",", columns=columns, as_text=True)
+    table = text_table(path, sep="\t" if path.suffix.lower() == ".tsv" else ",", columns=columns, as_text=True)
     cells = table[list(items)]
     where: Any = odd if wanted["position"] is None else _numbers(path, table, wanted["position"])
     extra: dict[str, Any] = {} if wanted["position"] is None else {"position": where}

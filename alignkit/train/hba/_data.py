@@ -13,9 +13,11 @@ from alignkit._check import as_labels, join_names
 from alignkit._io import check_file
 from alignkit._typing import FloatArray, IntArray, PathLike
 from alignkit.data import SimulatedLab, Things, dataset_path, load_things, match_things
+from alignkit.data._things48 import THINGS48
 from alignkit.rsa import RDM, Triplets
 from alignkit.rsa._grouping import triplet_codes
 from alignkit.train._splits import Splits, describe_splits, split_objects
+from alignkit.train.hba._answers_file import read_answers
 from alignkit.train.hba._images import ImagesByObject, find_images
 from alignkit.train.hba._prompts import check_prompts, read_prompts, things_prompts
 from alignkit.train.hba._targets import Targets, read_targets, scale_targets, things_targets
@@ -27,6 +29,7 @@ _OWN_NAMES = (
     "Items are concepts of THINGS under names of images: the 48 are held out, and people's answers are found once "
     "items are named by uniqueID."
 )
+_BY_NAME = "THINGS' files are not at hand; items named as its 48 fully sampled objects ({}) are held out all the same."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -273,7 +276,7 @@ def _read_things(config: HBAConfig) -> HBAData:
         notes.append(f"{len(images):,} of the {len(targets.labels):,} concepts have images.")
     if config.order == "published":
         notes.append("Targets are paired with images as CLIP-HBA published them: 21 concepts carry another's vector.")
-    return _join(config, targets, prompts, images, things, notes)
+    return _join(config, targets, prompts, images, things, notes, _of_the_48(targets.labels))
 
 
 def _read_table(config: HBAConfig) -> HBAData:
@@ -290,29 +293,38 @@ def _read_table(config: HBAConfig) -> HBAData:
             f"{join_names(missing)}; add their images, or drop their rows."
         )
         raise ValueError(msg)
-    things = _things_of(targets.labels, config)
-    notes = [] if things is None or set(targets.labels) & set(things.labels) else [_OWN_NAMES]
-    return _join(config, targets, prompts, images, things, notes)
+    things = _things_at_hand(config)
+    if things is None:
+        always = _of_the_48(targets.labels)
+        notes = [_BY_NAME.format(join_names(always))] if always else []
+        return _join(config, targets, prompts, images, None, notes, always)
+    if 2 * len(_named(targets.labels, things.labels)) <= len(targets.labels):
+        return _join(config, targets, prompts, images, None, [], [])
+    notes = [] if set(targets.labels) & set(things.labels) else [_OWN_NAMES]
+    return _join(config, targets, prompts, images, things, notes, _of_the_48(targets.labels))
 
 
-def _things_of(labels: Sequence[str], config: HBAConfig) -> Things | None:
-    """Return THINGS where most items are its concepts and its files are at hand: its 48 objects are held out then."""
+def _things_at_hand(config: HBAConfig) -> Things | None:
     if not dataset_path("things", "things_concepts.tsv", root=config.root).is_file():
         return None
     try:
-        things = load_things(config.root)
+        return load_things(config.root)
     except FileNotFoundError:
         return None
-    return things if 2 * len(_concepts(labels, things)) > len(labels) else None
 
 
-def _concepts(labels: Sequence[str], things: Things) -> dict[str, str]:
-    """Return the concept of each item that is one, by its id or by the name of an image (``beaver_01b.jpg``)."""
+def _of_the_48(labels: Sequence[str]) -> list[str]:
+    """Return the items that are among the 48 fully sampled objects of THINGS."""
+    named = _named(labels, THINGS48)
+    return [label for label in labels if label in named]
+
+
+def _named(labels: Sequence[str], concepts: Sequence[str]) -> set[str]:
+    """Return the items named after these concepts, by their ids or as their images are (``beaver_01b.jpg``)."""
     try:
-        match = match_things(labels, things.labels)
+        return set(match_things(labels, concepts).labels)
     except ValueError:
-        return {}
-    return dict(zip(match.labels, match.concepts, strict=True))
+        return set()
 
 
 def _join(
@@ -322,8 +334,9 @@ def _join(
     images: ImagesByObject,
     things: Things | None,
     notes: Iterable[str],
+    always: Iterable[str],
 ) -> HBAData:
-    answers = _answers(config, things)
+    answers = _answers(config, things, targets.labels)
     own = config.triplets is not None or things is None
     return join_data(
         targets,
@@ -337,20 +350,15 @@ def _join(
         # the ceiling of other people's answers says nothing of one's own
         repeats=_repeated(answers) if own else things.repeats,  # type: ignore[union-attr]
         rdm48=None if things is None else things.rdm48,
-        always=() if things is None else _of_the_48(targets.labels, things),
+        always=always,
         notes=notes,
     )
 
 
-def _of_the_48(labels: Sequence[str], things: Things) -> list[str]:
-    held = set(things.rdm48.labels or ())
-    return [label for label, concept in _concepts(labels, things).items() if concept in held]
-
-
-def _answers(config: HBAConfig, things: Things | None) -> Triplets | None:
+def _answers(config: HBAConfig, things: Things | None, labels: Sequence[str]) -> Triplets | None:
     """Return people's answers to train on: those of a file, or all of THINGS (of one participant: the repeats)."""
     if config.triplets is not None:
-        answers: Triplets | None = Triplets.load(config.triplets)
+        answers: Triplets | None = read_answers(config.triplets, labels)
     elif things is None:
         answers = None
     elif config.subject is not None:
@@ -360,9 +368,6 @@ def _answers(config: HBAConfig, things: Things | None) -> Triplets | None:
         answers = Triplets(items, things.labels)
     if answers is None and config.answers == "human":
         msg = "answers='human' needs triplets=, a file of people's answers, where the items are not those of THINGS."
-        raise ValueError(msg)
-    if answers is not None and answers.labels is None:
-        msg = f"{config.triplets} does not name its items; save Triplets that have labels."
         raise ValueError(msg)
     if answers is None or config.subject in (None, "all"):
         return answers

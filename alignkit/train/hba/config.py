@@ -72,7 +72,10 @@ class HBAConfig:
     answers: Answers = "embedding"
     """Which answers the loss triplets learns: probabilities that follow from the targets, or what people answered."""
     triplets: Path | None = None
-    """People's answers, to learn (answers human) and be scored on: an .npz of Triplets.save; by default of THINGS."""
+    """People's answers, to learn (answers human) and be scored on; by default those of THINGS. A .csv or .tsv with the
+    columns first, second, odd (names of items) and, if known, participant and response_time (in seconds); the .json
+    that jsPsych saves, with its usual fields (position1 to position3, response, participant, rt); or an .npz of
+    Triplets.save."""
     head: Head = "prompts"
     """Where the projection to a text encoder starts: at random, or at ridge regression of the targets."""
     penalty: float | None = None
@@ -86,7 +89,8 @@ class HBAConfig:
     split_seed: int = 1
     """Seed of that split."""
     held_out: Path | None = None
-    """Text file, one item a line, of items kept for testing; the 48 fully sampled objects of THINGS always are."""
+    """Text file, one item a line, of items kept for testing; the 48 fully sampled objects of THINGS always are, known
+    by their names."""
 
     subject: str | None = None
     """Fit a model of this participant (the id as the answers have it, or `all`) on top of the group's run `start`."""

@@ -110,6 +110,15 @@ def test_one_participants_answers_are_found_by_their_id(study, tmp_path):
         read_data(dataclasses.replace(config, subject="3"))
 
 
+def test_answers_may_be_a_table_of_names(study, tmp_path):
+    path = tmp_path / "answers.csv"
+    path.write_text(f"first,second,odd,participant\n{NAMES[3]},{NAMES[1]},{NAMES[7]},a\nstranger,{NAMES[0]},x,b\n")
+    data = read_data(dataclasses.replace(study, triplets=path, loss="triplets", answers="human"))
+    assert data.answers.labels == tuple(NAMES)
+    assert data.answers.items.tolist() == [[3, 1, 7]]
+    assert data.answers.participant.tolist() == ["a"]
+
+
 def test_a_study_needs_its_images_to_be_named(study):
     with pytest.raises(ValueError, match="images is not given"):
         read_data(dataclasses.replace(study, images=None))
@@ -196,6 +205,19 @@ def test_a_lab_without_noise_keeps_its_units(tmp_path):
 
 
 # --- THINGS
+
+
+def test_the_48_are_known_by_name_without_the_files_of_things(study, tmp_path):
+    named = {NAMES[2]: "camera1", NAMES[9]: "beaver_01b"}
+    text = Path(study.targets).read_text()
+    for name, concept in named.items():
+        (study.images / f"{name}.png").rename(study.images / f"{concept}.png")
+        text = text.replace(name, concept)
+    Path(study.targets).write_text(text)
+    data = read_data(study)
+    assert set(data.always) == set(data.splits.held_out) == {"camera1", "beaver_01b"}
+    assert data.rdm48 is None
+    assert "'camera1', 'beaver_01b'" in data.notes[0]
 
 
 def test_things_photos_are_matched_by_id(shared_data):
