@@ -109,7 +109,8 @@ def design_triplets(
     ------
     ValueError
         Fewer than 4 items, shares that leave nothing or exceed 1, more trials than a person can see without repeats,
-        catch trials without groups, or groups of which none has two items, or that are all one.
+        catch trials without groups, groups of which none has two items, or that are all one, or a person who sees all
+        that could be catch trials as ordinary ones.
     TypeError
         Numbers of people or trials that are not whole.
 
@@ -136,7 +137,12 @@ def design_triplets(
     catches = (
         np.empty((sizes.people, 0, 3), dtype=np.int64)
         if codes is None or not sizes.catch
-        else draw_catch_trials(codes, sizes.people, sizes.catch, np.concatenate([pool, own.reshape(-1, 3)]), generator)
+        else draw_catch_trials(
+            codes,
+            sizes.catch,
+            [np.concatenate([pool[_window(p, sizes)], own[p]]) for p in range(sizes.people)],
+            generator,
+        )
     )
     lists = [_one_list(sizes, pool[_window(p, sizes)], own[p], catches[p], generator) for p in range(sizes.people)]
     items, kind, expected = (np.concatenate(parts) for parts in zip(*lists, strict=True))

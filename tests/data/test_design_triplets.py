@@ -197,6 +197,27 @@ def test_three_items_make_one_triplet():
         design_triplets(list("abc"), n_people=2, n_answers=1)
 
 
+@pytest.mark.parametrize("shared", [0.0, 0.2])
+def test_nobody_sees_an_ordinary_trial_as_a_catch_trial_too(shared):
+    names = [f"{group}{i}" for group in "ab" for i in range(4)]  # 56 triplets, 48 of them like catch trials
+    design = design_triplets(
+        names, n_people=12, n_answers=40, groups=[name[0] for name in names], shared=shared, catch=0.2, retest=0.0
+    )
+    assert design.coverage.n_triplets == 56
+    for part in lists(design):
+        catch = set(sets(part[part["kind"] == "catch"]))
+        assert len(catch) == 8
+        assert not catch & set(sets(part[part["kind"] != "catch"]))
+
+
+def test_a_person_who_sees_all_that_could_be_catch_trials_is_told():
+    names = [f"{group}{i}" for group in "ab" for i in range(2)]  # four triplets
+    with pytest.raises(ValueError, match=r"no catch trial is left for person 1, whose .* all 4 triplets of two items"):
+        design_triplets(
+            names, n_people=3, n_answers=5, groups=[name[0] for name in names], shared=0, catch=0.2, retest=0
+        )
+
+
 def test_one_group_of_two_is_enough_for_catch_trials():
     groups = ["pair", "pair", *map(str, range(6))]
     design = design_triplets(list("abcdefgh"), n_people=3, n_answers=20, groups=groups)
