@@ -1,0 +1,51 @@
+"""The studies run from end to end on a part of their data, and keep nothing then."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDIES = ROOT / "studies"
+
+
+@pytest.mark.slow
+def test_one_small_fold_of_photos(shared_data, tmp_path):
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    data = shared_data("weights", "vit_small_patch14_dinov2.imgfocus_fp16.safetensors").parents[1]
+    shared_data("things", "photos")
+    before = sorted(STUDIES.iterdir())
+    command = [sys.executable, "-m", "studies.hba_photos", "--small", "--data", str(data), "--work", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=550, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = dict(re.findall(r"^(.+?) +accuracy .* rho +(-?\d\.\d+)", done.stdout, flags=re.MULTILINE))
+    assert set(rows) == {"frozen", "ridge", "mse, head", "triplets, head"}
+    assert all(-1.0 <= float(rho) <= 1.0 for rho in rows.values())
+    assert [path for path in sorted(STUDIES.iterdir()) if path.suffix == ".json"] == [
+        path for path in before if path.suffix == ".json"
+    ]
+
+
+def test_kept_results_say_how_they_were_made():
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    for path in STUDIES.glob("*.json"):
+        content = json.loads(path.read_text())
+        assert {"machine", "rows", "seeds", "epochs"} <= set(content), path
+
+
+def test_data_that_are_not_at_hand_are_named(tmp_path):
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    command = [sys.executable, "-m", "studies.hba_photos", "--data", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the data are not at hand" in done.stdout
