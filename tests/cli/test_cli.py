@@ -228,6 +228,7 @@ FROZEN = {
         "resume",
     },
     "train": {
+        "architecture",
         "from",
         "out",
     },
