@@ -211,7 +211,8 @@ class _Fit:
 
         state = self.state
         with evaluating(self.module), torch.no_grad(), state.precision.autocast(), state.averaged():
-            metrics = {str(name): float(value) for name, value in self.task.validate(self.module).items()}
+            given = self.task.validate(self.module, processes=self.processes)
+        metrics = {str(name): float(value) for name, value in given.items()}
         metrics = self.processes.broadcast(metrics)
         best = state.monitor.update(state.step, metrics)
         self._warn_of_undefined(metrics[self.loop.monitor])

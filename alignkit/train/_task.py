@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from alignkit.train._processes import Processes
+
     #: What the module gives: per-sample tensors, samples first; tensors without axes belong to the whole batch.
     Outputs = torch.Tensor | Mapping[str, torch.Tensor]
 
@@ -43,8 +45,12 @@ class Task(Protocol):
     def loss(self, outputs: Any, targets: Any, /) -> Mapping[str, torch.Tensor]:
         """Return scalars by name: ``"loss"`` is minimised, everything is logged."""
 
-    def validate(self, module: nn.Module, /) -> Mapping[str, float]:
-        """Return metrics by name. The module is in evaluation mode (and holds the averaged weights, with EMA)."""
+    def validate(self, module: nn.Module, /, *, processes: Processes) -> Mapping[str, float]:
+        """Return metrics by name. The module is in evaluation mode (and holds the averaged weights, with EMA).
+
+        All of ``processes`` call this together, and may share the samples out (:func:`predict`); the main one's metrics
+        count.
+        """
 
     def names(self, samples: Samples, /) -> Sequence[str]:
         """Return what the samples are called, for messages about them."""

@@ -106,7 +106,7 @@ class RegressionTask(Toy):
         assert len(outputs) == len(targets)
         return {"loss": ((outputs[:, 0] - targets) ** 2).mean()}
 
-    def validate(self, module: nn.Module) -> Mapping[str, float]:
+    def validate(self, module: nn.Module, *, processes: Processes) -> Mapping[str, float]:
         return {"loss": float(((module(self.x_val.to(device_of(module)))[:, 0].cpu() - self.y_val) ** 2).mean())}
 
 
@@ -146,6 +146,6 @@ class TripletTask(Toy):
         answers = triplet_probabilities(outputs["scale"] * outputs["embedding"])
         return {"loss": -(triplet_probabilities(targets).exp() * answers).sum(dim=1).mean()}
 
-    def validate(self, module: nn.Module) -> Mapping[str, float]:
+    def validate(self, module: nn.Module, *, processes: Processes) -> Mapping[str, float]:
         device = device_of(module)
         return {"loss": float(self.loss(module(self.x_val.to(device)), self.truth_val.to(device))["loss"])}

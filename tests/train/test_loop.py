@@ -52,10 +52,10 @@ def at_step(task, step, action, *, method="loss"):
     """Let a task do something within the ``step``-th step of a session, from 1."""
     original, count = getattr(task, method), iter(range(1, 10**9))
 
-    def called(self, *args):
+    def called(self, *args, **named):
         if next(count) == step:
             action()
-        return original(*args)
+        return original(*args, **named)
 
     setattr(task, method, types.MethodType(called, task))
     return task
@@ -162,7 +162,7 @@ def test_a_finished_run_is_loaded_not_repeated(tmp_path):
 def scripted(task, values):
     """Let validation give these numbers, one after the other."""
     numbers = iter(values)
-    task.validate = lambda module: {"rdm": next(numbers), "loss": 0.0}
+    task.validate = lambda module, processes: {"rdm": next(numbers), "loss": 0.0}
     return task
 
 
@@ -238,7 +238,7 @@ def test_validation_sees_the_averaged_weights_in_evaluation_mode_and_training_go
     task = RegressionTask(dropout=0.5)
     seen, modes = [], []
 
-    def validate(module):
+    def validate(module, processes):
         modes.append((module.training, torch.is_grad_enabled()))
         seen.append(weights(task))
         return {"loss": float(len(seen))}

@@ -95,7 +95,7 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path):
 def diverge(path):
     task = TripletTask()
     task.loss = lambda outputs, targets: {"loss": outputs["embedding"].sum() * float("nan")}
-    task.validate = lambda module: {"loss": 1.0}
+    task.validate = lambda module, processes: {"loss": 1.0}
     train(path, task, loop_of(), OPTIM)
 
 

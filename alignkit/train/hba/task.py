@@ -23,6 +23,7 @@ from alignkit.train.hba._source import Source
 from alignkit.train.hba.config import HBAConfig
 
 if TYPE_CHECKING:
+    from alignkit.train._processes import Processes
     from alignkit.train._run_folder import RunFolder
 
 #: Streams of :meth:`Samples.uniform`.
@@ -109,14 +110,16 @@ class HBATask:
 
     # --- validation
 
-    def validate(self, module: nn.Module, /) -> Mapping[str, float]:
+    def validate(self, module: nn.Module, /, *, processes: Processes | None = None) -> Mapping[str, float]:
         """Return the loss and the agreement with the targets on the validation objects.
+
+        Processes share the photos out.
 
         ``test_rdm48_spearman`` is there to be looked at; no epoch may be chosen by it.
         """
         held = [] if self._logged48 is None else [self._logged48[1]]
         objects = np.unique(np.concatenate([self._val, *held]))
-        values = self.predictions(objects, module=module)
+        values = self.predictions(objects, module=module, processes=processes)
         row = {int(number): i for i, number in enumerate(objects)}
         mine = values[[row[int(number)] for number in self._val]]
         metrics = self.objective.metrics(mine, self.data.targets[self._val], self._val_answers)
@@ -125,7 +128,14 @@ class HBATask:
             metrics["test_rdm48_spearman"] = rdm48_spearman(values[[row[int(number)] for number in numbers]], people)
         return metrics
 
-    def predictions(self, objects: IntArray | None = None, /, *, module: nn.Module | None = None) -> FloatArray:
+    def predictions(
+        self,
+        objects: IntArray | None = None,
+        /,
+        *,
+        module: nn.Module | None = None,
+        processes: Processes | None = None,
+    ) -> FloatArray:
         """Return the dimensions of objects, mean over their photos, shape (objects, dimensions), from 0 to 100.
 
         Parameters
@@ -134,9 +144,11 @@ class HBATask:
             Rows of the data's objects; by default all.
         module : nn.Module, optional
             By default the model as it is; the loop passes its own.
+        processes : Processes, optional
+            Those that call this together, and share the photos out; each gets all dimensions.
         """
         module = self.model if module is None else module
-        return self._mean_over_photos(module, objects)
+        return self._mean_over_photos(module, objects, processes)
 
     def features(self, objects: IntArray | None = None, /) -> FloatArray:
         """Return the image embeddings of objects, before any prompt, mean over their photos, shape (objects, width)."""
@@ -167,7 +179,9 @@ class HBATask:
     def _targets(self, objects: IntArray) -> Tensor:
         return torch.from_numpy(self.data.targets[objects]).float()
 
-    def _mean_over_photos(self, module: nn.Module, objects: IntArray | None) -> FloatArray:
+    def _mean_over_photos(
+        self, module: nn.Module, objects: IntArray | None, processes: Processes | None = None
+    ) -> FloatArray:
         chosen = [self._photos_of[int(i)] for i in (range(len(self._photos_of)) if objects is None else objects)]
         photos, where = np.unique(np.concatenate(chosen), return_inverse=True)
         rows = predict(
@@ -176,6 +190,7 @@ class HBATask:
             len(photos),
             batch_size=self.config.loop.batch_size,
             device=next(self.model.parameters()).device,
+            processes=processes,
         )
         values = rows.double().numpy()[where]
         starts = np.cumsum([0, *(len(own) for own in chosen)])[:-1]

@@ -5,10 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from reference.launch import launch
 from torch import nn
 
 from alignkit.rsa import RDM, rdm
 from alignkit.train._order import Order, share
+from alignkit.train._processes import Processes
 from alignkit.train.config import LoopConfig
 from alignkit.train.hba.config import HBAConfig
 from alignkit.train.hba.task import HBATask
@@ -144,6 +146,24 @@ def test_validation_is_on_the_mean_over_photos_of_validation_objects(lab_data):
     assert task.predictions(lab_data.val) == pytest.approx(means)
     assert task.features(lab_data.val) == pytest.approx(means[:, :2])
     assert task.predictions().shape == lab_data.targets.shape
+
+
+def validate_together(data):
+    seen = []
+    loop = LoopConfig(batch_size=9, device="cpu", progress=False)
+    with Processes.start(loop) as processes:
+        task, _ = make_task(data, seen=seen)
+        metrics = task.validate(processes.wrap(task.module, loop), processes=processes)
+    return metrics, np.concatenate(seen).tolist()
+
+
+def test_processes_share_the_photos_of_a_validation(lab_data):
+    alone, photos = validate_together(lab_data)
+    assert sorted(photos) == sorted(photo for number in lab_data.val for photo in lab_data.photos_of[number])
+    (first, here), (second, there) = launch(validate_together, lab_data)
+    assert first == second == alone
+    assert sorted([*here, *there]) == sorted(photos)
+    assert abs(len(here) - len(there)) <= 1
 
 
 def test_answers_are_validated_by_their_likelihood(lab_data):
