@@ -13,7 +13,7 @@ from alignkit.models import AdapterConfig
 from alignkit.rsa import RDM, compare, rdm
 from alignkit.train import HBAScores, LoopConfig, OptimConfig, evaluate_run, run
 from alignkit.train._splits import Splits
-from alignkit.train.hba._evaluate import evaluate_data
+from alignkit.train.hba._evaluate import _curves, evaluate_data
 from alignkit.train.hba.config import HBAConfig
 from alignkit.train.hba.task import build_task
 
@@ -137,6 +137,17 @@ def test_the_curves_are_those_that_were_logged(scores, finished):
     assert curves.rdm_spearman == pytest.approx([line["val"]["val_rdm_spearman"] for line in logged])
     assert curves.best_step == min(logged, key=lambda line: line["val"]["val_mse"])["step"]
     assert scores.curves_to_dataframe().step.tolist() == curves.steps.tolist()
+
+
+def test_a_damaged_log_does_not_change_which_step_the_curves_name(scores, finished, tmp_path):
+    kept = scores.curves.best_step
+    lines = (finished[0].out / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "metrics.jsonl").write_text("".join(line for line in lines if json.loads(line)["step"] != kept))
+    (tmp_path / "finished.json").write_text(json.dumps({"best_step": kept}))
+    with pytest.warns(UserWarning, match=f"lost the validation of step {kept}"):
+        assert _curves(tmp_path, finished[0]).best_step == kept
+    (tmp_path / "finished.json").unlink()
+    assert _curves(tmp_path, finished[0]).best_step != kept
 
 
 def test_the_kept_weights_are_scored_through_the_cache_of_the_run(scores, lab_data, finished, tmp_path):
