@@ -41,7 +41,7 @@ class DemoConfig:
     """Seed of everything that is drawn."""
     train: bool = True
     """Train CLIP-HBA in the lab as well, up to three minutes on two cores."""
-    n_training_objects: int = 2400
+    n_training_objects: int = 4800
     """Objects of the larger lab for that; a quarter of them is held out."""
     training_steps: int = 2400
     """Optimiser steps."""

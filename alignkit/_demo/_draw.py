@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,9 +20,10 @@ _WORTHWHILE = 1000
 _PART = 200
 
 
-def draw(lab: SimulatedLab, folder: Path, n_views: int) -> None:
-    """Write ``n_views`` pictures of each of the lab's objects, ``{label}/view_00.png`` ..., where they are missing."""
-    views = itertools.product(range(len(lab.labels)), range(n_views))
+def draw(lab: SimulatedLab, folder: Path, n_views: Mapping[str, int]) -> None:
+    """Write so many pictures of each of these objects, ``{label}/view_00.png`` ..., where they are missing."""
+    numbers = {label: i for i, label in enumerate(lab.labels)}
+    views = [(numbers[label], view) for label, n in n_views.items() for view in range(n)]
     missing = [(i, view) for i, view in views if not _path(lab, folder, i, view).is_file()]
     for i in {i for i, _ in missing}:
         (folder / lab.labels[i]).mkdir(parents=True, exist_ok=True)

