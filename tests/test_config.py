@@ -244,7 +244,7 @@ def test_files_that_are_none(tmp_path):
         (["x", "--n-items", "a"], r"--n-items must be a whole number; got 'a'\."),
         (["x", "--sizes", "1", "b"], r"--sizes does not take '1', 'b'\."),
         (["x", "--optim.rate", "a"], r"--optim\.rate must be a number; got 'a'\."),
-        (["x", "--optim.rate", "-1"], r"^rate must be above 0; got -1\.0\.$"),
+        (["x", "--optim.rate", "-1"], r"^--optim\.rate must be above 0; got -1\.0\.$"),
         (["x", "--n-items", "1"], r"^n_items must be at least 3; got 1\.$"),
         (["x", "--verbose=true"], r"--verbose takes no value; write --verbose or --no-verbose\."),
     ],
