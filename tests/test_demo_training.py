@@ -61,8 +61,8 @@ def demo(tmp_path_factory):
         out=tmp_path_factory.mktemp("demo"),
         n_objects=16,
         n_participants=4,
-        n_training_objects=256,
-        training_steps=100,
+        n_training_objects=320,
+        training_steps=150,
     )
     return config, _training.train_in_lab(config)
 
