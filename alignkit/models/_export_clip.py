@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignkit._check import require
-from alignkit._io import atomic_write
 from alignkit._typing import PathLike
+from alignkit.models._tensor_file import as_tensors_path, write_tensors
 
 if TYPE_CHECKING:
     from alignkit.models._run_model import SavedModel
@@ -56,15 +56,13 @@ def export_clip(run: PathLike, /, *, out: PathLike, weights: PathLike | None = N
     >>> load("open_clip:ViT-L-14/openai", weights="my-clip.safetensors")  # doctest: +SKIP
     """
     require("torch", "train")
+    from alignkit.models._plain_state_dict import plain_state_dict
     from alignkit.models._run_model import read_run_model
 
-    out = Path(out)
-    if out.suffix != ".safetensors":
-        msg = f"out must be the name of a .safetensors file; got {str(out)!r}."
-        raise ValueError(msg)
+    out = as_tensors_path(out)
     saved = read_run_model(run)
     clip = _trained(saved, _architecture(saved), None if weights is None else Path(weights))
-    _write(out, clip)
+    write_tensors(out, plain_state_dict(clip))
     return out
 
 
@@ -112,14 +110,3 @@ def _trained(saved: SavedModel, rest: str, weights: Path | None) -> Any:
     model = PromptModel.build(towers, saved.manifest["prompts"], adapter_of(saved), affine=saved.manifest["affine"])
     model.load_trained(saved.trained)
     return clip
-
-
-def _write(out: Path, clip: Any) -> None:
-    from safetensors.torch import save
-
-    from alignkit.models._plain_state_dict import plain_state_dict
-
-    # open_clip's own names; copies, where two names share their memory
-    data = save({name: value.clone().contiguous() for name, value in plain_state_dict(clip).items()})
-    with atomic_write(out) as file:
-        file.write(data)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from alignkit._check import require
-from alignkit._io import atomic_write
 from alignkit._typing import PathLike
+from alignkit.models._tensor_file import as_tensors_path, write_tensors
 
 
 def export_state_dict(
@@ -52,24 +52,16 @@ def export_state_dict(
     >>> export_state_dict("my-model", out="my-model.safetensors")  # doctest: +SKIP
     """
     require("torch", "train")
-    from safetensors.torch import save
-
     from alignkit.models._load import load
     from alignkit.models._plain_state_dict import plain_state_dict
     from alignkit.models._run_model import read_run_model
 
-    out = Path(out)
-    if out.suffix != ".safetensors":
-        msg = f"out must be the name of a .safetensors file; got {str(out)!r}."
-        raise ValueError(msg)
+    out = as_tensors_path(out)
     manifest = read_run_model(run).manifest
     loaded = load(f"run:{run}", device="cpu", weights=weights, architecture=architecture)
     model: Any = loaded.module.model  # behind what takes images as they are
     state = {f"image.{name}": value for name, value in plain_state_dict(model.image.network).items()}
     state |= {name: value for name, value in model.state_dict().items() if not name.startswith(("image.", "texts."))}
     told = {name: json.dumps(manifest[name]) for name in ("dimensions", "prompts", "backbone")}
-    # copies, where two names share their memory
-    data = save({name: value.detach().clone().contiguous() for name, value in state.items()}, told)
-    with atomic_write(out) as file:
-        file.write(data)
+    write_tensors(out, state, metadata=told)
     return out

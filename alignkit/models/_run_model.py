@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignkit._check import as_labels, join_names, require, shown
-from alignkit._io import atomic_write, check_file, read_json, sha256, write_json
+from alignkit._io import check_file, read_json, sha256, write_json
 from alignkit._typing import PathLike
 from alignkit._versions import versions
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._model import Model
 from alignkit.models._options import Options
 from alignkit.models._personal_model import as_seen_by, load_personal, personal_file
+from alignkit.models._tensor_file import write_tensors
 from alignkit.models._weights import read_weights
 
 if TYPE_CHECKING:
@@ -82,8 +82,6 @@ def save_run_model(folder: PathLike, model: PromptModel, /, *, manifest: Mapping
     ValueError
         A wrong number of dimensions, a name that is taken, or values that JSON does not know.
     """
-    from safetensors.torch import save
-
     dimensions = as_labels("dimensions", manifest.get("dimensions", model.prompts), model.dimensions)
     own = {
         "kind": _KIND,
@@ -103,10 +101,9 @@ def save_run_model(folder: PathLike, model: PromptModel, /, *, manifest: Mapping
         raise ValueError(msg)
     content = {**own, **manifest, "dimensions": list(dimensions)}
     _check_json(content)
-    data = save({**model.trained(), **model.plain_projection(), "text_features": _text_features(model)})
-    with atomic_write(Path(folder) / TENSORS) as file:
-        file.write(data)
-    write_json(Path(folder) / MANIFEST, {**content, "tensors_sha256": hashlib.sha256(data).hexdigest()})
+    tensors = {**model.trained(), **model.plain_projection(), "text_features": _text_features(model)}
+    checksum = write_tensors(Path(folder) / TENSORS, tensors)
+    write_json(Path(folder) / MANIFEST, {**content, "tensors_sha256": checksum})
 
 
 def read_run_model(folder: PathLike, /) -> SavedModel:

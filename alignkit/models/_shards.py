@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import numpy as np
 
 from alignkit._io import atomic_write
 from alignkit._typing import AnyArray
+from alignkit.models._tensor_file import file_header
 
 #: Rows that no shard holds yet wait in a folder of this name.
 PARTIAL = ".partial-"
@@ -62,7 +62,7 @@ class SafetensorsWriter:
     def commit(self, number: int) -> None:
         """Make one safetensors file of the waiting rows, atomically."""
         with atomic_write(self._folder / shard_name(number)) as file:
-            file.write(_safetensors_header(self._shapes, self._dtype))
+            file.write(self._header())
             for layer in self._layers:
                 part = self._parts[layer]
                 part.seek(0)
@@ -70,6 +70,10 @@ class SafetensorsWriter:
                 part.seek(0)
                 part.truncate()
         self._shapes.clear()
+
+    def _header(self) -> bytes:
+        size = self._dtype.itemsize
+        return file_header({layer: (f"F{8 * size}", shape, size) for layer, shape in self._shapes.items()}, {})
 
     def finish(self, n_rows: int) -> None:
         """Every shard is whole already."""
@@ -131,15 +135,3 @@ def stored_dtype(manifest: Mapping[str, Any]) -> str:
 def shard_name(number: int) -> str:
     """Return the file name of a shard."""
     return f"shard-{number:05d}.safetensors"
-
-
-def _safetensors_header(shapes: Mapping[str, tuple[int, int]], dtype: np.dtype[Any]) -> bytes:
-    entries: dict[str, Any] = {}
-    offset = 0
-    for layer, (n, channels) in shapes.items():
-        end = offset + dtype.itemsize * n * channels
-        entries[layer] = {"dtype": f"F{8 * dtype.itemsize}", "shape": [n, channels], "data_offsets": [offset, end]}
-        offset = end
-    text = json.dumps(entries).encode()
-    text += b" " * (-len(text) % 8)  # the format aligns its data to 8 bytes
-    return len(text).to_bytes(8, "little") + text

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from alignkit._check import check_count
 from alignkit._io import check_file, read_json, write_json
 from alignkit._result import jsonable
-from alignkit.train._tensor_file import read_tensors, write_tensors
+from alignkit.models._tensor_file import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     import torch

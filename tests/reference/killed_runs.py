@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from reference.toy_method.config import ToyConfig
 
-from alignkit.train import LoopConfig, _tensor_file, run
+from alignkit.models import _tensor_file
+from alignkit.train import LoopConfig, run
 from alignkit.train._methods import METHODS
 
 LOOP = LoopConfig(
@@ -61,8 +62,8 @@ class Killer:
             self.die("line")
         return self.write(handle, data)
 
-    def half_tensors(self, tensors: Any) -> Iterator[Any]:
-        for part in self.parts(tensors):
+    def half_tensors(self, *given: Any) -> Iterator[Any]:
+        for part in self.parts(*given):
             if self.touch():
                 yield bytes(part)[: len(part) // 2]
                 self.die("tensors")

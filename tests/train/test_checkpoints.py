@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignkit import _io
-from alignkit.train import _tensor_file
+from alignkit.models import _tensor_file
 from alignkit.train._checkpoints import Checkpoints, State
 
 
@@ -249,7 +249,7 @@ def test_a_full_disk_leaves_a_checkpoint_of_the_same_step_whole(tmp_path, monkey
     checkpoints = Checkpoints(tmp_path, 1)
     checkpoints.save(state(5))
 
-    def parts(_: object) -> Iterator[bytes]:
+    def parts(*_: object) -> Iterator[bytes]:
         yield b"half"
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from alignkit.train._tensor_file import read_tensors, write_tensors
+from alignkit.models._tensor_file import as_tensors_path, read_tensors, write_tensors
 
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 OTHERS = [torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool, torch.uint16, torch.uint32]
@@ -106,3 +106,24 @@ def test_the_header_is_aligned_and_plain(tmp_path):
     size = int.from_bytes(content[:8], "little")
     assert size % 8 == 0
     assert json.loads(content[8 : 8 + size])["x"] == {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+def test_each_tensor_starts_at_a_multiple_of_its_item(tmp_path):
+    write_tensors(tmp_path / "a", tensors())
+    content = (tmp_path / "a").read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    for name, tensor in tensors().items():
+        assert (start + header[name]["data_offsets"][0]) % tensor.element_size() == 0
+
+
+def test_metadata_are_in_the_header(tmp_path):
+    write_tensors(tmp_path / "a.safetensors", {"x": torch.ones(1)}, metadata={"dimensions": '["größe"]'})
+    with safe_open(tmp_path / "a.safetensors", framework="pt") as file:
+        assert file.metadata() == {"format": "pt", "dimensions": '["größe"]'}
+
+
+def test_a_file_of_another_name_is_refused(tmp_path):
+    assert as_tensors_path(str(tmp_path / "a.safetensors")) == tmp_path / "a.safetensors"
+    with pytest.raises(ValueError, match=r"^out must be the name of a \.safetensors file; got 'a\.pt'\.$"):
+        as_tensors_path("a.pt")

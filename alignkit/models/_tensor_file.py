@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignkit._io import atomic_write, check_file, sha256
+from alignkit._typing import PathLike
 
 if TYPE_CHECKING:
     import torch
@@ -35,10 +35,13 @@ _DTYPES = {
 }
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], /, *, metadata: Mapping[str, str] | None = None
+) -> str:
     """Write tensors, whatever their device, to a safetensors file, atomically; return its SHA-256.
 
     One tensor at a time is brought to the CPU, and tensors that share their memory may: every name gets its own copy.
+    The metadata go into the file's header.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
     """
     digest = hashlib.sha256()
     with atomic_write(path) as file:
-        for part in _parts(tensors):
+        for part in _parts(tensors, metadata or {}):
             digest.update(part)
             file.write(part)
     return digest.hexdigest()
@@ -78,25 +81,58 @@ def read_tensors(path: Path, expected: str) -> dict[str, torch.Tensor]:
         raise ValueError(msg) from error
 
 
-def _parts(tensors: Mapping[str, torch.Tensor]) -> Iterator[bytes | memoryview]:
-    yield _header(tensors)
-    yield from map(_bytes, tensors.values())
+def file_header(parts: Mapping[str, tuple[str, Sequence[int], int]], metadata: Mapping[str, str]) -> bytes:
+    """Return what a safetensors file begins with.
 
-
-def _header(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    Parameters
+    ----------
+    parts : mapping
+        For each name, the format's dtype, the shape and the bytes of an item, in the order in which the data follow.
+    metadata : mapping of str to str
+        What the file says besides.
+    """
+    entries: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     start = 0
-    for name, tensor in tensors.items():
-        dtype = _DTYPES.get(str(getattr(tensor, "dtype", "")).removeprefix("torch."))
-        if dtype is None or str(tensor.layout) != "torch.strided" or tensor.is_meta:
-            msg = f"{name} cannot be saved: dense tensors of real numbers are expected; got {_described(tensor)}."
-            raise TypeError(msg)
-        stop = start + math.prod(tensor.shape) * tensor.element_size()
-        entries[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [start, stop]}
+    for name, (dtype, shape, itemsize) in parts.items():
+        stop = start + math.prod(shape) * itemsize
+        entries[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, stop]}
         start = stop
     text = json.dumps(entries).encode()
-    text += b" " * (-len(text) % 8)  # tensors start at a multiple of 8
-    return struct.pack("<Q", len(text)) + text
+    text += b" " * (-len(text) % 8)  # the format aligns its data to 8 bytes
+    return len(text).to_bytes(8, "little") + text
+
+
+def as_tensors_path(out: PathLike) -> Path:
+    """Return the path of a file to write, which says what it is.
+
+    Raises
+    ------
+    ValueError
+        Another suffix than .safetensors.
+    """
+    out = Path(out)
+    if out.suffix != ".safetensors":
+        msg = f"out must be the name of a .safetensors file; got {str(out)!r}."
+        raise ValueError(msg)
+    return out
+
+
+def _parts(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    dtypes = {name: _dtype(name, tensor) for name, tensor in tensors.items()}
+    # the largest items first, so that every tensor starts at a multiple of its own
+    names = sorted(tensors, key=lambda name: -tensors[name].element_size())
+    parts = {name: (dtypes[name], tensors[name].shape, tensors[name].element_size()) for name in names}
+    yield file_header(parts, {"format": "pt", **metadata})
+    yield from (_bytes(tensors[name]) for name in names)
+
+
+def _dtype(name: str, tensor: torch.Tensor) -> str:
+    """Return the format's name of a tensor's dtype."""
+    dtype = _DTYPES.get(str(getattr(tensor, "dtype", "")).removeprefix("torch."))
+    if dtype is None or str(tensor.layout) != "torch.strided" or tensor.is_meta:
+        msg = f"{name} cannot be saved: dense tensors of real numbers are expected; got {_described(tensor)}."
+        raise TypeError(msg)
+    return dtype
 
 
 def _bytes(tensor: torch.Tensor) -> memoryview:
