@@ -13,7 +13,6 @@ def train_on(data, config):
     with Processes.start(config.loop) as processes, RunFolder.open(config.out, config) as folder:
         task = build_task(data, config, folder)
         history = fit(task, config.loop, config.optim, folder=folder, processes=processes)
-        (folder.path / "model").mkdir()
-        task.export(folder.path / "model")
+        task.export(folder.path)
         folder.finish({"n_steps": history.n_steps, "stopped": history.stopped})
     return task

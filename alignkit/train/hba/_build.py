@@ -93,8 +93,7 @@ def start_at_ridge(
 
 
 def read_start(path: Path, /) -> SavedModel:
-    """Return what a finished run has trained, by the run's folder or its model's."""
-    from alignkit.models._run_model import MANIFEST, read_run_model
+    """Return what a finished run has trained, by the run's folder."""
+    from alignkit.models._run_model import read_run_model
 
-    inner = path / "model"
-    return read_run_model(inner if (inner / MANIFEST).is_file() else path)
+    return read_run_model(path)

@@ -120,7 +120,7 @@ def evaluate_data(
     n_bootstrap, device, progress, architecture
         As :func:`evaluate_run` takes them.
     """
-    from alignkit.train.hba._build import read_start
+    from alignkit.models._run_model import read_run_model
     from alignkit.train.hba.task import build_task
 
     folder = Path(path)
@@ -129,7 +129,7 @@ def evaluate_data(
     loop = dataclasses.replace(config.loop, device=device, progress=progress)
     config = dataclasses.replace(config, loop=loop)
     n_bootstrap = config.n_bootstrap if n_bootstrap is None else check_count("n_bootstrap", n_bootstrap)
-    saved = read_start(folder)
+    saved = read_run_model(folder)
     data = _with_splits(data, folder)
     cache = folder / "cache"
     task = build_task(data, config, cache=cache if cache.is_dir() else None)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from alignkit.models import AdapterConfig
+from alignkit.models._run_model import read_run_model
 from alignkit.train import LoopConfig, OptimConfig, run
 from alignkit.train._order import Order
 from alignkit.train.hba._prompts import check_prompts
@@ -150,19 +151,13 @@ def test_a_run_of_a_study_trains_saves_and_loads(lab_data, tmp_path):
     assert (result.path / "splits.json").is_file()
     model = load(f"run:{result.path}", device="cpu")
     task = build_task(lab_data, config)
-    task.model.load_trained(_trained(result.path))
+    task.model.load_trained(read_run_model(result.path).trained)
     photos = list(lab_data.photos[:4])
     with torch.no_grad():
         own = task.model(task.source(np.arange(4))).numpy()
     assert extract(model, photos, progress=False).array() == pytest.approx(own, rel=1e-4, abs=1e-3)
     again = build_task(lab_data, dataclasses.replace(config, start=result.path))
     assert again.predictions() == pytest.approx(task.predictions(), rel=1e-5, abs=1e-5)
-
-
-def _trained(path: Path):
-    from alignkit.train.hba._build import read_start
-
-    return read_start(path).trained
 
 
 def test_a_function_of_ones_own_is_called_again_only_when_it_is_named(lab_data, toy_clip, tmp_path):

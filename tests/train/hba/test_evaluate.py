@@ -10,6 +10,7 @@ import pytest
 from reference.hba_runs import train_on
 
 from alignkit.models import AdapterConfig
+from alignkit.models._run_model import read_run_model
 from alignkit.rsa import RDM, compare, rdm
 from alignkit.train import HBAScores, LoopConfig, OptimConfig, evaluate_run, run
 from alignkit.train._splits import Splits
@@ -48,11 +49,9 @@ def scores(lab_data, finished):
 @pytest.fixture(scope="module")
 def predictions(lab_data, finished):
     """What the model says before and after, made without anything of the evaluation."""
-    from alignkit.train.hba._build import read_start
-
     task = build_task(lab_data, dataclasses.replace(finished[0], cache=False))
     before = task.predictions()
-    task.model.load_trained(read_start(finished[0].out).trained)
+    task.model.load_trained(read_run_model(finished[0].out).trained)
     return before, task.predictions()
 
 
@@ -269,7 +268,7 @@ def test_what_is_no_finished_run_is_refused(tmp_path, finished):
     with pytest.raises(FileNotFoundError, match="holds no run of alignkit"):
         evaluate_run(tmp_path)
     copy = tmp_path / "copy"
-    shutil.copytree(finished[0].out, copy, ignore=shutil.ignore_patterns("model"))
+    shutil.copytree(finished[0].out, copy)
     versions = json.loads((copy / "versions.json").read_text())
     (copy / "versions.json").write_text(json.dumps({**versions, "method": "OtherConfig"}))
     with pytest.raises(ValueError, match="holds a run of OtherConfig; a run of HBAConfig is expected"):
@@ -278,7 +277,7 @@ def test_what_is_no_finished_run_is_refused(tmp_path, finished):
 
 def test_an_unfinished_run_is_refused(tmp_path, finished, lab_data):
     copy = tmp_path / "copy"
-    shutil.copytree(finished[0].out, copy, ignore=shutil.ignore_patterns("model"))
+    shutil.copytree(finished[0].out, copy, ignore=shutil.ignore_patterns("model.json"))
     with pytest.raises(FileNotFoundError, match="was not finished"):
         evaluate_data(lab_data, copy, device="cpu", progress=False)
 
