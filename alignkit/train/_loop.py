@@ -288,11 +288,10 @@ def _plain(state: State) -> dict[str, Any]:
 
 
 def _check_smallest_batch(order: Order, world_size: int) -> None:
-    rest = order.n_samples % order.batch_size
-    smallest = order.batch_size if order.drop_last or not rest else rest
-    if smallest < world_size:
+    if order.smallest_batch < world_size:
         msg = (
-            f"{order.n_samples} training samples in batches of {order.batch_size} leave a batch of {smallest} to "
-            f"{world_size} processes: some would have nothing to do; set drop_last, or choose another batch_size."
+            f"{order.n_samples} training samples in batches of {order.batch_size} leave a batch of "
+            f"{order.smallest_batch} to {world_size} processes: some would have nothing to do; set drop_last, or "
+            "choose another batch_size."
         )
         raise ValueError(msg)

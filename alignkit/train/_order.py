@@ -78,6 +78,12 @@ class Order:
         whole, rest = divmod(self.n_samples, self.batch_size)
         return whole if self.drop_last or not rest else whole + 1
 
+    @property
+    def smallest_batch(self) -> int:
+        """Samples of the last batch of an epoch, than which none is smaller."""
+        rest = self.n_samples % self.batch_size
+        return self.batch_size if self.drop_last or not rest else rest
+
     def batch(self, step: int) -> Samples:
         """Return the samples of optimiser step ``step`` (from 0), over all processes."""
         epoch, within = divmod(step, self.steps_per_epoch)

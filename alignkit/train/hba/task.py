@@ -72,7 +72,7 @@ class HBATask:
         self.module: nn.Module = model if self._answers is None else RowsOf(model)
         self.n_samples = len(self._train) if self._answers is None else len(self._answers)
         self._logged48 = _rows48(data)
-        _check_last_batch(self.n_samples, config)
+        _check_smallest_batch(self.n_samples, config)
 
     # --- training
 
@@ -170,6 +170,7 @@ class HBATask:
 
     def _uniform_of_answers(self, samples: Samples, objects: IntArray) -> FloatArray:
         """Return one number per object of each answer, the same for an object throughout an optimiser step."""
+        # with drop_last too: the numbers of the batches that it leaves out are never drawn
         order = Order(n_samples=self.n_samples, batch_size=self.config.loop.batch_size, seed=samples.seed)
         epoch, within = np.divmod(samples.position, self.n_samples)
         step = epoch * order.steps_per_epoch + within // order.batch_size
@@ -327,14 +328,14 @@ def _rows48(data: HBAData) -> tuple[RDM, IntArray] | None:
     return data.rdm48, np.array([row[label] for label in data.rdm48.labels or ()], dtype=np.int64)
 
 
-def _check_last_batch(n_samples: int, config: HBAConfig) -> None:
-    compares = config.loss == "rdm" or (config.loss == "triplets" and config.answers == "embedding")
+def _check_smallest_batch(n_samples: int, config: HBAConfig) -> None:
+    if config.loss == "mse" or config.answers == "human":
+        return
     loop = config.loop
-    last = n_samples % loop.batch_size or loop.batch_size
-    smallest = min(loop.batch_size, n_samples) if loop.drop_last else min(last, n_samples)
-    if compares and smallest < 3:
+    order = Order(n_samples=n_samples, batch_size=loop.batch_size, seed=loop.seed, drop_last=loop.drop_last)
+    if order.smallest_batch < 3:
         msg = (
             f"loss={config.loss!r} compares at least 3 objects, and with {n_samples} training objects in batches of "
-            f"{loop.batch_size} the smallest batch has {smallest}; set drop_last, or another batch_size."
+            f"{loop.batch_size} the smallest batch has {order.smallest_batch}; set drop_last, or another batch_size."
         )
         raise ValueError(msg)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -107,6 +108,27 @@ def test_answers_have_their_three_objects_and_each_photo_once(lab_data):
         assert set(objects) <= set(lab_data.train.tolist())
 
 
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_answers_of_a_step_share_an_object_s_photo_and_each_step_draws_anew(lab_data, drop_last):
+    seen = []
+    task, _ = make_task(lab_data, "triplets", "human", 99, seen, drop_last=drop_last)
+    order = Order(n_samples=task.n_samples, batch_size=99, seed=3, drop_last=drop_last)
+    assert task.n_samples % 99
+    owner = {photo: number for number, photos in enumerate(lab_data.photos_of) for photo in photos.tolist()}
+    drawn = []
+    for step in range(4 * order.steps_per_epoch):
+        seen.clear()
+        for rank in range(2):
+            task.inputs(share(order.batch(step), rank, 2))
+        photos = set(np.concatenate(seen).tolist())
+        assert len({owner[photo] for photo in photos}) == len(photos)
+        drawn.append(photos)
+    # of two photos each, about half are the same in two steps, and of one draw all would be
+    common = [len(one & other) / min(len(one), len(other)) for one, other in itertools.combinations(drawn, 2)]
+    assert 0.45 < np.mean(common) < 0.55
+    assert max(common) < 1
+
+
 def test_answers_about_objects_of_other_splits_are_left_out(lab_data):
     task, _ = make_task(lab_data, "triplets", "human")
     train = set(lab_data.train.tolist())
@@ -189,6 +211,9 @@ def test_a_batch_that_cannot_be_compared_is_refused_at_once(lab_data):
     n = len(lab_data.train)
     with pytest.raises(ValueError, match=r"at least 3 objects.*the smallest batch has 1; set drop_last"):
         make_task(lab_data, "rdm", batch_size=n - 1)
+    with pytest.raises(ValueError, match=f"{n} training samples and batches of {n + 1}: not one whole batch"):
+        make_task(lab_data, "rdm", batch_size=n + 1, drop_last=True)
+    make_task(lab_data, "rdm", batch_size=n + 1)
     make_task(lab_data, "rdm", batch_size=n - 1, drop_last=True)
     make_task(lab_data, "mse", batch_size=n - 1)
 
