@@ -180,18 +180,6 @@ class Processes:
 
         copy_tensors(targets, values)
 
-    def state_dict(self, module: nn.Module) -> dict[str, torch.Tensor]:
-        """Return what trains, whole and on the CPU, under the module's own names: the same however many processes."""
-        from alignkit.train._full_state import full_tensors, trained_tensors
-
-        return full_tensors(trained_tensors(self.unwrap(module)))
-
-    def load_state_dict(self, module: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
-        """Set what trains to what :meth:`state_dict` returned, on any number of processes."""
-        from alignkit.train._full_state import copy_tensors, trained_tensors
-
-        copy_tensors(trained_tensors(self.unwrap(module)), values)
-
     def optimizer_state(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
         """Return the optimiser's state, whole and on the CPU, as ``<parameter>.<slot>``."""
         from alignkit.train._full_state import full_tensors, optimizer_tensors

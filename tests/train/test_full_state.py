@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from alignkit.train import LoopConfig
+from alignkit.train._full_state import trained_tensors
 from alignkit.train._processes import Processes
 
 
@@ -34,13 +35,13 @@ def step(module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 
 def test_what_trains_is_copied_with_running_means_and_nothing_frozen(processes):
     module = net()
-    state = processes.state_dict(module)
+    state = processes.full(trained_tensors(module))
     assert sorted(state) == sorted(name for name in module.state_dict() if not name.startswith("0."))
     before = state["2.weight"].clone()
     with torch.no_grad():
         module[2].weight.add_(1)
     assert state["2.weight"].equal(before)
-    processes.load_state_dict(module, state)
+    processes.copy(trained_tensors(module), state)
     assert module[2].weight.equal(before)
 
 
@@ -51,7 +52,7 @@ def test_going_on_from_a_state_is_going_on(processes):
     twin = net()
     twin[0].load_state_dict(module[0].state_dict())
     other = adam(twin)
-    processes.load_state_dict(twin, processes.state_dict(module))
+    processes.copy(trained_tensors(twin), processes.full(trained_tensors(module)))
     processes.load_optimizer_state(twin, other, processes.optimizer_state(module, optimizer))
     for each in ((module, optimizer), (twin, other)):
         step(*each)
@@ -71,7 +72,7 @@ def test_state_of_another_module_is_refused(processes):
     optimizer = adam(module)
     step(module, optimizer)
     with pytest.raises(ValueError, match=r"does not fit the module .*2\.weight is \(2, 4\) instead of \(3, 4\)"):
-        processes.load_state_dict(net(3), processes.state_dict(module))
+        processes.copy(trained_tensors(net(3)), processes.full(trained_tensors(module)))
     other = nn.Sequential(nn.Linear(3, 2))
     with pytest.raises(ValueError, match=r"that of another module, which has the parameters '1\.weight'"):
         processes.load_optimizer_state(other, adam(other), processes.optimizer_state(module, optimizer))

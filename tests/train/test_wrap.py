@@ -17,6 +17,7 @@ from reference.launch import launch
 from torch import nn
 
 from alignkit.train import LoopConfig
+from alignkit.train._full_state import trained_tensors
 from alignkit.train._order import Order, share
 from alignkit.train._processes import Processes
 
@@ -86,14 +87,14 @@ def train(
         trained = [p for p in module.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=0.02, weight_decay=0.1)
         if state is not None:
-            processes.load_state_dict(wrapped, state["model"])
+            processes.copy(trained_tensors(module), state["model"])
             processes.load_optimizer_state(wrapped, optimizer, state["optim"])
         losses, norms = [], []
         halfway = None
         for step in range(*steps):
             if step == HALF:
                 halfway = {
-                    "model": processes.state_dict(wrapped),
+                    "model": processes.full(trained_tensors(module)),
                     "optim": processes.optimizer_state(wrapped, optimizer),
                 }
             own = samples()[torch.tensor(share(ORDER.batch(step), processes.rank, processes.world_size).index)]
@@ -112,7 +113,7 @@ def train(
         return {
             "losses": torch.stack(losses),
             "norms": torch.stack(norms),
-            "model": processes.state_dict(wrapped),
+            "model": processes.full(trained_tensors(module)),
             "optim": processes.optimizer_state(wrapped, optimizer),
             "halfway": halfway,
         }
@@ -248,8 +249,8 @@ def train_prompt_model(parallel: str, **options: Any) -> dict[str, Any]:
         model = PromptModel.build(Towers.from_models(image, text, paired=False), prompts, adapter, affine=True)
         hidden, goal = model.image.prefix(torch.randn(11, 3, 32, 32)), 50 * torch.rand(11, 3)
         wrapped = processes.wrap(model, loop).train()
-        trained = [p for p in processes.unwrap(wrapped).parameters() if p.requires_grad]
-        optimizer = torch.optim.SGD(trained, 1e-6)
+        module = processes.unwrap(wrapped)
+        optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], 1e-6)
         losses = []
         for step in range(2):
             index = torch.tensor(ORDER.batch(step).index)
@@ -259,7 +260,7 @@ def train_prompt_model(parallel: str, **options: Any) -> dict[str, Any]:
             optimizer.step()
             optimizer.zero_grad()
             losses.append(loss.detach())
-        return {"losses": torch.stack(losses), "model": processes.state_dict(wrapped)}
+        return {"losses": torch.stack(losses), "model": processes.full(trained_tensors(module))}
 
 
 @pytest.mark.slow
