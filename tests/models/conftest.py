@@ -61,34 +61,14 @@ def make_model() -> Callable[..., Model]:
 @pytest.fixture
 def make_clip() -> Callable[..., Any]:
     """Return a maker of small open_clip models of 32 pixels, two blocks in each tower."""
-    import open_clip
-    import torch
+    from reference import toy_clip
 
-    def make(kind: str = "CLIP", *, seed: int = 0, **vision: Any) -> Any:
-        image = vision or {"layers": 2, "width": 32, "head_width": 16, "patch_size": 8}
-        text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            clip = getattr(open_clip, kind)(embed_dim=24, vision_cfg={"image_size": 32, **image}, text_cfg=text)
-        return clip.eval()
-
-    return make
+    return toy_clip.make_clip
 
 
 @pytest.fixture
-def make_towers(make_clip: Callable[..., Any]) -> Callable[..., Any]:
+def make_towers() -> Callable[..., Any]:
     """Return a maker of the towers of a small open_clip model."""
-    import open_clip
+    from reference import toy_clip
 
-    from alignkit.models._clip_text import clip_text
-    from alignkit.models._towers import Towers
-
-    def make(seed: int = 0, **more: Any) -> Towers:
-        clip = make_clip(seed=seed)
-        image = Model.from_module(
-            clip.visual, Preprocess.clip(32), name="toy", n_prefix_tokens=1, class_token=True, settings={}
-        )
-        text = clip_text(clip, open_clip.get_tokenizer("ViT-B-32"), name="toy")
-        return Towers.from_models(image, text, **{"paired": False, **more})
-
-    return make
+    return toy_clip.make_towers

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from reference.toy_clip import make_clip
 
 from alignkit.models import export_clip, load
 
@@ -49,8 +50,7 @@ def test_alignkit_loads_the_file_as_any_weights(run, tmp_path):
 def test_another_backbone_is_refused(run, backbone, tmp_path):
     from safetensors.torch import save_file
 
-    torch.manual_seed(1)
-    save_file(open_clip.CLIP(**imported.TINY).state_dict(), tmp_path / "other.safetensors")
+    save_file(make_clip(seed=1).state_dict(), tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="are not those that"):
         export_clip(run, out=tmp_path / "out.safetensors", weights=tmp_path / "other.safetensors")
     backbone.rename(tmp_path / "moved.safetensors")

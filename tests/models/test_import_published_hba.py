@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reference.toy_clip import add_tiny_clip, sizes
 
 from alignkit.models import extract, load
 
@@ -16,11 +17,6 @@ from .test_published_hba import adapters_only, published, save
 open_clip = pytest.importorskip("open_clip")
 pytest.importorskip("peft")
 
-TINY = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "patch_size": 8, "layers": 2, "width": 32, "head_width": 16},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "layers": 2, "width": 32, "heads": 2},
-}
 PROMPTS = ["metallic; artificial", "food-related", "animal-related"]
 PLACES = {"visual.transformer.resblocks.1.attn.out_proj": 4, "transformer.resblocks.1.attn.out_proj": 4}
 
@@ -28,23 +24,13 @@ PLACES = {"visual.transformer.resblocks.1.attn.out_proj": 4, "transformer.resblo
 @pytest.fixture
 def backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a file of weights for a tiny CLIP that open_clip knows as Tiny-CLIP."""
-    from safetensors.torch import save_file
-
-    (tmp_path / "Tiny-CLIP.json").write_text(json.dumps(TINY))
-    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIGS", dict(open_clip.factory._MODEL_CONFIGS))
-    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIG_PATHS", list(open_clip.factory._MODEL_CONFIG_PATHS))
-    open_clip.add_model_config(tmp_path / "Tiny-CLIP.json")
-    torch.manual_seed(0)
-    clip = open_clip.CLIP(**TINY)
-    path = tmp_path / "tiny.safetensors"
-    save_file({name: value.clone() for name, value in clip.state_dict().items()}, path)
-    return path
+    return add_tiny_clip(tmp_path, monkeypatch, sizes())
 
 
 def original(backbone: Path) -> Any:
     from safetensors.torch import load_file
 
-    clip = open_clip.CLIP(**TINY).eval()
+    clip = open_clip.CLIP(**sizes()).eval()
     clip.load_state_dict(load_file(backbone))
     return clip
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from reference.layer_features import layer_outputs
+from reference.toy_clip import add_tiny_clip
 from safetensors.torch import load_file, save_file
 
 from alignkit.models import Preprocess, extract, load
@@ -27,20 +27,12 @@ MEAN, STD = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny CLIP that open_clip knows as Tiny-CLIP, with a QuickGELU tag, and a file of its weights."""
-    (tmp_path / "Tiny-CLIP.json").write_text(json.dumps(TINY))
-    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIGS", dict(open_clip.factory._MODEL_CONFIGS))
-    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIG_PATHS", list(open_clip.factory._MODEL_CONFIG_PATHS))
-    open_clip.add_model_config(tmp_path / "Tiny-CLIP.json")
     tag = {
         "url": "", "hf_hub": "someone/tiny/", "mean": MEAN, "std": STD,
         "interpolation": "bilinear", "resize_mode": "squash", "quick_gelu": True,
     }  # fmt: skip
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "Tiny-CLIP", {"quick": tag})
-    torch.manual_seed(0)
-    clip = open_clip.CLIP(**TINY)
-    path = tmp_path / "tiny.safetensors"
-    save_file({name: value.clone() for name, value in clip.state_dict().items()}, path)
-    return path
+    return add_tiny_clip(tmp_path, monkeypatch, TINY)
 
 
 @pytest.mark.parametrize(("name", "quick"), [("Tiny-CLIP/quick", True), ("Tiny-CLIP", False)])

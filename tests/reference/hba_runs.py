@@ -1,4 +1,4 @@
-"""Finished runs of CLIP-HBA on data that no config names."""
+"""Finished runs of CLIP-HBA on data that no config names, and the table by which a config names them."""
 
 from __future__ import annotations
 
@@ -16,3 +16,12 @@ def train_on(data, config):
         task.export(folder.path)
         folder.finish({"n_steps": history.n_steps, "stopped": history.stopped})
     return task
+
+
+def write_targets(path, data):
+    """Write the objects and their dimensions as a user's table, and return its path."""
+    rows = [
+        f"{label},{','.join(map(repr, row))}" for label, row in zip(data.labels, data.targets.tolist(), strict=True)
+    ]
+    path.write_text("\n".join([f"item,{','.join(data.dimensions)}", *rows]) + "\n")
+    return path

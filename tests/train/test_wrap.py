@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from reference.launch import launch
+from reference.toy_clip import make_towers
 from torch import nn
 
 from alignkit.train import LoopConfig
@@ -228,25 +229,16 @@ def test_what_parts_of_a_batch_or_of_a_module_cannot_do_is_said():
 
 def train_prompt_model(parallel: str, **options: Any) -> dict[str, Any]:
     """Return losses and weights of a small CLIP with adapters in both towers, fed from the cached prefix."""
-    open_clip = pytest.importorskip("open_clip")
-    from alignkit.models import AdapterConfig, Model, Preprocess
-    from alignkit.models._clip_text import clip_text
+    pytest.importorskip("open_clip")
+    from alignkit.models import AdapterConfig
     from alignkit.models._prompt_model import PromptModel
-    from alignkit.models._towers import Towers
 
-    sizes = {"image_size": 32, "layers": 3, "width": 32, "head_width": 16, "patch_size": 8}
-    texts = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
     loop = settings(parallel, **options)
     with Processes.start(loop) as processes, torch.random.fork_rng():
         torch.default_generator.manual_seed(0)
-        clip = open_clip.CLIP(embed_dim=24, vision_cfg=sizes, text_cfg=texts).eval()
-        image = Model.from_module(
-            clip.visual, Preprocess.clip(32), name="toy", n_prefix_tokens=1, class_token=True, settings={}
-        )
-        text = clip_text(clip, open_clip.get_tokenizer("ViT-B-32"), name="toy")
         adapter = AdapterConfig(kind="dora", rank=2, dropout=0.0, image_blocks=2, text_blocks=1)
         prompts = ["a red thing", "an animal", "a tool"]
-        model = PromptModel.build(Towers.from_models(image, text, paired=False), prompts, adapter, affine=True)
+        model = PromptModel.build(make_towers(layers=3), prompts, adapter, affine=True)
         hidden, goal = model.image.prefix(torch.randn(11, 3, 32, 32)), 50 * torch.rand(11, 3)
         wrapped = processes.wrap(model, loop).train()
         module = processes.unwrap(wrapped)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reference.toy_clip import make_towers
 
-from alignkit.models import AdapterConfig, Model, Preprocess
-from alignkit.models._clip_text import clip_text
+from alignkit.models import AdapterConfig
 from alignkit.models._prompt_model import PromptModel
-from alignkit.models._towers import Towers
 from alignkit.score._steps import Steps
 from alignkit.train import LoopConfig
 from alignkit.train.hba._baselines import ZeroShot, predictors_of, without_adapters
@@ -20,21 +19,6 @@ from alignkit.train.hba.task import HBATask
 
 #: Does not start at the frozen network, in both towers.
 ADAPTER = AdapterConfig(kind="dora", rank=2, dropout=0.0, init="kaiming-both", train_magnitude=False)
-
-
-def make_towers():
-    """A CLIP of two blocks with random weights, always the same."""
-    import open_clip
-
-    image = {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8}
-    text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        made = open_clip.CLIP(embed_dim=24, vision_cfg=image, text_cfg=text).eval()
-    tower = Model.from_module(
-        made.visual, Preprocess.clip(32), name="toy", n_prefix_tokens=1, class_token=True, settings={}
-    )
-    return Towers.from_models(tower, clip_text(made, open_clip.get_tokenizer("ViT-B-32"), name="toy"), paired=False)
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import reference.toy_clip
 import torch
+from reference.hba_runs import write_targets
 
 from alignkit.models import AdapterConfig
 from alignkit.models._run_model import read_run_model
@@ -16,31 +19,13 @@ from alignkit.train.hba._prompts import check_prompts
 from alignkit.train.hba.config import HBAConfig
 from alignkit.train.hba.task import build_task
 
-CLIP = """
-import open_clip, torch
-from alignkit.models import Model, Preprocess
-from alignkit.models._clip_text import clip_text
-from alignkit.models._towers import Towers
-
-def clip():
-    image = {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8}
-    text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        made = open_clip.CLIP(embed_dim=24, vision_cfg=image, text_cfg=text).eval()
-    tower = Model.from_module(
-        made.visual, Preprocess.clip(32), name="toy", n_prefix_tokens=1, class_token=True, settings={}
-    )
-    return Towers.from_models(tower, clip_text(made, open_clip.get_tokenizer("ViT-B-32"), name="toy"), paired=False)
-"""
-
 
 @pytest.fixture
 def toy_clip(tmp_path, monkeypatch):
-    """The name of a module that makes a CLIP of two blocks."""
-    (tmp_path / "toy_clip_module.py").write_text(CLIP)
+    """A module of one's own that makes a CLIP of two blocks, by its name."""
+    (tmp_path / "toy_clip_module.py").write_text(inspect.getsource(reference.toy_clip))
     monkeypatch.chdir(tmp_path)
-    yield "toy_clip_module:clip"
+    yield "toy_clip_module:make_towers"
     sys.modules.pop("toy_clip_module", None)
 
 
@@ -58,11 +43,7 @@ def pair(**changes):
 
 def as_study(data, folder, config):
     """Write a study's table of the lab, so that a config alone names all data."""
-    table = folder / "targets.csv"
-    rows = [
-        f"{label},{','.join(map(repr, row))}" for label, row in zip(data.labels, data.targets.tolist(), strict=True)
-    ]
-    table.write_text("\n".join([f"item,{','.join(data.dimensions)}", *rows]) + "\n")
+    table = write_targets(folder / "targets.csv", data)
     images = data.images[0][0].parents[1]
     return dataclasses.replace(config, images=images, targets=str(table), root=folder, out=folder / "run")
 
@@ -120,9 +101,7 @@ def test_a_clip_starts_as_its_own_cosines(lab_data, toy_clip, tmp_path):
     adapter = AdapterConfig(kind="dora", rank=2, image_blocks=1, text_blocks=1)
     config = dataclasses.replace(pair(), backbone=toy_clip, text=None, img_size=None, adapter=adapter)
     task = build_task(lab_data, config, cache=tmp_path)
-    from toy_clip_module import clip
-
-    towers = clip()
+    towers = reference.toy_clip.make_towers()
     with torch.no_grad():
         text = towers.text(towers.tokenizer(list(check_prompts(lab_data.prompts, 12, "prompts"))))
         image = towers.image(torch.stack([torch.from_numpy(_pixels(towers, path)) for path in lab_data.photos[:4]]))

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from reference.hba_runs import train_on
+from reference.hba_runs import train_on, write_targets
 
 from alignkit.models import AdapterConfig
 from alignkit.models._run_model import read_run_model
@@ -208,12 +208,7 @@ def test_too_few_held_out_objects_are_said(lab_data, tmp_path):
 
 
 def test_a_study_without_answers_is_scored_from_its_folder_alone(lab_data, tmp_path):
-    table = tmp_path / "ratings.csv"
-    rows = [
-        f"{name},{','.join(map(repr, row))}"
-        for name, row in zip(lab_data.labels, lab_data.targets.tolist(), strict=True)
-    ]
-    table.write_text("\n".join([f"item,{','.join(lab_data.dimensions)}", *rows]) + "\n")
+    table = write_targets(tmp_path / "ratings.csv", lab_data)
     held = tmp_path / "held.txt"
     held.write_text("\n".join(lab_data.splits.held_out))
     images = lab_data.images[0][0].parents[1]

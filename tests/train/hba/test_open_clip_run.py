@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reference.hba_runs import write_targets
+from reference.toy_clip import add_tiny_clip, sizes
 
 from alignkit.models import AdapterConfig, export_clip, extract, load
 from alignkit.rsa import compare, rdm
@@ -18,39 +20,17 @@ from alignkit.train.hba.config import HBAConfig
 open_clip = pytest.importorskip("open_clip")
 pytest.importorskip("peft")
 
-TINY = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "patch_size": 8, "layers": 3, "width": 32, "head_width": 16},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "layers": 2, "width": 32, "heads": 2},
-}
-
 
 @pytest.fixture
 def weights(tmp_path, monkeypatch):
     """Random weights of a CLIP that open_clip knows as Tiny-CLIP."""
-    from safetensors.torch import save_file
-
-    (tmp_path / "Tiny-CLIP.json").write_text(json.dumps(TINY))
-    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIGS", dict(open_clip.factory._MODEL_CONFIGS))
-    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIG_PATHS", list(open_clip.factory._MODEL_CONFIG_PATHS))
-    open_clip.add_model_config(tmp_path / "Tiny-CLIP.json")
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        clip = open_clip.CLIP(**TINY)
-    path = tmp_path / "tiny.safetensors"
-    save_file({name: value.clone() for name, value in clip.state_dict().items()}, path)
-    return path
+    return add_tiny_clip(tmp_path, monkeypatch, sizes(layers=3))
 
 
 @pytest.fixture
 def config(lab_data, tmp_path, weights):
     """A study of one's own with the lab's objects, and held-out ones named in a file."""
-    table, held = tmp_path / "targets.csv", tmp_path / "held.txt"
-    rows = [
-        f"{name},{','.join(map(repr, row))}"
-        for name, row in zip(lab_data.labels, lab_data.targets.tolist(), strict=True)
-    ]
-    table.write_text("\n".join([f"item,{','.join(lab_data.dimensions)}", *rows]) + "\n")
+    table, held = write_targets(tmp_path / "targets.csv", lab_data), tmp_path / "held.txt"
     held.write_text("\n".join(lab_data.splits.held_out))
     return HBAConfig(
         backbone="open_clip:Tiny-CLIP",
