@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from alignkit._check import check_count, require
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._projections import separate_projections
-from alignkit.models._weights import misfit
+from alignkit.models._weights import check_fit
 
 #: peft's own name for the only adapter of a network.
 _NAME = "default"
@@ -100,10 +100,7 @@ def load_adapter_state(module: nn.Module, state: Mapping[str, Tensor]) -> None:
         Names or shapes that do not fit; nothing is changed then.
     """
     own = {name: value for path, layer in _adapted(module) for name, value in _tensors(path, layer).items()}
-    wrong = misfit(state, own)
-    if wrong:
-        msg = f"the saved adapters do not fit this network: {wrong}."
-        raise ValueError(msg)
+    check_fit("the saved adapters do not fit this network", state, own)
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(state[name])

@@ -16,7 +16,7 @@ from alignkit.models._encoded_texts import EncodedTexts, encode, unit
 from alignkit.models._model import Tokenizer
 from alignkit.models._split_tower import SplitTower
 from alignkit.models._towers import Towers
-from alignkit.models._weights import misfit
+from alignkit.models._weights import check_fit
 
 Head = Literal["prompts", "ridge"]
 
@@ -208,10 +208,7 @@ class PromptModel(nn.Module):
         if self.projection is None:
             msg = "the two towers share one space and have no projection; only a pair of encoders has."
             raise ValueError(msg)
-        wrong = misfit({"weight": weight, "bias": bias}, self.projection.state_dict())
-        if wrong:
-            msg = f"the projection does not fit: {wrong}."
-            raise ValueError(msg)
+        check_fit("the projection does not fit", {"weight": weight, "bias": bias}, self.projection.state_dict())
         with torch.no_grad():
             self.projection.weight.copy_(weight * self.spread.to(weight))
             self.projection.bias.copy_(bias + weight @ self.mean.to(weight))
@@ -260,10 +257,7 @@ class PromptModel(nn.Module):
             Names or shapes that do not fit; nothing is changed then.
         """
         own = {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
-        wrong = misfit(state, own)
-        if wrong:
-            msg = f"the trained parameters do not fit this model: {wrong}."
-            raise ValueError(msg)
+        check_fit("the trained parameters do not fit this model", state, own)
         with torch.no_grad():
             for name, parameter in own.items():
                 parameter.copy_(state[name])

@@ -60,6 +60,20 @@ def misfit(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tenso
     return "; ".join(parts)
 
 
+def check_fit(problem: str, state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
+    """Raise where weights differ from those that a network has.
+
+    Raises
+    ------
+    ValueError
+        Other names or shapes: ``problem``, followed by which.
+    """
+    wrong = misfit(state, expected)
+    if wrong:
+        msg = f"{problem}: {wrong}."
+        raise ValueError(msg)
+
+
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
