@@ -25,7 +25,7 @@ from alignkit.score._triplets import Answers, Battery, ceiling_of, layer_task, s
 #: What is known of SPoSE-66's own training data.
 _SPOSE_SPLIT = "fitted to 4.7 million THINGS answers; whether these were held out is not documented"
 #: Published reliability of the 48-object matrix (Hebart et al. 2020).
-_RDM48_RELIABILITY = 0.91
+RDM48_RELIABILITY = 0.91
 #: Fewer of the 48 objects are not compared.
 _MIN_RDM48 = 10
 
@@ -128,7 +128,7 @@ def _rdm48_rows(
     base = dataclasses.replace(_rdm48_template(human), model=name, role=role, split=f"{split}; {how}")
     values = {method: float(compare(model, human, method=method)) for method in ("pearson", "spearman")}
     pearson = dataclasses.replace(
-        base, value=values["pearson"], percent_of_ceiling=100 * values["pearson"] / _RDM48_RELIABILITY
+        base, value=values["pearson"], percent_of_ceiling=100 * values["pearson"] / RDM48_RELIABILITY
     )
     spearman = base.measure.replace("pearson", "spearman")
     return [pearson, dataclasses.replace(base, measure=spearman, value=values["spearman"], primary=False)]
@@ -151,7 +151,7 @@ def _rdm48_template(human: RDM) -> ScoreRow:
         value=math.nan,
         n=human.n_pairs,
         n_items=human.n_items,
-        ceiling_low=_RDM48_RELIABILITY,
+        ceiling_low=RDM48_RELIABILITY,
         ceiling="published reliability of the matrix",
         primary=True,
     )

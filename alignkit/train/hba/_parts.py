@@ -16,6 +16,7 @@ from alignkit.score import Difference, ScoreRow
 from alignkit.score._paired import bootstrap_mean
 from alignkit.score._rdms import central_range, shuffled_similarities
 from alignkit.score._row import Settings, rank_key
+from alignkit.score._things import RDM48_RELIABILITY
 from alignkit.score._triplets import Answers, Battery, ceiling_of, score_triplets, triplet_baselines
 from alignkit.train.hba._data import HBAData, restrict_answers
 from alignkit.train.hba._dimension_scores import interval, mean_correlation
@@ -24,8 +25,6 @@ from alignkit.train.hba._predictors import Predictor, is_spose, short_name
 
 RDM48, HELD_OUT, VALIDATION = "RDM48", "held-out objects", "validation objects (chosen on)"
 TRIPLETS, VAL_TRIPLETS = "held-out triplets", "validation triplets (chosen on)"
-#: Published reliability of the 48-object matrix (Hebart et al. 2020).
-RDM48_RELIABILITY = 0.91
 #: Fewer objects have no RDM, and no correlation of a dimension, worth the name.
 MIN_OBJECTS = 3
 #: Fewer answers give no accuracy worth the name.
