@@ -174,14 +174,10 @@ class SplitTower(nn.Module):
         """
         if self.start == len(self.block_names):
             return self._pooled(self._run(x, self._layer()), x)
-        block = self.network.get_submodule(self.block_names[self.start])
+        name = self.block_names[self.start]
+        block = self.network.get_submodule(name)
         with block.register_forward_pre_hook(_stop_before, with_kwargs=True, prepend=True):
-            try:
-                self.network(_copy(x))
-            except _Reached as reached:
-                return reached.tensor
-        msg = f"the network did not reach its block {self.block_names[self.start]!r}"
-        raise AssertionError(msg)
+            return self._run_until(f"its block {name!r}", x)
 
     def suffix(self, hidden: torch.Tensor, inputs: Any = None, /) -> torch.Tensor:
         """Return the embedding of what :meth:`prefix` gave, shape (B, D).
@@ -210,11 +206,15 @@ class SplitTower(nn.Module):
         if layer is None:
             return _tensor(self.network(_copy(x)))
         with layer.register_forward_hook(_stop_after):
-            try:
-                self.network(_copy(x))
-            except _Reached as reached:
-                return reached.tensor
-        msg = f"the network did not reach its layer {self.layer!r}"
+            return self._run_until(f"its layer {self.layer!r}", x)
+
+    def _run_until(self, place: str, x: Any) -> torch.Tensor:
+        """Run the network until a hook ends it, and return what that took."""
+        try:
+            self.network(_copy(x))
+        except _Reached as reached:
+            return reached.tensor
+        msg = f"the network did not reach {place}"
         raise AssertionError(msg)
 
     def _pooled(self, output: torch.Tensor, x: Any) -> torch.Tensor:
