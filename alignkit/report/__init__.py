@@ -1,7 +1,16 @@
 """Reports: one self-contained HTML page with tables, figures and the words for a Methods section."""
 
 from alignkit.report._page import Figure, Section, write_page
+from alignkit.report._personal_report import write_personal_report
 from alignkit.report._score_report import score_sections, write_score_report
 from alignkit.report._training_report import write_training_report
 
-__all__ = ["Figure", "Section", "score_sections", "write_page", "write_score_report", "write_training_report"]
+__all__ = [
+    "Figure",
+    "Section",
+    "score_sections",
+    "write_page",
+    "write_personal_report",
+    "write_score_report",
+    "write_training_report",
+]

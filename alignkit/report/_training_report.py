@@ -87,7 +87,7 @@ def _loss_figure(result: RunResult) -> Figure:
     losses = [record.losses["loss"] for record in history.steps]
     caption = f"Training loss (grey) and validation {history.monitor} (dots) against the optimiser step."
     spoken = f"Training loss from {_number(losses[0])} to {_number(losses[-1])} in {history.last_step:,} steps."
-    return _rendered(result.plot(), caption, spoken)
+    return rendered(result.plot(), caption, spoken)
 
 
 def _curves_figure(scores: HBAScores) -> Figure:
@@ -100,7 +100,7 @@ def _curves_figure(scores: HBAScores) -> Figure:
         f"{name} from {_number(float(values[0]))} to {_number(float(values[-1]))}"
         for name, values in (("RDM Spearman", curves.rdm_spearman), ("squared error", curves.mse))
     )
-    return _rendered(scores.plot_curves(), caption, f"Selection curves: {ends}.")
+    return rendered(scores.plot_curves(), caption, f"Selection curves: {ends}.")
 
 
 def _dimensions(scores: HBAScores) -> list[Section]:
@@ -123,7 +123,7 @@ def _dimensions(scores: HBAScores) -> list[Section]:
     caption = f"{what}; intervals are over objects."
     shown = sorted(scores.dimensions, key=lambda row: (not math.isfinite(row.after), -row.after))[:5]
     spoken = "; ".join(f"{row.dimension} {_number(row.before)} before, {_number(row.after)} after" for row in shown)
-    figure = _rendered(scores.plot(), f"{what}: grey before training, blue after.", f"The best dimensions: {spoken}.")
+    figure = rendered(scores.plot(), f"{what}: grey before training, blue after.", f"The best dimensions: {spoken}.")
     return [Section("Dimensions", figures=[figure], tables=[(caption, header, rows)])]
 
 
@@ -157,20 +157,22 @@ def _words(result: RunResult, scores: HBAScores | None) -> Section:
 
 
 def _settings(result: RunResult) -> Section:
-    rows = [[name, value] for name, value in _flat(tomllib.loads(to_toml(result.config)))]
+    rows = [[name, value] for name, value in flat(tomllib.loads(to_toml(result.config)))]
     return Section("Settings", tables=[("All that the run's config.toml says.", ["setting", "value"], rows)])
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield settings by their dotted names, as text."""
     for name, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             yield prefix + name, shown.lower() if isinstance(value, bool) else shown
 
 
-def _rendered(axes: Any, caption: str, alt: str) -> Figure:
+def rendered(axes: Any, caption: str, alt: str) -> Figure:
+    """Return the figure that axes belong to, which is closed."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     return Figure.from_matplotlib(figure, caption, alt)

@@ -106,9 +106,9 @@ def fit_personal(
     (100, (4, 12))
     """
     x, names = _as_group(group, labels)
-    answers, notes = _as_answers(triplets, x, names)
-    subjects, person = _number_people(answers)
-    asked = _asked(subject, subjects)
+    answers, notes = as_answers(triplets, x, names)
+    subjects, person = number_people(answers)
+    asked = asked_people(subject, subjects)
     how = _check_prior(prior)
     check_count("n_folds", n_folds, 2)
     check_count("n_repeats", n_repeats, 1)
@@ -135,7 +135,7 @@ def fit_personal(
         spread=fit.spread,
         dimensions=columns,
         prior=_describe_prior(how),
-        split=_describe_split(fitted_to),
+        split=describe_split(fitted_to),
         notes=notes,
         n_folds=n_folds,
         n_repeats=n_repeats,
@@ -157,7 +157,7 @@ def _as_group(group: object, labels: Iterable[Any] | None) -> tuple[FloatArray, 
     return x, None if labels is None else as_labels("labels", labels, len(x))
 
 
-def _as_answers(triplets: object, x: FloatArray, labels: tuple[str, ...] | None) -> tuple[Triplets, tuple[str, ...]]:
+def as_answers(triplets: object, x: FloatArray, labels: tuple[str, ...] | None) -> tuple[Triplets, tuple[str, ...]]:
     answers = as_triplets(triplets)
     if answers.participant is None:
         msg = "the triplets do not say who gave the answers; build them with Triplets(items, participant=...)."
@@ -177,7 +177,7 @@ def _as_answers(triplets: object, x: FloatArray, labels: tuple[str, ...] | None)
     return answers, notes
 
 
-def _number_people(answers: Triplets) -> tuple[tuple[str, ...], IntArray]:
+def number_people(answers: Triplets) -> tuple[tuple[str, ...], IntArray]:
     """Return everybody's id, and each answer's person by number."""
     ids: AnyArray = np.asarray(answers.participant)
     if ids.dtype.kind == "f" and (ids == np.round(ids)).all():  # text files are often read as floats
@@ -186,7 +186,7 @@ def _number_people(answers: Triplets) -> tuple[tuple[str, ...], IntArray]:
     return tuple(str(one) for one in unique), person.astype(np.int64)
 
 
-def _asked(subject: str | int | None, subjects: tuple[str, ...]) -> list[int]:
+def asked_people(subject: str | int | None, subjects: tuple[str, ...]) -> list[int]:
     if subject is None or subject == "all":
         return list(range(len(subjects)))
     name = str(subject)
@@ -221,6 +221,6 @@ def _describe_prior(prior: Prior) -> str:
     return words[prior] if isinstance(prior, str) else f"of {prior**-0.5:.3g}, given beforehand"
 
 
-def _describe_split(fitted_to: str) -> str:
+def describe_split(fitted_to: str) -> str:
     optimistic = f"; possibly optimistic: the group's embedding was fitted to {fitted_to}" if fitted_to else ""
     return f"held-out triplets, the same people{optimistic}"

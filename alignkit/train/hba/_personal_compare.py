@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -86,3 +87,47 @@ def _score(people: People, fit: Fit, test: BoolArray, sums: HeldOut) -> None:
             sums.others[row] += (models.sum(axis=1) - models[:, person]) / n_others if n_others else np.nan
             sums.gain[row] += (shared_cost - own_cost)[place, here]
             sums.matrix[:, person] += models.sum(axis=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What one person's models, each fitted without a fold, predict of everybody's answers in that fold.
+
+    Parameters
+    ----------
+    right : ndarray of bool, shape (n,)
+        Whether each answer is predicted.
+    log_p : ndarray, shape (n,)
+        Its log-likelihood, in nats.
+    """
+
+    right: BoolArray
+    log_p: FloatArray
+
+
+def compare_outcomes(person: IntArray, group: BoolArray, shared: Outcome, own: Mapping[int, Outcome]) -> HeldOut:
+    """Return how answers are predicted by each one's own model and by the others'.
+
+    Parameters
+    ----------
+    person : ndarray of int, shape (n,)
+        Who gave each answer.
+    group : ndarray of bool, shape (n,)
+        Whether the group's embedding as it is predicts it.
+    shared : Outcome
+        Of the weights that all share.
+    own : mapping of int to Outcome
+        By person; answers of people without a model are undefined (NaN).
+    """
+    numbers = sorted(own)
+    right = np.array([own[number].right for number in numbers], dtype=np.float64)
+    mine, others, gain = (np.full(len(person), np.nan) for _ in range(3))
+    matrix = np.empty((len(numbers), len(numbers)))
+    for place, number in enumerate(numbers):
+        rows = person == number
+        mine[rows] = right[place, rows]
+        if len(numbers) > 1:
+            others[rows] = np.delete(right[:, rows], place, axis=0).mean(axis=0)
+        gain[rows] = own[number].log_p[rows] - shared.log_p[rows]
+        matrix[:, place] = right[:, rows].mean(axis=1)
+    return HeldOut(mine, group.astype(np.float64), shared.right.astype(np.float64), others, gain, matrix)

@@ -52,10 +52,7 @@ def run_personal(config: HBAConfig, /, *, resume: Resume = "auto") -> PersonalMo
         No ``start``, an id that nobody has, or data that do not fit the group's model.
     """
     check_choice("resume", resume, get_args(Resume))
-    if config.subject is None or config.start is None:
-        msg = "personal models need subject= (a participant's id, or 'all') and start=, the run of the group's model."
-        raise ValueError(msg)
-    config = absolute(config)
+    config = absolute(check_personal(config))
     with RunFolder.open(config.out, config, resume=resume) as folder:
         path = folder.path / RESULT
         if folder.finished is not None and path.is_file():
@@ -66,6 +63,20 @@ def run_personal(config: HBAConfig, /, *, resume: Resume = "auto") -> PersonalMo
         models.save(path)
         folder.finish({"n_steps": 0, "stopped": "finished", "n_people": len(models.people)})
     return models
+
+
+def check_personal(config: HBAConfig, /) -> HBAConfig:
+    """Return a config that says whose model is asked for, and where it starts.
+
+    Raises
+    ------
+    ValueError
+        One that does not.
+    """
+    if config.subject is None or config.start is None:
+        msg = "personal models need subject= (a participant's id, or 'all') and start=, the run of the group's model."
+        raise ValueError(msg)
+    return config
 
 
 def personal_answers(config: HBAConfig, data: HBAData, /) -> Triplets:
@@ -106,7 +117,7 @@ def _fit(config: HBAConfig) -> PersonalModels:
         prior=config.prior,
         labels=labels,
         dimensions=saved.manifest["dimensions"],
-        fitted_to=_fitted_to(data, saved.manifest),
+        fitted_to=describe_fit(data, saved.manifest),
         n_bootstrap=config.n_bootstrap,
         rng=config.split_seed,
     )
@@ -142,7 +153,7 @@ def _predict(model: Path, data: HBAData, objects: IntArray, config: HBAConfig) -
     return means
 
 
-def _fitted_to(data: HBAData, manifest: dict[str, Any]) -> str:
+def describe_fit(data: HBAData, manifest: dict[str, Any], /) -> str:
     """Return what the group's model was fitted to, where these answers may have had a part in that."""
     part = "of which some of these answers may be the source" if is_spose(data) else ""
     human = "people's answers about training objects" if manifest.get("answers") == "human" else ""

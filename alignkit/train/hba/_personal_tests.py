@@ -13,7 +13,7 @@ from alignkit.rsa import Triplets, triplet_ceiling
 from alignkit.rsa._grouping import sum_groups, triplet_codes
 from alignkit.rsa._intervals import cluster_intervals
 from alignkit.train.hba._personal_compare import HeldOut
-from alignkit.train.hba._personal_result import PeopleTest, Person
+from alignkit.train.hba._personal_scores import PeopleTest, Person
 
 _N_FLIPS = 10_000
 
@@ -117,8 +117,7 @@ def _verdict(n: int, numbers: dict[str, float], ceiling: dict[str, float]) -> st
     if math.isnan(low):
         text = f"no interval: {given}"
     elif low > 0:
-        told = "and than other people's models" if others > 0 else "though not surely than other people's models"
-        text = f"the own model predicts better than the shared one ({span}, {given}), {told}"
+        text = f"the own model predicts better than the shared one ({span}, {given}){_over_others(others)}"
     elif high < 0:
         text = f"the own model predicts worse than the shared one ({span}, {given}): use the group's"
     else:
@@ -127,3 +126,9 @@ def _verdict(n: int, numbers: dict[str, float], ceiling: dict[str, float]) -> st
             "holds 0"
         )
     return text if not math.isnan(ceiling["ceiling"]) else f"{text}; no triplet was answered twice, so no own ceiling"
+
+
+def _over_others(low: float) -> str:
+    if math.isnan(low):
+        return ""
+    return ", and than other people's models" if low > 0 else ", though not surely than other people's models"
