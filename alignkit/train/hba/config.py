@@ -99,7 +99,8 @@ class HBAConfig:
     personal: Literal["weights", "adapter"] = "weights"
     """A personal model's parameters: weights on the dimensions of `start`, or adapters of the backbone."""
     prior: float | None = None
-    """How strongly a person's log weights are held to the group's (precision); by default what all answers suggest."""
+    """How strongly a person is held to the group: the precision of log weights (by default what all answers suggest),
+    or the answers of the group that adapters learn besides the person's own (by default 100)."""
 
     adapter: AdapterConfig = dataclasses.field(default_factory=AdapterConfig)
     """What is trained inside the backbone."""
