@@ -24,7 +24,9 @@ class TrainHBAConfig(HBAConfig):
     again. For several GPUs: torchrun --nproc-per-node=2 -m alignkit train hba ...
 
     With --subject, one person's own weights on the dimensions of the group's run --start are fitted to the person's
-    answers, and compared with the group's and with other people's on answers left out.
+    answers (or --personal adapter: adapters of its backbone are trained), and compared with the group's and with other
+    people's on answers left out. Jobs may train one person each: --subject all, with the same --out, trains whoever is
+    missing and compares everybody.
 
     Examples
     --------
@@ -35,6 +37,7 @@ class TrainHBAConfig(HBAConfig):
     alignkit train hba --images photos --targets ratings.csv \
         --prompts prompts.csv --loop.epochs 50 --out my-study
     alignkit train hba --images THINGS --subject 3 --start my-model --out s3
+    alignkit train hba --subject all --personal adapter --start my-model --out people
     """
 
     preset: Literal["default", "hba-2025", "hba-ccn2024"] = "default"

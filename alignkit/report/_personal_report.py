@@ -48,7 +48,7 @@ def write_personal_report(
     >>> models = PersonalModels.load("people/personal.json")  # doctest: +SKIP
     >>> write_personal_report("people/report.html", models)  # doctest: +SKIP
     """
-    sections = [_people(models), _gains(models)]
+    sections = [_gains(models), _people(models)]
     if models.tests:
         sections.insert(0, _tests(models))
     sections.append(Section("How it was done", paragraphs=[models.methods_text()], notes=models.notes))

@@ -46,6 +46,11 @@ def study(tmp_path_factory):
     (folder / "held.txt").write_text("\n".join(lab.split["test"]) + "\n")
     lab.held_out.save(folder / "answers.npz")
     lab.triplets.save(folder / "people.npz")
+    # three people's first answers, and too few of the fourth
+    few = np.r_[
+        np.flatnonzero(lab.triplets.participant != "p004")[:90], np.flatnonzero(lab.triplets.participant == "p004")[:4]
+    ]
+    lab.triplets.take(few).save(folder / "few.npz")
     return folder
 
 
@@ -178,22 +183,54 @@ def test_a_persons_model_is_fitted_on_the_groups_and_judged(run, study, finished
     code, out, _ = run("train", "hba", "--start", "m", "--subject", "p002", *people, "--out", "p")
     assert code == 0
     assert "  p002: the data cannot carry a personal model" in out
+    assert "report: p/report.html" in out
     for column in ("n_answers", "own", "group", "others", "ceiling"):
         assert column in out
     assert len(Path("p/personal.csv").read_text().splitlines()) == 2
     line = out.splitlines()[-1].replace("FOLDER", str(study / "photos"))
     assert "--model run:p/subject-p002.json" in line
     assert run(*shlex.split(line.removeprefix("use it: alignkit ")))[0] == 0
+    page = Path("p/report.html").read_text()
+    assert "Personal model of p002 in p" in page
+    assert "the data cannot carry a personal model" in page
     assert run("train", "--from", "p", "--out", "q")[0] == 0
     assert Path("p/subject-p002.json").read_bytes() == Path("q/subject-p002.json").read_bytes()
 
 
+def test_people_s_adapters_are_trained_one_by_one_or_all_and_compared(run, study, finished):
+    words = ["train", "hba", "--start", "m", "--personal", "adapter", "--triplets", study / "few.npz", "--out", "p"]
+    words += ["--n-bootstrap", 20, "--loop.no-progress", "--loop.device", "cpu", "--loop.epochs", 1]
+    code, out, err = run(*words, "--subject", "p002")
+    assert (code, err) == (0, "")
+    assert "<PersonalAdapters of 1 person, held-out triplets, the same people" in out
+    assert "Other people's models are compared when all people are asked for, in the same out." in out
+    assert "report: p/subject-p002/report.html" in out
+    assert "--model run:p/subject-p002 " in out
+    own = digest("p/subject-p002")
+
+    code, out, err = run(*words, "--subject", "all")
+    assert (code, err) == (0, "")
+    assert "<PersonalAdapters of 3 people" in out
+    assert "accuracy, own - others: " in out
+    assert "'p004' answered fewer than 10 different triplets, too few for a model of their own" in out
+    assert len(Path("p/personal.csv").read_text().splitlines()) == 4
+    page = Path("p/report.html").read_text()
+    assert "Personal models in p" in page
+    assert "p004" in page
+    assert digest("p/subject-p002") == own
+    line = out.splitlines()[-1].replace("FOLDER", str(study / "photos"))
+    assert run(*shlex.split(line.removeprefix("use it: alignkit ")))[0] == 0
+    assert run("train", "--from", "p/subject-p002", "--out", "q")[0] == 0
+    assert digest("q/subject-p002") == own
+
+
 def test_personal_models_that_cannot_be(run, study, finished):
     people = ["--triplets", study / "people.npz", "--loop.no-progress", "--out", "p"]
-    sentence = refused(run, "train", "hba", "--subject", "p002", *people)
-    assert "need --subject (a participant's id, or 'all') and --start" in sentence
-    sentence = refused(run, "train", "hba", "--subject", "p002", "--personal", "adapter", "--start", "m", *people)
-    assert sentence.endswith("--start RUN, --loss triplets and --answers human.")
+    for kind in ("weights", "adapter"):
+        sentence = refused(run, "train", "hba", "--subject", "p002", "--personal", kind, *people)
+        assert "need --subject (a participant's id, or 'all') and --start" in sentence
+    sentence = refused(run, "train", "hba", "--subject", "me", "--personal", "adapter", "--start", "m", *people)
+    assert sentence.startswith("subject 'me' gave no answers; 4 people did")
     assert not Path("p").exists()
     sentence = refused(run, "train", "hba", "--subject", "me", "--start", "m", *people)
     assert sentence.startswith("subject 'me' gave no answers; 4 people did")

@@ -53,7 +53,7 @@ def personal_adapters(config: HBAConfig, /, *, resume: Resume = "auto") -> Perso
     config : HBAConfig
         With ``subject`` (an id, or ``"all"``) and ``start``, the group's run, whose images, targets, backbone and
         adapters are taken where the config leaves them at their defaults. ``prior`` is the number of answers of the
-        group that a person is held to besides the own ones (by default 100), ``val_share`` the share of triplets to
+        group that a person is held to besides the own ones (by default 300), ``val_share`` the share of triplets to
         choose the step on.
     resume : {"auto", "never"}
         Whether to go on where a run of the same settings was cut off, or to refuse; who is done is left alone.
@@ -113,7 +113,8 @@ def fit_adapters(data: HBAData, config: HBAConfig, /, *, resume: Resume = "auto"
         trained = train_people(shared, subjects, config, processes, folder=folder)
         result = _describe(shared, trained, config)
         result.save(folder.path / RESULT)
-        folder.finish({"n_steps": 0, "stopped": "finished", **(folder.finished or {}), "n_people": len(subjects)})
+        if folder.finished is None:  # a person's own folder is, by now
+            folder.finish({"n_steps": 0, "stopped": "finished", "n_people": len(subjects)})
     return result
 
 

@@ -200,6 +200,8 @@ class PersonalScores(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw how much better each person's own model is than the shared one, against the number of answers."""
+        from matplotlib.ticker import LogFormatter
+
         ax = new_axes(ax)
         for person in self.people:
             gain, low, high = person.over("shared")
@@ -207,6 +209,8 @@ class PersonalScores(Result):
             ax.plot(person.n_answers, 100 * gain, ".", color="black" if low > 0 else "0.5")
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(LogFormatter())
+        ax.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.6)))
         ax.set_xlabel("answers of the person")
         ax.set_ylabel("accuracy, own minus shared model (points)")
         return ax

@@ -20,7 +20,7 @@ from alignkit.train.hba._personal_compare import Outcome
 from alignkit.train.hba._personal_scores import people
 
 #: Answers of the group that a person's network is held to by default, besides the own ones.
-PRIOR = 100.0
+PRIOR = 300.0
 #: Different triplets that a person must have answered for a network to be trained on them, chosen on some, and scored.
 MIN_TRIPLETS = 10
 

@@ -6,7 +6,7 @@ import pytest
 from alignkit.data import simulate
 from alignkit.rsa._grouping import triplet_codes
 from alignkit.rsa._temperature import assign_folds
-from alignkit.train.hba._personal_compare import hold_out
+from alignkit.train.hba._personal_compare import Outcome, compare_outcomes, hold_out
 from alignkit.train.hba._personal_fit import People, fit_people
 from tests.reference import personal as reference
 
@@ -61,3 +61,30 @@ def test_too_few_triplets_for_the_folds():
     people = People.of(LAB.embedding, ITEMS[:2], np.zeros(2, dtype=np.int64))
     with pytest.raises(ValueError, match="n_folds=5 needs at least as many distinct triplets"):
         hold_out(people, ITEMS[:2], 4.0, n_folds=5, n_repeats=1, rng=np.random.default_rng(0))
+
+
+def test_outcomes_are_compared_as_by_loops():
+    rng = np.random.default_rng(0)
+    person = np.array([0, 1, 2, 0, 1, 2, 2])
+    group, shared = rng.random(7) < 0.5, Outcome(rng.random(7) < 0.5, rng.normal(size=7))
+    own = {number: Outcome(rng.random(7) < 0.5, rng.normal(size=7)) for number in (2, 0, 1)}
+    held = compare_outcomes(person, group, shared, own)
+    for row, one in enumerate(person):
+        assert held.own[row] == own[one].right[row]
+        assert held.others[row] == np.mean([own[other].right[row] for other in range(3) if other != one])
+        assert held.gain[row] == pytest.approx(own[one].log_p[row] - shared.log_p[row])
+    for model in range(3):
+        for answers in range(3):
+            expected = np.mean([own[model].right[row] for row in range(7) if person[row] == answers])
+            assert held.matrix[model, answers] == pytest.approx(expected)
+    assert (held.group == group).all()
+    assert (held.shared == shared.right).all()
+
+
+def test_of_one_person_alone_the_others_are_unknown():
+    own = Outcome(np.array([True, False, True]), np.zeros(3))
+    held = compare_outcomes(np.array([1, 0, 1]), own.right, own, {1: own})
+    assert held.own[[0, 2]].tolist() == [1.0, 1.0]
+    assert np.isnan(held.own[1])
+    assert np.isnan(held.others).all()
+    assert held.matrix.tolist() == [[1.0]]
