@@ -100,7 +100,7 @@ class HBAConfig:
     """A personal model's parameters: weights on the dimensions of `start`, or adapters of the backbone."""
     prior: float | None = None
     """How strongly a person is held to the group: the precision of log weights (by default what all answers suggest),
-    or the answers of the group that adapters learn besides the person's own (by default 100)."""
+    or the answers of the group that adapters learn besides the person's own (by default 300)."""
 
     adapter: AdapterConfig = dataclasses.field(default_factory=AdapterConfig)
     """What is trained inside the backbone."""
