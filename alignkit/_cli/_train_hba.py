@@ -37,7 +37,7 @@ class TrainHBAConfig(HBAConfig):
     alignkit train hba --images photos --targets ratings.csv \
         --prompts prompts.csv --loop.epochs 50 --out my-study
     alignkit train hba --images THINGS --subject 3 --start my-model --out s3
-    alignkit train hba --subject all --personal adapter --start my-model --out people
+    alignkit train hba --subject all --personal adapter --start my-model --out all
     """
 
     preset: Literal["default", "hba-2025", "hba-ccn2024"] = "default"

@@ -47,9 +47,8 @@ def study(tmp_path_factory):
     lab.held_out.save(folder / "answers.npz")
     lab.triplets.save(folder / "people.npz")
     # three people's first answers, and too few of the fourth
-    few = np.r_[
-        np.flatnonzero(lab.triplets.participant != "p004")[:90], np.flatnonzero(lab.triplets.participant == "p004")[:4]
-    ]
+    others = lab.triplets.participant != "p004"
+    few = [*np.flatnonzero(others)[:90], *np.flatnonzero(~others)[:4]]
     lab.triplets.take(few).save(folder / "few.npz")
     return folder
 

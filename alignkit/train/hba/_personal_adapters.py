@@ -70,6 +70,8 @@ def personal_adapters(config: HBAConfig, /, *, resume: Resume = "auto") -> Perso
     ValueError
         No ``start``, an id that nobody has, too few answers, data that do not fit the group's model, or several
         processes: each needs people of its own.
+    TypeError
+        Anything but an ``HBAConfig``.
 
     Examples
     --------

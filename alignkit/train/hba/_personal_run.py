@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from alignkit._check import check_choice
+from alignkit._check import check_choice, shown
 from alignkit._config import read_config
 from alignkit._io import atomic_write
 from alignkit._typing import FloatArray, IntArray
@@ -65,14 +65,19 @@ def run_personal(config: HBAConfig, /, *, resume: Resume = "auto") -> PersonalMo
     return models
 
 
-def check_personal(config: HBAConfig, /) -> HBAConfig:
+def check_personal(config: object, /) -> HBAConfig:
     """Return a config that says whose model is asked for, and where it starts.
 
     Raises
     ------
+    TypeError
+        Anything but a config.
     ValueError
         One that does not.
     """
+    if not isinstance(config, HBAConfig):
+        msg = f"config must be an HBAConfig; got {shown(config)}."
+        raise TypeError(msg)
     if config.subject is None or config.start is None:
         msg = "personal models need subject= (a participant's id, or 'all') and start=, the run of the group's model."
         raise ValueError(msg)
