@@ -65,7 +65,8 @@ def _show(models: PersonalModels | PersonalAdapters, folder: Path, config: HBACo
 
     models.save(folder / TABLE)
     write_personal_report(folder / REPORT, models, config)
-    print(f"{models}\n\n{_table(models)}\n\nall numbers: {folder / TABLE}\nreport: {folder / REPORT}")
+    words = f"\n{models.verdict}\n" if len(models.people) > 1 else ""
+    print(f"{models}\n\n{_table(models)}\n{words}\nall numbers: {folder / TABLE}\nreport: {folder / REPORT}")
 
 
 def _table(models: PersonalModels | PersonalAdapters) -> str:
