@@ -185,6 +185,17 @@ def test_the_verdict_is_in_plain_words(changes, words):
     assert models.verdict.endswith("1 of 2 people's gains stand out (by chance 0.1).")
 
 
+def test_likelihood_tells_what_accuracy_does_not():
+    likelihood = PeopleTest(
+        name="log-likelihood per answer, own - shared", mean=0.048, low=0.02, high=0.07, p=0.008, n_people=8
+    )
+    models = adapters([person("1"), person("2")], (*differences(mean=0.018, p=0.15, n=8), likelihood))
+    assert models.verdict.startswith(
+        "Own models find people's answers likelier than the shared one does (+0.048 nats per answer, p = 0.008), but do "
+        "not surely predict more of them (+1.8 points [-0.2, +3.8], p = 0.15)."
+    )
+
+
 def test_where_no_page_can_be_is_said(tmp_path, models):
     with pytest.raises(IsADirectoryError, match="is a directory"):
         write_personal_report(tmp_path, models)

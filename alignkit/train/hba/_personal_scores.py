@@ -151,9 +151,15 @@ class PersonalScores(Result):
             return f"{self.people[0].subject}: {self.people[0].verdict}."
         tests = {test.name: test for test in self.tests}
         shared, others = (tests[f"accuracy, own - {rival}"] for rival in ("shared", "others"))
+        likelihood = tests.get("log-likelihood per answer, own - shared")
         few = f"{len(self.better):,} of {len(self.people):,} people's gains stand out (by chance {self.by_chance:.1f})."
         if math.isnan(shared.low):
             return f"There are no intervals; {few}"
+        if likelihood is not None and self._sign(shared) == 0 and self._sign(likelihood) > 0:
+            return (
+                f"Own models find people's answers likelier than the shared one does ({likelihood.mean:+.3f} nats per "
+                f"answer, p = {likelihood.p:.2g}), but do not surely predict more of them ({_points(shared)}). {few}"
+            )
         return f"{self._found(shared, others)}. {few}"
 
     def _found(self, shared: PeopleTest, others: PeopleTest) -> str:
