@@ -191,8 +191,8 @@ def test_likelihood_tells_what_accuracy_does_not():
     )
     models = adapters([person("1"), person("2")], (*differences(mean=0.018, p=0.15, n=8), likelihood))
     assert models.verdict.startswith(
-        "Own models find people's answers likelier than the shared one does (+0.048 nats per answer, p = 0.008), but do "
-        "not surely predict more of them (+1.8 points [-0.2, +3.8], p = 0.15)."
+        "Own models find people's answers likelier than the shared one does (+0.048 nats per answer, p = 0.008), "
+        "but do not surely predict more of them (+1.8 points [-0.2, +3.8], p = 0.15)."
     )
 
 
