@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike as OSPathLike
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 from tyro import conf
 
 from alignkit._check import shown
@@ -326,6 +327,8 @@ def _key_of(config_type: type, field: str) -> str:
 
 
 def _toml_value(name: str, value: Any) -> str:
+    if isinstance(value, np.generic):  # np.float64 is a float, whose repr names its type
+        value = value.item()
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -290,6 +291,11 @@ def test_every_config_survives_its_file(tmp_path_factory, config):
     _config.dump_config(config, path)
     assert read("--config", str(path)) == config
     assert _config.read_config(path, Config) == config
+
+
+@pytest.mark.parametrize("rate", [np.float64(0.25), np.float32(0.25), np.int64(3)])
+def test_numbers_of_numpy_are_written_as_numbers(rate):
+    assert tomllib.loads(_config.to_toml(Optim(rate=rate)))["rate"] == rate
 
 
 def test_numbers_that_toml_writes_its_own_way():

@@ -172,6 +172,7 @@ FROZEN = {
         "triplets",
         "head",
         "penalty",
+        "ridge-constant",
         "affine",
         "dropout",
         "val-share",

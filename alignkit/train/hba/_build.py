@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from alignkit._typing import FloatArray, IntArray
 from alignkit.models._prompt_model import PromptModel
 from alignkit.models._run import as_device
+from alignkit.models._run_model import read_run_model
 from alignkit.models._towers import Towers, load_towers
 from alignkit.train._prefix_cache import cache_prefix
 from alignkit.train.hba._data import HBAData
@@ -20,7 +19,7 @@ from alignkit.train.hba._source import ImageSource, Source
 from alignkit.train.hba.config import HBAConfig
 
 if TYPE_CHECKING:
-    from alignkit.models._run_model import SavedModel
+    from alignkit.train.hba.task import HBATask
 
 #: Seconds between looks at a cache that another process fills.
 _PAUSE = 1.0
@@ -46,7 +45,7 @@ def build_model(data: HBAData, config: HBAConfig, /) -> tuple[PromptModel, Tower
         seed=config.loop.seed,
     )
     if config.start is not None:
-        model.load_trained(read_start(config.start).trained)
+        model.load_trained(read_run_model(config.start).trained)
     return model.to(as_device(config.loop.device)), towers
 
 
@@ -65,35 +64,28 @@ def build_source(data: HBAData, config: HBAConfig, towers: Towers, cache: Path |
             time.sleep(_PAUSE)  # one of those that train together fills it
 
 
-def start_at_ridge(
-    model: PromptModel, data: HBAData, features: Callable[[IntArray], FloatArray], penalty: float | None, /
-) -> float:
+def start_at_ridge(task: HBATask, penalty: float | None, /, *, constant: float) -> float:
     """Let a pair's projection predict what ridge regression does, and return the penalty of that.
+
+    Every photo of a training object is a row, as in training; an object's prediction is the mean over its photos.
 
     Parameters
     ----------
-    model : PromptModel
+    task : HBATask
         Of a pair of encoders.
-    data : HBAData
-        Training objects are fitted to; validation objects choose the penalty where none is given.
-    features : callable
-        From rows of objects to their image embeddings.
     penalty : float or None
-        Of the ridge regression.
+        Of the ridge regression; ``None`` chooses it on the validation objects.
+    constant : float
+        See :func:`ridge_projection`.
     """
-    x, y = features(data.train), data.targets[data.train]
-    val = None if penalty is not None else (features(data.val), data.targets[data.val])
-    ridge = fit_ridge(x, y, penalty=penalty, val=val)
+    data, model = task.data, task.model
+    assert isinstance(model, PromptModel)
+    x, objects = task.photo_features(data.train)
+    val = None if penalty is not None else (task.features(data.val), data.targets[data.val])
+    ridge = fit_ridge(x, data.targets[objects], penalty=penalty, val=val)
     with torch.no_grad():
         prompts = model.features().double().cpu().numpy()
         model.standardise(torch.from_numpy(x.mean(axis=0)).float(), torch.from_numpy(x.std(axis=0)).float())
-    weight, bias, log_scale = ridge_projection(ridge, x, prompts)
+    weight, bias, log_scale = ridge_projection(ridge, x, prompts, constant=constant)
     model.set_projection(torch.from_numpy(weight).float(), torch.from_numpy(bias).float(), log_scale)
     return ridge.penalty
-
-
-def read_start(path: Path, /) -> SavedModel:
-    """Return what a finished run has trained, by the run's folder."""
-    from alignkit.models._run_model import read_run_model
-
-    return read_run_model(path)

@@ -166,7 +166,7 @@ def _cache(config: HBAConfig) -> Path:
 
 
 def _describe(shared: SharedBackbone, trained: Mapping[str, Trained], config: HBAConfig) -> PersonalAdapters:
-    from alignkit.train.hba._build import read_start
+    from alignkit.models._run_model import read_run_model
 
     study, everybody = shared.study, config.subject == "all"
     held = _hold_out(shared, trained)
@@ -186,7 +186,7 @@ def _describe(shared: SharedBackbone, trained: Mapping[str, Trained], config: HB
         kept_steps=np.array([one.kept_step for one in trained.values()]),
         n_parameters=shared.n_parameters,
         prior=float(config.prior or PRIOR),
-        split=describe_split(describe_fit(shared.data, read_start(Path(str(config.start))).manifest)),
+        split=describe_split(describe_fit(shared.data, read_run_model(Path(str(config.start))).manifest)),
         notes=(*study.notes, *alone),
         n_folds=study.n_folds,
         n_repeats=1,

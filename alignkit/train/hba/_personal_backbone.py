@@ -12,7 +12,8 @@ import numpy as np
 
 from alignkit._typing import FloatArray
 from alignkit.models._personal_model import PersonalModel, as_seen_by
-from alignkit.train.hba._build import build_model, build_source, read_start
+from alignkit.models._run_model import SavedModel, read_run_model
+from alignkit.train.hba._build import build_model, build_source
 from alignkit.train.hba._data import HBAData
 from alignkit.train.hba._personal_compare import Outcome
 from alignkit.train.hba._personal_fit import People, fit_shared
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import torch
 
     from alignkit.models._prompt_model import PromptModel
-    from alignkit.models._run_model import SavedModel
     from alignkit.models._towers import Towers
     from alignkit.train.hba._source import Source
 
@@ -77,7 +77,7 @@ class SharedBackbone:
     def __init__(self, data: HBAData, study: Study, config: HBAConfig, /, *, cache: Path) -> None:
         self.study = study
         self.config = config
-        saved = read_start(Path(str(config.start)))
+        saved = read_run_model(Path(str(config.start)))
         self.data = dataclasses.replace(data, scale=tuple(saved.manifest.get("scale", data.scale)))
         settings = dataclasses.replace(config, start=None, affine=True, head="prompts")
         self.model, towers = build_model(self.data, settings)

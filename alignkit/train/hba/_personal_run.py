@@ -103,13 +103,13 @@ def personal_answers(config: HBAConfig, data: HBAData, /) -> Triplets:
 
 
 def _fit(config: HBAConfig) -> PersonalModels:
-    from alignkit.train.hba._build import read_start
+    from alignkit.models._run_model import read_run_model
 
     start = Path(str(config.start))
     settings = with_settings_of(start, config)
     data = read_data(dataclasses.replace(settings, subject="all"))
     answers = personal_answers(settings, data)
-    saved = read_start(start)
+    saved = read_run_model(start)
     low, high = saved.manifest.get("scale", data.scale)
     # objects that no answer is about need no prediction
     used = np.unique(answers.items)
@@ -167,10 +167,9 @@ def describe_fit(data: HBAData, manifest: dict[str, Any], /) -> str:
 
 
 def _copy_group(start: Path, out: Path) -> None:
-    from alignkit.models._run_model import MANIFEST, TENSORS
-    from alignkit.train.hba._build import read_start
+    from alignkit.models._run_model import MANIFEST, TENSORS, read_run_model
 
-    source = read_start(start).path
+    source = read_run_model(start).path
     # the manifest last: a folder has a model once that is there
     for name in (TENSORS, MANIFEST):
         with atomic_write(out / name) as file:

@@ -11,8 +11,6 @@ from alignkit._typing import FloatArray
 
 #: Penalties to choose among, for features of unit variance.
 PENALTIES = tuple(10.0**k for k in np.arange(-1.0, 6.5, 0.5))
-#: How much longer than the embedded dimensions the constant part of a projection is: cosines are linear to 0.5 %.
-_CONSTANT = 10.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -95,13 +93,15 @@ def fit_ridge(
 
 
 def ridge_projection(
-    ridge: Ridge, features: FloatArray, prompts: FloatArray, /
+    ridge: Ridge, features: FloatArray, prompts: FloatArray, /, *, constant: float = 10.0
 ) -> tuple[FloatArray, FloatArray, float]:
     r"""Return a projection into the prompts' space whose scaled cosines with the prompts are a ridge's predictions.
 
-    With the prompts' embeddings T (of length 1) the projection takes features x to :math:`T^+ (W x + b) + c u`, where u
-    is at right angles to all prompts and c so long that the length of the sum hardly depends on x: cosines times that
-    length are :math:`W x + b`.
+    With the prompts' embeddings T (of length 1) the projection takes features x to :math:`T^+ (W x + b) + c l u`, where
+    u is at right angles to all prompts and l is the root mean square length of :math:`T^+ (W x + b)`. The larger c, the
+    less the length of the sum depends on x, and cosines times that length are :math:`W x + b`: to 0.5 % at 10. At 1
+    strong predictions are damped. The sum is divided by that length, which cosines do not see, so that a learning rate
+    means the same whatever the targets' units.
 
     Parameters
     ----------
@@ -111,6 +111,8 @@ def ridge_projection(
         What it was fitted on.
     prompts : ndarray, shape (dimensions, width)
         Embeddings of the prompts, of length 1.
+    constant : float
+        c, at least 0.
 
     Returns
     -------
@@ -136,9 +138,9 @@ def ridge_projection(
     length = float(np.sqrt((embedded**2).sum(axis=1).mean()))
     drawn = np.random.default_rng(0).normal(size=width)
     aside = drawn - inverse @ (prompts @ drawn)
-    constant = _CONSTANT * length
-    bias = inverse @ ridge.bias + constant * aside / np.linalg.norm(aside)
-    return inverse @ ridge.weight, bias, float(np.log(np.hypot(constant, length)))
+    bias = inverse @ ridge.bias + constant * length * aside / np.linalg.norm(aside)
+    whole = length * np.hypot(constant, 1.0)
+    return inverse @ ridge.weight / whole, bias / whole, float(np.log(whole))
 
 
 def _checked(features: object, targets: object) -> tuple[FloatArray, FloatArray]:

@@ -80,6 +80,9 @@ class HBAConfig:
     """Where the projection to a text encoder starts: at random, or at ridge regression of the targets."""
     penalty: float | None = None
     """Penalty of that ridge regression; by default chosen on the validation objects."""
+    ridge_constant: float = 10.0
+    """How linear that start is: at 10 the model is the ridge regression itself; around 1 cosines damp strong
+    predictions, which trains better on few objects."""
     dropout: float = 0.0
     """Share of a pair's image embedding that its projection does not see in training: it overfits less."""
     affine: bool = False
@@ -133,6 +136,7 @@ class HBAConfig:
             check_count("img_size", self.img_size, 1)
         if self.penalty is not None:
             check_positive("penalty", self.penalty)
+        check_positive("ridge_constant", self.ridge_constant)
         if self.prior is not None:
             check_positive("prior", self.prior)
         if self.answers == "human" and self.loss != "triplets":

@@ -154,6 +154,14 @@ class HBATask:
         """Return the image embeddings of objects, before any prompt, mean over their photos, shape (objects, width)."""
         return self._mean_over_photos(Embedding(self.model), objects)
 
+    def photo_features(self, objects: IntArray, /) -> tuple[FloatArray, IntArray]:
+        """Return the image embedding of every photo of objects, shape (photos, width), and whose each is.
+
+        A photo that shows several of the objects comes once for each.
+        """
+        rows, sizes = self._every_photo(Embedding(self.model), objects)
+        return rows, np.repeat(objects, sizes)
+
     def export(self, folder: Path, /) -> None:
         """Write the trained model into ``folder``, so that ``alignkit.models.load("run:...")`` opens it."""
         if self._save is None:
@@ -183,9 +191,18 @@ class HBATask:
     def _mean_over_photos(
         self, module: nn.Module, objects: IntArray | None, processes: Processes | None = None
     ) -> FloatArray:
-        chosen = [self._photos_of[int(i)] for i in (range(len(self._photos_of)) if objects is None else objects)]
+        objects = np.arange(len(self._photos_of)) if objects is None else objects
+        rows, sizes = self._every_photo(module, objects, processes)
+        means: FloatArray = np.add.reduceat(rows, np.cumsum([0, *sizes[:-1]]), axis=0) / sizes[:, None]
+        return means
+
+    def _every_photo(
+        self, module: nn.Module, objects: IntArray, processes: Processes | None = None
+    ) -> tuple[FloatArray, IntArray]:
+        """Return the outputs for all photos of each object, object by object, and how many photos each has."""
+        chosen = [self._photos_of[int(i)] for i in objects]
         photos, where = np.unique(np.concatenate(chosen), return_inverse=True)
-        rows = predict(
+        outputs = predict(
             module,
             lambda index: self.source(photos[index]),
             len(photos),
@@ -193,11 +210,7 @@ class HBATask:
             device=next(self.model.parameters()).device,
             processes=processes,
         )
-        values = rows.double().numpy()[where]
-        starts = np.cumsum([0, *(len(own) for own in chosen)])[:-1]
-        sizes = np.array([len(own) for own in chosen])
-        means: FloatArray = np.add.reduceat(values, starts, axis=0) / sizes[:, None]
-        return means
+        return outputs.double().numpy()[where], np.array([len(own) for own in chosen], dtype=np.int64)
 
 
 class RowsOf(nn.Module):
@@ -246,8 +259,14 @@ def build(config: HBAConfig, folder: RunFolder, /) -> HBATask:
     Raises
     ------
     FileNotFoundError, ValueError
-        Data or weights that are not there or do not fit; the sentence says which.
+        Data or weights that are not there or do not fit, or settings of personal models; the sentence says which.
     """
+    if config.subject is not None:
+        msg = (
+            "subject asks for models of single people, which are compared with the group's: use `alignkit train hba "
+            "--subject`, or call personal_adapters(config), or fit_personal."
+        )
+        raise ValueError(msg)
     return build_task(read_data(config), config, folder)
 
 
@@ -283,7 +302,7 @@ def build_task(
     source = build_source(data, config, towers, cache)
     task = HBATask(data, model, config, source=source, save=_saver(model, data, config))
     if config.head == "ridge" and config.start is None:
-        start_at_ridge(model, data, task.features, config.penalty)
+        start_at_ridge(task, config.penalty, constant=config.ridge_constant)
     return task
 
 

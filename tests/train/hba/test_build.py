@@ -79,16 +79,25 @@ def test_without_a_cache_images_are_read(lab_data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_head_of_a_pair_starts_at_ridge(lab_data, tmp_path):
+def test_the_head_of_a_pair_starts_at_ridge_whose_rows_are_photos(lab_data, tmp_path):
     config = dataclasses.replace(pair(), head="ridge", penalty=10.0)
     task = build_task(lab_data, config, cache=tmp_path)
     from sklearn.linear_model import Ridge
     from sklearn.preprocessing import StandardScaler
 
-    scaler = StandardScaler().fit(task.features(lab_data.train))
-    x = scaler.transform(task.features())
-    ridge = Ridge(alpha=10.0).fit(x[lab_data.train], lab_data.targets[lab_data.train])
-    assert task.predictions() == pytest.approx(ridge.predict(x), rel=0.05, abs=0.3)
+    with torch.no_grad():
+        x = task.model.embed(task.source(np.arange(len(lab_data.photos)))).double().numpy()
+    photos_of = lab_data.photos_of
+    shown = [(photo, k) for k in lab_data.train for photo in photos_of[k]]
+    photos, objects = np.array(shown).T
+    rows, whose = task.photo_features(lab_data.train)
+    assert rows == pytest.approx(x[photos])
+    assert (whose == objects).all()
+    scaler = StandardScaler().fit(x[photos])
+    ridge = Ridge(alpha=10.0).fit(scaler.transform(x[photos]), lab_data.targets[objects])
+    each = ridge.predict(scaler.transform(x))
+    expected = np.stack([each[photos].mean(axis=0) for photos in photos_of])
+    assert task.predictions() == pytest.approx(expected, rel=0.05, abs=0.3)
 
 
 def test_a_clip_has_no_head_that_could_start_at_ridge(lab_data, toy_clip):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pytest
 
 from alignkit.models import AdapterConfig, extract, load
@@ -135,19 +134,7 @@ def test_what_is_said_wins_over_the_group_s_settings(study):
     assert (settings.n_bootstrap, settings.subject) == (7, "3")
 
 
-def test_adapters_of_one_person_train_from_the_group_s(study, lab):
+def test_a_run_of_one_person_is_sent_to_where_it_is_compared(study):
     folder, config = study
-    own = dataclasses.replace(
-        config,
-        subject="p001",
-        personal="adapter",
-        start=folder / "group",
-        triplets=folder / "answers.npz",
-        loss="triplets",
-        answers="human",
-        out=folder / "adapters-p001",
-        loop=dataclasses.replace(config.loop, epochs=1),
-    )
-    result = run(own)
-    assert np.isfinite(result.history.validations[-1].metrics["val_loss"])
-    assert load(f"run:{result.path / 'model'}" if (result.path / "model").is_dir() else f"run:{result.path}")
+    with pytest.raises(ValueError, match=r"call personal_adapters\(config\), or fit_personal"):
+        run(dataclasses.replace(config, subject="p001", personal="adapter", out=folder / "alone"))
