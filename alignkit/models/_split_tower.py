@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from alignkit._check import check_count
+from alignkit.models._first_token import first_token_alone
 from alignkit.models._pool import Pooling, pooling
 from alignkit.models._run import collate, first_tensor, prepare
 
@@ -29,7 +30,9 @@ class SplitTower(nn.Module):
     network on a blank input, leaves the earlier blocks out and puts the kept tokens in the block's place. In evaluation
     mode both halves together give the network's own numbers, bit for bit.
 
-    A frozen network stays in evaluation mode; only its adapters see training mode (their dropout).
+    A frozen network stays in evaluation mode; only its adapters see training mode (their dropout). Where the first
+    token of the last block is all that is read, training leaves out what only the others need: outputs and gradients
+    are the same to rounding.
 
     Parameters
     ----------
@@ -89,6 +92,7 @@ class SplitTower(nn.Module):
         self.start = len(self.block_names)
         self.width = width
         self.in_tuples = in_tuples
+        self.reads_first = False
         self.register_buffer("blank", blank, persistent=False)
         self.train(self.training)
 
@@ -116,6 +120,7 @@ class SplitTower(nn.Module):
         tower.in_tuples = _gives_tuples(tower, inputs)
         if not tower._can_be_cut(inputs):
             tower.block_names = ()
+        tower.reads_first = tower._reads_first_alone(inputs)
         tower.split_at(len(tower.block_names))
         return tower.eval()
 
@@ -195,7 +200,7 @@ class SplitTower(nn.Module):
             return self._pooled(self._run(hidden, self._layer()), hidden)
         x = self.blank if inputs is None or self.blank is not None else inputs
         layer = self._layer()  # before its block is hidden behind another name
-        with self._entered(hidden):
+        with self._shortened(), self._entered(hidden):
             return self._pooled(self._run(x, layer), x)
 
     def _layer(self) -> nn.Module | None:
@@ -232,6 +237,47 @@ class SplitTower(nn.Module):
                 siblings[child] = _Passed(block, self.in_tuples) if i < self.start else _Entered(block, hidden)
                 stack.callback(siblings.__setitem__, child, block)
             yield
+
+    def _shortened(self) -> contextlib.AbstractContextManager[None]:
+        """Leave out of the last block what its first token does not need, while gradients are kept."""
+        if not self.reads_first or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return contextlib.nullcontext()
+        block = self.network.get_submodule(self.block_names[-1])
+        # what runs again in the backward pass has to find the same hooks, and what is compiled takes none for a while
+        if getattr(block, "recomputes", False) or block._compiled_call_impl is not None:
+            return contextlib.nullcontext()
+        return first_token_alone(block)
+
+    def _reads_first_alone(self, inputs: Any) -> bool:
+        """Try whether nothing but the first token of the last block is read, and comes out the same by itself."""
+        if not self.block_names or self.in_tuples or next(self.network.parameters()).is_meta:
+            return False
+        self.split_at(len(self.block_names) - 1)
+        block = self.network.get_submodule(self.block_names[-1])
+        hidden = self.prefix(inputs)
+        with torch.no_grad():
+            expected = self.suffix(hidden, inputs)
+        read = self._gradient_at(block, hidden, inputs)
+        if read is None or read.ndim != 3 or read[:, 1:].any() or not read.any():
+            return False
+        try:
+            with torch.no_grad(), first_token_alone(block):
+                found = self.suffix(hidden, inputs)
+        except Exception:  # whatever a network raises that wants its tokens whole
+            return False
+        return found.shape == expected.shape and bool((found - expected).abs().max() <= 1e-6 * expected.abs().max())
+
+    def _gradient_at(self, block: nn.Module, hidden: torch.Tensor, inputs: Any) -> torch.Tensor | None:
+        """Return the gradient of the embedding's squares with respect to a block's output, where that is reached."""
+        leaves: list[torch.Tensor] = []
+
+        def detach(_block: nn.Module, _args: Any, output: Any) -> Any:
+            leaves.append(_tensor(output).detach().requires_grad_())
+            return leaves[0]
+
+        with torch.enable_grad(), block.register_forward_hook(detach, prepend=True):
+            squares = self.suffix(hidden, inputs).square().sum()
+        return torch.autograd.grad(squares, leaves[0])[0] if leaves and squares.requires_grad else None
 
     def _can_be_cut(self, inputs: Any) -> bool:
         if not self.block_names or next(self.network.parameters()).is_meta:  # no numbers to compare

@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 from alignkit.models import Model, Preprocess, load
+from alignkit.models._attention import separate_attention
 from alignkit.models._clip_text import clip_text
 from alignkit.models._split_tower import SplitTower
+from alignkit.train._checkpointing import checkpoint_blocks
 
 TEXTS = ["a red ball", "three cats that sleep on a chair", "dog"]
 
@@ -247,6 +249,77 @@ def test_half_precision_tokens_are_computed_in_the_network_s_own() -> None:
     tower.split_at(5)
     hidden = tower.prefix(pictures())
     assert torch.equal(tower.suffix(hidden.half()), tower.suffix(hidden.half().float()))
+
+
+def vit(**more: Any) -> Any:
+    return timm.create_model("vit_tiny_patch16_224", img_size=32, depth=3, num_classes=0, **more).eval()
+
+
+def seen_by(part: nn.Module, tower: SplitTower, hidden: torch.Tensor) -> list[int]:
+    """Return how many tokens a part of a network gives while a suffix with gradients runs."""
+    found: list[int] = []
+    with part.register_forward_hook(lambda _part, _args, output: found.append(output.shape[1])):
+        tower.suffix(hidden)
+    return found
+
+
+@pytest.mark.parametrize("layer", [None, 1])
+@pytest.mark.parametrize("separate", [False, True])
+def test_training_leaves_out_what_the_class_token_does_not_need(layer: int | None, separate: bool) -> None:
+    torch.manual_seed(0)
+    network = vit(init_values=0.3)
+    tower = SplitTower.from_model(as_model(network), layer)
+    assert tower.reads_first
+    if separate:
+        separate_attention(network)
+    last = network.blocks[2 if layer is None else layer]
+    tower.double().split_at(1)
+    hidden = tower.prefix(pictures().double())
+    weights = [parameter for parameter in last.parameters() if parameter.requires_grad]
+    short = tower.suffix(hidden)
+    gradients = torch.autograd.grad(short.square().sum(), weights)
+    tower.reads_first = False
+    whole = tower.suffix(hidden)
+    torch.testing.assert_close(short, whole)
+    torch.testing.assert_close(gradients, torch.autograd.grad(whole.square().sum(), weights))
+    assert seen_by(last.mlp, tower, hidden) == [5]
+    tower.reads_first = True
+    assert seen_by(last.mlp, tower, hidden) == seen_by(last.attn.proj, tower, hidden) == [1]
+    assert seen_by(last.attn.qkv, tower, hidden) == [5]
+
+
+def test_a_clip_leaves_out_what_its_class_token_does_not_need(make_clip: Callable[..., Any]) -> None:
+    clip = make_clip()
+    tower = SplitTower.from_model(as_model(clip.visual))
+    separate_attention(clip.visual)
+    tower.split_at(1)
+    hidden = tower.prefix(pictures())
+    last = clip.visual.transformer.resblocks[1]
+    assert seen_by(last.mlp, tower, hidden) == seen_by(last.attn.out_proj, tower, hidden) == [1]
+    with torch.no_grad():
+        torch.testing.assert_close(tower(pictures()), clip.encode_image(pictures()))
+    torch.testing.assert_close(tower.suffix(hidden), clip.encode_image(pictures()))
+
+
+def test_networks_that_read_all_tokens_are_given_all(make_clip: Callable[..., Any]) -> None:
+    # scales so small that numbers alone would not show it
+    for network in (vit(global_pool="avg", init_values=1e-6), vit(class_token=False, global_pool="avg")):
+        model = as_model(network, class_token=False, n_prefix_tokens=int(network.cls_token is not None))
+        assert not SplitTower.from_model(model).reads_first
+    clip = make_clip()
+    assert not SplitTower.from_model(clip_text(clip, open_clip.get_tokenizer("ViT-B-32"), name="toy")).reads_first
+    assert not SplitTower.from_model(load("minilm", device="cpu")).reads_first
+
+
+def test_a_block_that_computes_again_finds_all_tokens_again() -> None:
+    network = vit()
+    tower = SplitTower.from_model(as_model(network)).double().train()
+    tower.split_at(1)
+    hidden = tower.prefix(pictures().double())
+    weights = list(network.blocks[2].parameters())
+    expected = torch.autograd.grad(tower.suffix(hidden).square().sum(), weights)
+    checkpoint_blocks(network)
+    torch.testing.assert_close(torch.autograd.grad(tower.suffix(hidden).square().sum(), weights), expected)
 
 
 def test_compiled_halves_agree(make_clip: Callable[..., Any]) -> None:
