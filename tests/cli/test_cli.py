@@ -224,6 +224,7 @@ FROZEN = {
         "loop.compile",
         "loop.progress",
         "cache",
+        "cache-dtype",
         "n-bootstrap",
         "preset",
         "resume",

@@ -56,7 +56,12 @@ def build_source(data: HBAData, config: HBAConfig, towers: Towers, cache: Path |
     while True:
         try:
             return cache_prefix(
-                towers, data.photos, cache, precision=config.loop.precision, progress=config.loop.progress
+                towers,
+                data.photos,
+                cache,
+                dtype=config.cache_dtype,
+                precision=config.loop.precision,
+                progress=config.loop.progress,
             )
         except BlockingIOError:
             if not torch.distributed.is_initialized():

@@ -73,6 +73,18 @@ def test_cached_losses_are_those_of_images(lab_data, tmp_path, loss):
     assert cached.predictions() == pytest.approx(images.predictions(), rel=1e-3, abs=1e-3)
 
 
+def test_a_cache_in_half_precision_takes_half_of_the_disk(lab_data, tmp_path):
+    sizes, predictions = [], []
+    for dtype in ("float32", "float16"):
+        config = dataclasses.replace(pair(), cache_dtype=dtype)
+        predictions.append(build_task(lab_data, config, cache=tmp_path / dtype).predictions())
+        sizes.append(sum(path.stat().st_size for path in (tmp_path / dtype).rglob("*.safetensors")))
+    assert sizes[1] == pytest.approx(sizes[0] / 2, rel=0.05)
+    assert predictions[1] == pytest.approx(predictions[0], rel=0.02, abs=0.02)
+    with pytest.raises(ValueError, match="cache_dtype must be one of"):
+        dataclasses.replace(pair(), cache_dtype="int8")
+
+
 def test_without_a_cache_images_are_read(lab_data, tmp_path):
     task = build_task(lab_data, dataclasses.replace(pair(), cache=False), cache=tmp_path)
     assert list(task.inputs(Order(n_samples=9, batch_size=9, seed=0).batch(0))) == ["image"]
