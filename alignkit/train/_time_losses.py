@@ -1,0 +1,155 @@
+"""Losses on dissimilarities over time: their correlation with measured ones, their size, and how they generalise.
+
+Every one compares a whole batch of items at once. Pairs that are NaN on either side at a time do not count there.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Axes: B items, T times, D dimensions, P pairs of items (the upper triangle, row by row).
+
+
+def rdms_over_time(embedding_BTD: Tensor, /) -> Tensor:
+    r"""Return :math:`1 - r` of all pairs of items at every time, with Pearson's r over dimensions.
+
+    Parameters
+    ----------
+    embedding_BTD : Tensor, shape (items, times, dimensions)
+        What a model gives.
+
+    Returns
+    -------
+    Tensor, shape (times, pairs)
+        NaN where an item has the same value in all dimensions (all 0, say); such pairs get no gradient.
+
+    Raises
+    ------
+    ValueError
+        Other axes, fewer than two items, or fewer than two dimensions.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[[0.0, 1.0, 2.0]], [[0.0, 2.0, 4.0]], [[2.0, 1.0, 0.0]]])
+    >>> rdms_over_time(x).round(decimals=6).tolist()
+    [[0.0, 2.0, 2.0]]
+    """
+    if embedding_BTD.ndim != 3 or len(embedding_BTD) < 2 or embedding_BTD.shape[2] < 2:
+        msg = (
+            "embedding must have shape (items, times, dimensions) with at least 2 items and 2 dimensions; got "
+            f"{tuple(embedding_BTD.shape)}."
+        )
+        raise ValueError(msg)
+    centred_TBD = (embedding_BTD - embedding_BTD.mean(dim=2, keepdim=True)).transpose(0, 1)
+    norm_TB1 = centred_TBD.norm(dim=2, keepdim=True)
+    constant_TB1 = norm_TB1 == 0
+    # a quotient by 0 would make the gradients of all others NaN
+    unit_TBD = centred_TBD / torch.where(constant_TB1, torch.ones_like(norm_TB1), norm_TB1)
+    row, column = torch.triu_indices(len(embedding_BTD), len(embedding_BTD), offset=1, device=embedding_BTD.device)
+    similarity_TP = (unit_TBD @ unit_TBD.transpose(1, 2))[:, row, column]
+    undefined_TP = (constant_TB1 | constant_TB1.transpose(1, 2))[:, row, column]
+    return torch.where(undefined_TP, torch.full_like(similarity_TP, torch.nan), 1 - similarity_TP)
+
+
+def over_all_loss(rdms_TP: Tensor, target_TP: Tensor, /) -> Tensor:
+    r"""Return :math:`1 - r` over all times and pairs at once, which mixes how much there is when with which pairs.
+
+    Parameters
+    ----------
+    rdms_TP, target_TP : Tensor, shape (times, pairs)
+        The model's, and what was measured.
+
+    Returns
+    -------
+    Tensor, scalar
+        NaN where fewer than three values count, or either side does not vary.
+    """
+    used = _both(rdms_TP, target_TP)
+    return 1 - _correlation(rdms_TP.flatten(), target_TP.flatten(), used.flatten())
+
+
+def each_time_loss(rdms_TP: Tensor, target_TP: Tensor, /) -> Tensor:
+    r"""Return the mean over times of :math:`1 - r` over pairs; times at which r is undefined do not count.
+
+    Parameters and return value are those of :func:`over_all_loss`.
+    """
+    used = _both(rdms_TP, target_TP)
+    r_T = _correlation(rdms_TP, target_TP, used)
+    defined = ~torch.isnan(r_T)
+    return 1 - torch.where(defined, r_T, torch.zeros_like(r_T)).sum() / defined.sum()
+
+
+def size_loss(rdms_TP: Tensor, target_TP: Tensor, /) -> Tensor:
+    """Return the mean over times of the mean squared difference of pairs.
+
+    Parameters and return value are those of :func:`over_all_loss`; NaN where no pair counts at any time.
+    """
+    used = _both(rdms_TP, target_TP)
+    squares = torch.where(used, rdms_TP - target_TP, torch.zeros_like(rdms_TP)).square().sum(dim=1)
+    count = used.sum(dim=1)
+    return (squares[count > 0] / count[count > 0]).mean()
+
+
+def generalization_loss(rdms_TP: Tensor, target_TP: Tensor, /) -> Tensor:
+    r"""Return :math:`1 - r` between the generalisation curves of both sides.
+
+    Parameters and return value are those of :func:`over_all_loss`; one or two times have no such correlation: NaN.
+    """
+    used = _both(rdms_TP, target_TP)
+    curves = [generalization_curve(torch.where(used, x, torch.nan)) for x in (rdms_TP, target_TP)]
+    return 1 - _correlation(*curves, ~(torch.isnan(curves[0]) | torch.isnan(curves[1])))
+
+
+def generalization_curve(rdms_TP: Tensor, /) -> Tensor:
+    """Return how alike the RDM of each time is to those of all times: the mean of its correlations with them.
+
+    Parameters
+    ----------
+    rdms_TP : Tensor, shape (times, pairs)
+        Pairs that are NaN at a time do not count there.
+
+    Returns
+    -------
+    Tensor, shape (times,)
+        The correlation of a time with itself, 1, is among those averaged; one time alone gives 1.
+    """
+    used = ~torch.isnan(rdms_TP)
+    complete = used.all(dim=0)
+    if bool(complete.all()) or bool((used == used[:1]).all()):
+        unit = _unit(rdms_TP[:, complete])
+        return (unit @ unit.T).mean(dim=1)
+    rows = [
+        torch.stack([_correlation(a, b, ~(torch.isnan(a) | torch.isnan(b))) for b in rdms_TP]).mean() for a in rdms_TP
+    ]
+    return torch.stack(rows)
+
+
+def _both(rdms: Tensor, target: Tensor) -> Tensor:
+    """Return which values are numbers on both sides."""
+    if rdms.ndim != 2 or rdms.shape != target.shape:
+        msg = f"both must have shape (times, pairs), the same; got {tuple(rdms.shape)} and {tuple(target.shape)}."
+        raise ValueError(msg)
+    return ~(torch.isnan(rdms) | torch.isnan(target))
+
+
+def _correlation(x: Tensor, y: Tensor, used: Tensor) -> Tensor:
+    """Return Pearson's r over the last axis, of what is used; NaN where that does not vary or is too little."""
+    count = used.sum(dim=-1, keepdim=True)
+    first, second = (_centred(values, used, count) for values in (x, y))
+    product = (first * second).sum(dim=-1)
+    norms = first.norm(dim=-1) * second.norm(dim=-1)
+    undefined = (norms == 0) | (count.squeeze(-1) < 3)
+    r = product / torch.where(undefined, torch.ones_like(norms), norms)
+    return torch.where(undefined, torch.full_like(r, torch.nan), r)
+
+
+def _centred(values: Tensor, used: Tensor, count: Tensor) -> Tensor:
+    zero = torch.zeros_like(values)
+    kept = torch.where(used, values, zero)
+    return torch.where(used, kept - kept.sum(dim=-1, keepdim=True) / count.clamp(min=1), zero)
+
+
+def _unit(values: Tensor) -> Tensor:
+    centred = values - values.mean(dim=1, keepdim=True)
+    return centred / centred.norm(dim=1, keepdim=True)
