@@ -97,8 +97,8 @@ def generalization_loss(rdms_TP: Tensor, target_TP: Tensor, /) -> Tensor:
     Parameters and return value are those of :func:`over_all_loss`; one or two times have no such correlation: NaN.
     """
     used = _both(rdms_TP, target_TP)
-    curves = [generalization_curve(torch.where(used, x, torch.nan)) for x in (rdms_TP, target_TP)]
-    return 1 - _correlation(*curves, ~(torch.isnan(curves[0]) | torch.isnan(curves[1])))
+    mine_T, theirs_T = (generalization_curve(torch.where(used, x, torch.nan)) for x in (rdms_TP, target_TP))
+    return 1 - _correlation(mine_T, theirs_T, ~(torch.isnan(mine_T) | torch.isnan(theirs_T)))
 
 
 def generalization_curve(rdms_TP: Tensor, /) -> Tensor:
