@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from alignkit._check import check_count
-from alignkit.models._first_token import first_token_alone
+from alignkit.models._first_token import first_token_alone, is_first_token_enough
 from alignkit.models._pool import Pooling, pooling
 from alignkit.models._run import collate, first_tensor, prepare
 
@@ -32,7 +32,7 @@ class SplitTower(nn.Module):
 
     A frozen network stays in evaluation mode; only its adapters see training mode (their dropout). Where the first
     token of the last block is all that is read, training leaves out what only the others need: outputs and gradients
-    are the same to rounding.
+    are the same to rounding, and where adapters have dropout, to what it draws.
 
     Parameters
     ----------
@@ -255,29 +255,7 @@ class SplitTower(nn.Module):
         self.split_at(len(self.block_names) - 1)
         block = self.network.get_submodule(self.block_names[-1])
         hidden = self.prefix(inputs)
-        with torch.no_grad():
-            expected = self.suffix(hidden, inputs)
-        read = self._gradient_at(block, hidden, inputs)
-        if read is None or read.ndim != 3 or read[:, 1:].any() or not read.any():
-            return False
-        try:
-            with torch.no_grad(), first_token_alone(block):
-                found = self.suffix(hidden, inputs)
-        except Exception:  # whatever a network raises that wants its tokens whole
-            return False
-        return found.shape == expected.shape and bool((found - expected).abs().max() <= 1e-6 * expected.abs().max())
-
-    def _gradient_at(self, block: nn.Module, hidden: torch.Tensor, inputs: Any) -> torch.Tensor | None:
-        """Return the gradient of the embedding's squares with respect to a block's output, where that is reached."""
-        leaves: list[torch.Tensor] = []
-
-        def detach(_block: nn.Module, _args: Any, output: Any) -> Any:
-            leaves.append(_tensor(output).detach().requires_grad_())
-            return leaves[0]
-
-        with torch.enable_grad(), block.register_forward_hook(detach, prepend=True):
-            squares = self.suffix(hidden, inputs).square().sum()
-        return torch.autograd.grad(squares, leaves[0])[0] if leaves and squares.requires_grad else None
+        return is_first_token_enough(block, lambda: self.suffix(hidden, inputs))
 
     def _can_be_cut(self, inputs: Any) -> bool:
         if not self.block_names or next(self.network.parameters()).is_meta:  # no numbers to compare

@@ -311,6 +311,53 @@ def test_networks_that_read_all_tokens_are_given_all(make_clip: Callable[..., An
     assert not SplitTower.from_model(load("minilm", device="cpu")).reads_first
 
 
+class ConvolvedBlock(nn.Module):
+    """A block whose MLP lets neighbours see each other, behind the norm's usual name, however little it adds."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.norm2 = nn.LayerNorm(16)
+        self.mlp = nn.Conv1d(16, 16, 3, padding=1)
+        self.scale = scale
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mixed: torch.Tensor = self.mlp(self.norm2(x).transpose(1, 2)).transpose(1, 2)
+        return x + self.scale * mixed
+
+
+class ClassOfPatches(nn.Module):
+    """A small network of blocks that reads its first token."""
+
+    def __init__(self, blocks: list[nn.Module]) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 16, 16, 16)
+        self.cls = nn.Parameter(torch.linspace(-1, 1, 16).expand(1, 1, 16))
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.Linear(16, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.patches(images).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1)
+        for block in self.blocks:
+            x = block(x)
+        embedding: torch.Tensor = self.norm(x[:, 0])
+        return embedding
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-7, 0.0])
+def test_a_block_whose_tokens_meet_in_its_mlp_is_given_all(scale: float) -> None:
+    # training may make much of a branch that adds next to nothing at first
+    torch.manual_seed(0)
+    tower = SplitTower.from_model(as_model(ClassOfPatches([ConvolvedBlock(scale) for _ in range(2)])))
+    assert tower.block_names == ("blocks.0", "blocks.1")
+    assert not tower.reads_first
+
+
+def test_a_block_that_adds_little_is_still_shortened() -> None:
+    torch.manual_seed(0)
+    assert SplitTower.from_model(as_model(vit(init_values=1e-6))).reads_first
+
+
 def test_a_block_that_computes_again_finds_all_tokens_again() -> None:
     network = vit()
     tower = SplitTower.from_model(as_model(network)).double().train()
