@@ -262,6 +262,18 @@ class PromptModel(nn.Module):
             for name, parameter in own.items():
                 parameter.copy_(state[name])
 
+    def load_saved(self, state: Mapping[str, torch.Tensor], /) -> None:
+        """Put what a folder holds into a model of the same settings; its projection is that of the embedding as it is.
+
+        Raises
+        ------
+        ValueError
+            Names or shapes that do not fit; nothing is changed then.
+        """
+        self.load_trained(state)
+        if self.projection is not None:
+            self.set_projection(state["projection.weight"], state["projection.bias"])
+
     def _start(self, seed: int) -> None:
         """Draw the projection as torch would, from a generator of its own."""
         if self.projection is None:

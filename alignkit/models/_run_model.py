@@ -53,7 +53,7 @@ class SavedModel:
     manifest : dict
         Backbone, prompts, dimensions, adapter settings and what the training method added.
     trained : dict of str to Tensor
-        Parameters that were trained, by name (:meth:`PromptModel.load_trained`).
+        Parameters that were trained, by name (:meth:`PromptModel.load_saved`).
     text_features : Tensor, shape (dimensions, channels)
         Embeddings of the prompts at the end.
     """

@@ -243,6 +243,9 @@ def test_a_standardised_embedding_changes_no_output_and_is_saved_plain(make_towe
     assert not torch.allclose(model.projection.weight, weight)  # type: ignore[union-attr]
     torch.testing.assert_close(model.plain_projection()["projection.weight"], weight)
     torch.testing.assert_close(model.plain_projection()["projection.bias"], bias, rtol=1e-5, atol=1e-5)
+    with torch.no_grad():
+        model.load_saved({"log_scale": model.log_scale, "projection.weight": weight, "projection.bias": bias})
+        torch.testing.assert_close(model(images()), before, rtol=1e-5, atol=1e-4)
 
 
 def test_dropout_acts_in_training_alone_and_needs_a_pair(make_towers: Maker) -> None:

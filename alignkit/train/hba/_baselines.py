@@ -62,7 +62,7 @@ def predictors_of(
     task : HBATask
         With its model as it is before training.
     trained : mapping of str to Tensor
-        What training made of its parameters.
+        What training made of its parameters, as a run's folder has them.
     name : str
         What to call the trained model.
     steps : Steps
@@ -76,7 +76,7 @@ def predictors_of(
     baselines = [_before(task, some)]
     steps.done("before training")
     load: Any = task.model  # a PromptModel
-    load.load_trained(trained)
+    load.load_saved(trained)
     fitted = _trained_on(data, config)
     after = Predictor(name, "dimensions", task.predictions(some), some, fitted, learned=_learns(config))
     steps.done("after training")

@@ -45,7 +45,7 @@ def build_model(data: HBAData, config: HBAConfig, /) -> tuple[PromptModel, Tower
         seed=config.loop.seed,
     )
     if config.start is not None:
-        model.load_trained(read_run_model(config.start).trained)
+        model.load_saved(read_run_model(config.start).trained)
     return model.to(as_device(config.loop.device)), towers
 
 

@@ -85,6 +85,16 @@ def test_scores_on_held_out_objects_are_those_of_plain_steps(scores, lab_data, p
         assert own == pytest.approx(r, abs=5e-3)
 
 
+def test_a_head_that_started_at_ridge_is_scored_as_it_was_trained(lab_data, tmp_path):
+    config = config_of(tmp_path / "ridge", head="ridge", penalty=1.0)
+    values = train_on(lab_data, config).predictions(lab_data.val)
+    scores = evaluate_data(lab_data, config.out, device="cpu", progress=False)
+    for method in ("spearman", "pearson"):
+        row = scores.table.value("ridge", "validation objects", f"{method} with")
+        expected = float(compare(rdm(values), rdm(lab_data.targets[lab_data.val]), method=method))
+        assert row.value == pytest.approx(expected, abs=1e-3)
+
+
 def test_answers_are_predicted_by_dot_products(scores, lab_data, predictions):
     low, high = lab_data.scale
     x = low + predictions[1] / 100 * (high - low)
