@@ -16,6 +16,9 @@ from alignkit._typing import AnyArray, FloatArray
 
 NanPolicy = Literal["propagate", "omit", "raise"]
 
+#: Beyond it a network's tokens outgrow any machine; a file from elsewhere may name any size.
+_MAX_IMG_SIZE = 8192
+
 
 def join_names(names: Iterable[Any], limit: int = 5) -> str:
     """Return up to ``limit`` quoted names and how many more there are."""
@@ -57,6 +60,15 @@ def check_count(name: str, value: object, minimum: int = 0) -> int:
         msg = f"{name} must be at least {minimum}; got {value}."
         raise ValueError(msg)
     return int(value)
+
+
+def check_img_size(value: object) -> int:
+    """Return a model's input size in pixels, or raise when no image has it."""
+    size = check_count("img_size", value, 1)
+    if size > _MAX_IMG_SIZE:
+        msg = f"img_size must be at most {_MAX_IMG_SIZE:,} pixels; got {size:,}."
+        raise ValueError(msg)
+    return size
 
 
 def check_fraction(name: str, value: float) -> float:

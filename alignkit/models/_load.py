@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alignkit._check import check_count, require, shown
+from alignkit._check import check_count, check_img_size, require, shown
 from alignkit._typing import PathLike
 from alignkit.models._factory import load_factory
 from alignkit.models._hf import load_hf
@@ -142,7 +142,7 @@ def build(
     require("torch", "train")
     text = str(name)
     if img_size is not None:
-        check_count("img_size", img_size, 1)
+        check_img_size(img_size)
     if check_count("seed", seed) and not text.startswith("random:"):
         msg = f"{text} has no use for a seed (only random:NAME has); leave it out."
         raise ValueError(msg)

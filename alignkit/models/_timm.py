@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignkit._check import check_count, join_names, require
+from alignkit._check import check_img_size, join_names, require
 from alignkit._io import check_file, read_json, sha256
 from alignkit.models._hub import hub_or_cache
 from alignkit.models._model import Model
@@ -161,7 +161,7 @@ def _create(architecture: str, *, img_size: int | None = None, **options: Any) -
     cfg = timm.get_pretrained_cfg(architecture)
     # networks without position embeddings take any size and have no such argument
     if img_size is not None and cfg is not None and cfg.fixed_input_size:
-        options["img_size"] = check_count("img_size", img_size, 1)
+        options["img_size"] = check_img_size(img_size)
     module: nn.Module = timm.create_model(architecture, **options)
     return module
 

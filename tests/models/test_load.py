@@ -72,6 +72,8 @@ def test_devices_that_are_not_there() -> None:
         load("random:test_resnet", device="cuda:77")
     with pytest.raises(ValueError, match="img_size must be at least 1"):
         load("random:test_vit", device="cpu", img_size=0)
+    with pytest.raises(ValueError, match="img_size must be at most 8,192 pixels"):
+        load("random:test_vit", device="cpu", img_size=10**7)
 
 
 @pytest.mark.gpu

@@ -6,7 +6,14 @@ import dataclasses
 from pathlib import Path
 from typing import Literal, get_args
 
-from alignkit._check import check_choice, check_count, check_fraction, check_number, check_positive
+from alignkit._check import (
+    check_choice,
+    check_count,
+    check_fraction,
+    check_img_size,
+    check_number,
+    check_positive,
+)
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.train.config import LoopConfig, Mode, OptimConfig
 
@@ -136,7 +143,7 @@ class HBAConfig:
         check_count("split_seed", self.split_seed)
         check_count("n_bootstrap", self.n_bootstrap)
         if self.img_size is not None:
-            check_count("img_size", self.img_size, 1)
+            check_img_size(self.img_size)
         if self.penalty is not None:
             check_positive("penalty", self.penalty)
         check_positive("ridge_constant", self.ridge_constant)

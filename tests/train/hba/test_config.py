@@ -32,6 +32,8 @@ def test_files_may_be_written_as_text():
         ({"val_share": 0}, "val_share must lie between 0 and 1"),
         ({"penalty": 0.0}, "penalty must be a finite number above 0"),
         ({"img_size": 0}, "img_size must be at least 1"),
+        ({"img_size": 10**7}, "img_size must be at most 8,192 pixels; got 10,000,000"),
+        ({"ridge_constant": 0.0}, "ridge_constant must be a finite number above 0"),
         ({"answers": "human"}, "goes with loss='triplets' alone"),
         ({"loop": LoopConfig(monitor="test_rdm48_spearman", mode="max")}, "no epoch is chosen by held-out objects"),
         ({"loop": LoopConfig(monitor="val_rdm_spearman", mode="min")}, "better when it is large"),
