@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignkit._check import check_img_size, join_names, require
+from alignkit._check import check_count, check_img_size, join_names, require
 from alignkit._io import check_file, read_json, sha256
 from alignkit.models._hub import hub_or_cache
 from alignkit.models._model import Model
