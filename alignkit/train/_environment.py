@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 from alignkit._io import sha256
 from alignkit._result import jsonable
 from alignkit._versions import versions
+from alignkit.models._run_model import MANIFEST, TENSORS
 
 C = TypeVar("C", bound=Any)
 
 #: Settings that say where a run goes or how it is shown, and not what it computes.
 OUTSIDE = frozenset({"out", "loop.progress", "loop.tensorboard", "loop.wandb"})
-_FILE = "sha256:"
+_FILE, _LISTING = "sha256:", "names and sizes:"
 
 
 def environment(config: Any, *, n_processes: int = 1) -> dict[str, Any]:
@@ -61,13 +62,12 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def changed_files(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return the settings whose files, not folders, have another content now."""
+    """Return the settings whose files or finished models, not other folders, have another content now."""
     before, after = then.get("data") or {}, now.get("data") or {}
-    named = dict.fromkeys([*before, *after])
     return [
         name
-        for name in named
-        if before.get(name) != after.get(name) and f"{before.get(name)}{after.get(name)}".count(_FILE)
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name) and _LISTING not in f"{before.get(name)}{after.get(name)}"
     ]
 
 
@@ -146,8 +146,10 @@ def _checksums(config: Any, only: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             continue
         if path.is_file():
             yield name, f"{_FILE}{sha256(path)}"
+        elif is_path and (path / MANIFEST).is_file() and (path / TENSORS).is_file():
+            yield name, f"{_FILE}{sha256(path / MANIFEST)}"  # which has the checksum of the weights
         elif is_path and path.is_dir():
-            yield name, _listing(path, Path(config.out))
+            yield name, f"{_LISTING}{_listing(path, Path(config.out))}"
 
 
 def _named_paths(config: Any, prefix: str) -> Iterator[tuple[str, Path, bool]]:
@@ -170,7 +172,7 @@ def _listing(folder: Path, out: Path) -> str:
             path = Path(root, name)
             size = path.stat().st_size if path.exists() else -1
             digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\n".encode("utf-8", "surrogateescape"))
-    return f"names and sizes:{digest.hexdigest()}"
+    return digest.hexdigest()
 
 
 def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:

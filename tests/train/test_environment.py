@@ -135,6 +135,19 @@ def test_changed_inputs_are_named(tmp_path):
     assert differences({}, {"data": None}) == []
 
 
+def test_a_finished_model_is_known_by_its_manifest(tmp_path):
+    start = tmp_path / "start"
+    start.mkdir()
+    (start / "model.json").write_text("1")
+    (start / "adapter.safetensors").touch()
+    config = HBAConfig(start=start, out=tmp_path / "out")
+    then = environment(config)
+    (start / "report.html").touch()
+    assert differences(then, environment(config)) == []
+    (start / "model.json").write_text("2")
+    assert changed_files(then, environment(config)) == ["start"]
+
+
 def test_files_and_folders_are_written_out_in_full(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "targets.csv").touch()

@@ -70,6 +70,8 @@ class SharedBackbone:
     ----------
     group : ndarray, shape (objects, dimensions)
         What the group's model gives, in the targets' units.
+    group_checksum : str
+        Of the group's weights.
     starts : dict of (int or None) to Start
         By the fold that is left out; None: by all answers.
     """
@@ -78,6 +80,7 @@ class SharedBackbone:
         self.study = study
         self.config = config
         saved = read_run_model(Path(str(config.start)))
+        self.group_checksum = str(saved.manifest["tensors_sha256"])
         self.data = dataclasses.replace(data, scale=tuple(saved.manifest.get("scale", data.scale)))
         settings = dataclasses.replace(config, start=None, affine=True, head="prompts")
         self.model, towers = build_model(self.data, settings)

@@ -24,7 +24,7 @@ from alignkit.train.hba.config import HBAConfig
 
 #: What the model of a fold predicts of everybody's answers in that fold.
 OUTCOME = "held-out.safetensors"
-_DIGEST = "answers"
+_ANSWERS, _GROUP = "answers", "group"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -98,9 +98,10 @@ def _leave_out(shared: SharedBackbone, subject: str, fold: int, folder: RunFolde
         _, history = _fit(shared, subject, fold, folder, processes)
         outcome = shared.outcome(shared.embedding(), fold)
         tensors = {"right": torch.from_numpy(outcome.right), "log_p": torch.from_numpy(outcome.log_p)}
-        write_tensors(path, tensors, metadata={_DIGEST: shared.study.digest})
+        about = {_ANSWERS: shared.study.digest, _GROUP: shared.group_checksum}
+        write_tensors(path, tensors, metadata=about)
         _finish(folder, history)
-    return _read_outcome(path, shared.study.digest)
+    return _read_outcome(path, shared)
 
 
 def _fit(
@@ -126,11 +127,18 @@ def _kept_step(folder: RunFolder) -> int:
     return step
 
 
-def _read_outcome(path: Path, digest: str) -> Outcome:
-    if read_metadata(path).get(_DIGEST) != digest:
+def _read_outcome(path: Path, shared: SharedBackbone) -> Outcome:
+    about = read_metadata(path)
+    if about.get(_ANSWERS) != shared.study.digest:
         msg = (
             f"{path} is about other answers than those that are read now; give the run its answers back, or train in a "
             "new folder."
+        )
+        raise ValueError(msg)
+    if about.get(_GROUP) != shared.group_checksum:
+        msg = (
+            f"{path} is of a person who started at another model than {shared.config.start} holds now; give that model "
+            "back, or train in a new folder."
         )
         raise ValueError(msg)
     found = read_weights(path)

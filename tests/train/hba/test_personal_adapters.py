@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import pytest
 import alignkit
 from alignkit._config import dump_config
 from alignkit.models import AdapterConfig, extract, load
+from alignkit.models._tensor_file import write_tensors
+from alignkit.models._weights import read_weights
 from alignkit.rsa import Triplets
 from alignkit.train import LoopConfig, OptimConfig, PersonalAdapters, personal_adapters, run
 from alignkit.train.hba import _personal_train
@@ -303,15 +306,33 @@ def test_who_cannot_be_trained_is_said(study, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_other_answers_than_those_of_who_is_done_are_refused(study, everybody, tmp_path):
-    config = dataclasses.replace(study, subject="p001", out=tmp_path / "out")
+def test_other_answers_or_another_group_than_those_of_who_is_done_are_refused(study, tmp_path):
+    path = shutil.copyfile(study.triplets, tmp_path / "answers.npz")
+    start = shutil.copytree(study.start, tmp_path / "group")
+    config = dataclasses.replace(study, subject="p001", out=tmp_path / "out", triplets=path, start=start)
     personal_adapters(config)
     (config.out / "subject-p001" / "personal.json").unlink()
-    answers = Triplets.load(study.triplets)
-    answers.take(np.arange(len(answers) - 10)).save(tmp_path / "fewer.npz")
-    with pytest.raises(ValueError, match=r"other settings \(triplets"):
-        personal_adapters(dataclasses.replace(config, triplets=tmp_path / "fewer.npz"))
-    path = config.out / "subject-p001" / "fold-1" / "held-out.safetensors"
-    path.write_bytes(path.read_bytes()[:-3])
+    outcome = config.out / "subject-p001" / "fold-1" / "held-out.safetensors"
+
+    answers = Triplets.load(path)
+    answers.take(np.arange(len(answers) - 10)).save(path)
+    with pytest.raises(ValueError, match=r"held-out\.safetensors is about other answers than those that are read now"):
+        personal_adapters(config)
+    answers.save(path)
+
+    manifest, weights = start / "model.json", start / "adapter.safetensors"
+    saved = {file: file.read_bytes() for file in (manifest, weights)}
+    trained = {name: value * 1.1 if "lora" in name else value for name, value in read_weights(weights).items()}
+    checksum = write_tensors(weights, trained)
+    manifest.write_text(json.dumps({**json.loads(saved[manifest]), "tensors_sha256": checksum}))
+    with pytest.raises(ValueError, match=r"who started at another model than .*group holds now"):
+        personal_adapters(config)
+    for file, content in saved.items():
+        file.write_bytes(content)
+
+    whole = outcome.read_bytes()
+    outcome.write_bytes(whole[:-3])
     with pytest.raises(ValueError, match="damaged"):
         personal_adapters(config)
+    outcome.write_bytes(whole)
+    personal_adapters(config)
