@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alignkit._check import join_names
+from alignkit._result import jsonable
 from alignkit._typing import FloatArray
 from alignkit.models._personal_model import PersonalModel, as_seen_by
 from alignkit.models._run_model import SavedModel, read_run_model
@@ -178,12 +180,20 @@ def _weighted(saved: SavedModel, data: HBAData, log_weights: FloatArray) -> dict
 
 
 def _check_backbone(saved: SavedModel, model: PromptModel) -> None:
-    """Raise where the group's model was trained on another backbone, or with other prompts."""
+    """Raise where the group's model was trained on another backbone, or with other prompts or settings."""
     if list(saved.manifest["prompts"]) != list(model.prompts):
         msg = f"the prompts are not those that the model in {saved.path} was trained with; give them back."
         raise ValueError(msg)
-    if saved.manifest["backbone"].get("weights_sha256") != model.identity.get("weights_sha256"):
+    then, now = saved.manifest["backbone"], jsonable(model.identity)
+    if then.get("weights_sha256") != now.get("weights_sha256"):
         msg = f"the backbone has other weights than the one that {saved.path} was trained on; give them back."
+        raise ValueError(msg)
+    # parameters of the same names and shapes that would mean something else
+    other = [name for name in ("layer", "preprocess") if then.get(name) != now.get(name)]
+    if saved.manifest["adapter"].get("alpha") != model.adapter.alpha:
+        other.append("adapter.alpha")
+    if other:
+        msg = f"{join_names(other)} must be as the model in {saved.path} was trained with; give these settings again."
         raise ValueError(msg)
 
 

@@ -94,6 +94,14 @@ def test_another_backbone_or_other_prompts_are_refused(shared, lab_data):
         SharedBackbone(lab_data, shared.study, other, cache=None)
 
 
+@pytest.mark.parametrize(("name", "value"), [("layer", "3"), ("preprocess", "imagenet"), ("adapter.alpha", 3.0)])
+def test_settings_under_which_the_group_s_weights_mean_something_else_are_refused(shared, lab_data, name, value):
+    adapter = dataclasses.replace(shared.config.adapter, alpha=3.0)
+    change = {"adapter": adapter} if name == "adapter.alpha" else {name: value}
+    with pytest.raises(ValueError, match=rf"'{name}' must be as the model in .* was trained with"):
+        SharedBackbone(lab_data, shared.study, dataclasses.replace(shared.config, **change), cache=None)
+
+
 def test_jobs_wait_for_the_one_that_fills_the_cache(shared, lab_data, monkeypatch):
     tries = []
 
