@@ -92,6 +92,8 @@ class SharedBackbone:
         self._reader = HBATask(self.data, self.model, plain, source=self.source)
         self._objects = np.unique(study.answers.items)
         self._own = own_parameters(self.model)
+        if "projection.weight" not in self._own:
+            self.model.dropout.p = 0.0  # it helps a projection that is trained, and would only disturb another
         self._load(_weighted(saved, self.data, np.zeros(len(data.dimensions))))
         self.group = self.embedding()
         self.starts = self._recalibrate(saved)

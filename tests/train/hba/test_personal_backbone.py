@@ -66,6 +66,16 @@ def test_a_task_begins_at_the_start_whoever_was_trained_before(shared):
     assert set(task.person.train.participant) == {"p002"}
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_training_begins_with_what_the_start_gives(shared, lab_data, tmp_path, dropout):
+    config = dataclasses.replace(shared.config, dropout=dropout)
+    task = SharedBackbone(lab_data, shared.study, config, cache=tmp_path).task("p001", 0, seed=0)
+    inputs = task.source(np.arange(6))
+    with torch.no_grad():
+        before = task.model.eval()(inputs)
+        torch.testing.assert_close(task.model.train()(inputs), before)
+
+
 def test_the_outcome_of_the_starts_is_that_of_every_fold_s(shared):
     study, outcome = shared.study, shared.outcome_of_starts()
     for row in range(0, len(study.folds), 17):
