@@ -72,7 +72,7 @@ def build_source(data: HBAData, config: HBAConfig, towers: Towers, cache: Path |
 def start_at_ridge(task: HBATask, penalty: float | None, /, *, constant: float) -> float:
     """Let a pair's projection predict what ridge regression does, and return the penalty of that.
 
-    Every photo of a training object is a row, as in training; an object's prediction is the mean over its photos.
+    Every photo of a training object is a row; an object's prediction is the mean over its photos.
 
     Parameters
     ----------

@@ -131,14 +131,17 @@ class HBAConfig:
         for name in _PATHS:
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, Path(getattr(self, name)))
+        if isinstance(self.subject, int):  # ids are text, and many people's are numbers
+            object.__setattr__(self, "subject", str(self.subject))
         for name, allowed in (("loss", Loss), ("answers", Answers), ("head", Head), ("order", Order)):
             check_choice(name, getattr(self, name), get_args(allowed))
         check_choice("preprocess", self.preprocess, ("own", "clip", "hba", "imagenet"))
         check_choice("cache_dtype", self.cache_dtype, ("float32", "float16"))
         check_choice("personal", self.personal, ("weights", "adapter"))
         check_fraction("val_share", self.val_share)
-        if not 0.0 <= check_number("dropout", self.dropout) < 1.0:
-            msg = f"dropout must lie from 0 up to, not including, 1; got {self.dropout}."
+        # not by its bare name, which adapters have a setting of as well
+        if not 0.0 <= check_number("the projection's dropout", self.dropout) < 1.0:
+            msg = f"the projection's dropout must lie from 0 up to, not including, 1; got {self.dropout}."
             raise ValueError(msg)
         check_count("split_seed", self.split_seed)
         check_count("n_bootstrap", self.n_bootstrap)

@@ -24,11 +24,15 @@ def test_files_may_be_written_as_text():
     assert set(module._PATHS) == named
 
 
+def test_a_participant_may_be_named_by_a_number():
+    assert HBAConfig(subject=3) == HBAConfig(subject="3")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
         ({"loss": "mae"}, "loss must be one of"),
-        ({"dropout": 1.0}, "dropout must lie from 0 up to, not including, 1; got 1.0"),
+        ({"dropout": 1.0}, "the projection's dropout must lie from 0 up to, not including, 1; got 1.0"),
         ({"val_share": 0}, "val_share must lie between 0 and 1"),
         ({"penalty": 0.0}, "penalty must be a finite number above 0"),
         ({"img_size": 0}, "img_size must be at least 1"),
