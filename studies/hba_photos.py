@@ -3,60 +3,88 @@
 A frozen image network and MiniLM's embeddings of the 66 prompts are joined by a projection; what is trained on four
 fifths of the concepts predicts the others. Predictions are pooled and scored on the 3,020 human answers whose three
 concepts all have photos, and by the rank correlation of their dot products with SPoSE's. Folds share no concept and no
-photo; epochs and penalties are chosen on a fifth of the training concepts, never on human answers.
+photo; epochs and penalties are chosen on a fifth of the training concepts, never on human answers, and the same number
+of epochs then trains on all of them: folds that stop at different times would disagree on the scale of what is pooled.
 
 Input 224 x 224; ViT-S/14 (DINOv2) block 10, counted from 0: its class token, without the final norm.
 SPoSE-66, which is learned from, was probably fitted to these very answers: all rows that learn from it may be
-optimistic.
+optimistic. So may they because rate, dropout and the shape of the start were settled with earlier scores in sight.
 
-python -m studies.hba_photos --data FOLDER   (about two hours on two cores; ``--small``: a minute on 60 concepts)
+python -m studies.hba_photos --data FOLDER   (``--small``: one fold of 60 concepts)
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import rankdata
 
+from alignkit._io import load_npz, save_npz
+from alignkit.data import load_things
 from alignkit.models import AdapterConfig
-from alignkit.rsa import similarity_matrix, triplet_accuracy
+from alignkit.rsa import triplet_ceiling
 from alignkit.train import LoopConfig, OptimConfig
 from alignkit.train._splits import fold_objects
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
-from alignkit.train.hba._item_bootstrap import draw_items
 from alignkit.train.hba._ridge import fit_ridge
 from alignkit.train.hba.config import HBAConfig
 from benchmarks._harness import machine
+from studies._pooled_scores import PooledScores
 
-#: Chosen on inner concepts: the rate, and the share of standardised features that the head does not see in training.
-RATE, DROPOUT = 3e-5, 0.5
+if TYPE_CHECKING:
+    from alignkit.train._run_folder import RunFolder
+    from alignkit.train.hba.task import HBATask
+
+#: Share of the standardised features that the head does not see in training.
+DROPOUT = 0.5
+#: Learning rate, where a row does not say otherwise.
+RATE = 1e-4
+#: Epochs between validations, and so between the numbers of epochs to choose among.
+EVERY = 5
 LITE = "efficientnet-lite0"
 WEIGHTS = Path("weights", "vit_small_patch14_dinov2.imgfocus_fp16.safetensors")
 N_FOLDS = 5
 HEAD = AdapterConfig(kind="none")
-LORA = AdapterConfig(kind="lora", rank=8, alpha=16.0, dropout=0.1, projections=("q", "k", "v", "out"), image_blocks=1,
-                     text_blocks=0)  # fmt: skip
+#: In the attention's output projection, as CLIP-HBA has it.
+LORA = AdapterConfig(kind="lora", rank=8, alpha=16.0, dropout=0.1, image_blocks=1, text_blocks=0)
 #: Names of the rows: the loss, what is trained, and whether EfficientNet-Lite0 stands beside the ViT.
 ROWS: dict[str, dict[str, Any]] = {
-    "mse, head": {"loss": "mse", "adapter": HEAD},
-    "triplets, head": {"loss": "triplets", "adapter": HEAD},
+    "mse, head": {"loss": "mse"},
+    "triplets, head": {"loss": "triplets"},
     "triplets, head and LoRA": {"loss": "triplets", "adapter": LORA},
-    "triplets, head, two encoders": {"loss": "triplets", "adapter": HEAD, "two": True},
+    # a step of AdamW moves every weight alike, so that a prediction from four times as many features moves faster
+    "triplets, head, two encoders": {"loss": "triplets", "two": True, "rate": 3e-5},
+    "shuffled targets, triplets, head": {"loss": "triplets", "shuffle": True},
 }
-SHUFFLED = "shuffled targets, triplets, head"
+#: Rows whose task also gives the frozen features, and ridge regression on these.
+FROZEN = {"triplets, head": "", "triplets, head, two encoders": ", two encoders"}
+PAIRS = (
+    ("triplets, head and LoRA", "triplets, head"),
+    ("triplets, head", "ridge"),
+    ("triplets, head, two encoders", "ridge, two encoders"),
+)
 
 
 def settings(
-    root: Path, *, loss: str, adapter: AdapterConfig, two: bool = False, seed: int, epochs: int, batch_size: int = 64
+    root: Path,
+    *,
+    loss: str,
+    adapter: AdapterConfig = HEAD,
+    two: bool = False,
+    rate: float = RATE,
+    epochs: int = 1,
+    every: int | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    penalty: float | None = None,
 ) -> HBAConfig:
     """Return the settings of one row."""
     own = {"backbone": str(root / WEIGHTS), "layer": "10", "img_size": 224}
@@ -67,16 +95,18 @@ def settings(
         text="minilm",
         loss=loss,  # type: ignore[arg-type]
         head="ridge",
+        penalty=penalty,
+        ridge_constant=1.0,
         dropout=DROPOUT,
         adapter=adapter,
-        optim=OptimConfig(lr=RATE),
+        optim=OptimConfig(lr=rate),
         loop=LoopConfig(
             epochs=epochs,
             batch_size=batch_size,
             drop_last=True,
             ema=0.98,
-            patience=20,
             monitor="val_loss",
+            validate_every=every,
             keep_last=1,
             seed=seed,
             device="cpu",
@@ -85,6 +115,7 @@ def settings(
     )
 
 
+@functools.cache  # nothing in them is trained
 def two_encoders() -> Any:
     """Return ViT-S's class token beside EfficientNet-Lite0's features, as one network of 224 pixels."""
     import torch
@@ -118,100 +149,147 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("ALIGNKIT_DATA"), help="holds things/ and weights/")
     parser.add_argument("--seeds", type=int, default=3, help="fold seeds")
-    parser.add_argument("--epochs", type=int, default=100, help="at most")
-    parser.add_argument("--rows", nargs="*", default=[*ROWS, SHUFFLED], help="which rows are trained")
+    parser.add_argument("--epochs", type=int, default=40, help="at most")
+    parser.add_argument("--rows", nargs="*", default=list(ROWS), help="which rows are trained")
     parser.add_argument("--work", type=Path, help="where runs and the frozen layers' output lie; reused by later calls")
-    parser.add_argument("--small", action="store_true", help="one fold of 60 concepts, two epochs; nothing is kept")
+    parser.add_argument("--small", action="store_true", help="one fold of 60 concepts, five epochs; nothing is kept")
     options = parser.parse_args()
     if options.data is None or not (options.data / WEIGHTS).is_file():
         print(f"the data are not at hand (--data FOLDER with {WEIGHTS}): nothing is trained")
         return
     os.environ["ALIGNKIT_DATA"] = str(options.data.resolve())
-    epochs = 2 if options.small else options.epochs
-    study = Study(options.data.resolve(), epochs=epochs, small=options.small, work=options.work)
-    seeds = range(1 if options.small else options.seeds)
-    runs = [study.run(seed, options.rows[:2] if options.small else options.rows) for seed in seeds]
+    if options.small:
+        options.seeds, options.epochs, options.rows = 1, EVERY, options.rows[:2]
+    study = Study(options.data.resolve(), options)
+    runs = [study.run(seed, options.rows) for seed in range(options.seeds)]
     table = summary(runs, study)
     for name, row in table["rows"].items():
-        print(f"{name:42s} accuracy {row['accuracy']:.4f}   rho {row['rho']:.4f}   {row['seconds']:.0f} s a seed")
+        print(f"{name:36s} accuracy {row['accuracy']:.4f}   rho {row['rho']:.4f}   {row['seconds']:.0f} s a seed")
     print(json.dumps({key: value for key, value in table.items() if key != "rows"}, indent=1))
     if not options.small:
-        where = machine()
-        content = {"study": "hba_photos", "machine": where, "epochs": options.epochs, "seeds": options.seeds, **table}
+        how = {"epochs": options.epochs, "rate": RATE, "dropout": DROPOUT, "seeds": options.seeds}
+        content = {"study": "hba_photos", "machine": machine(), **how, **table}
         Path(__file__).with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pooled:
+    """Predictions of all concepts, each by the model that never saw it, and how long these were trained."""
+
+    values: Any
+    epochs: int = 0
+    seconds: float = 0.0
 
 
 class Study:
     """The photos, the answers, and what is trained on them."""
 
-    def __init__(self, root: Path, *, epochs: int, small: bool, work: Path | None) -> None:
-        self.root, self.epochs, self.small = root, epochs, small
-        data = read_data(settings(root, **ROWS["triplets, head"], seed=0, epochs=1))
+    def __init__(self, root: Path, options: argparse.Namespace) -> None:
+        self.root, self.epochs, self.small = root, options.epochs, options.small
+        self.batch_size = 16 if options.small else 64
+        data = read_data(settings(root, loss="triplets"))
         # the 48 are held out in a run of its own; here every concept is held out once
-        self.data = dataclasses.replace(first(data, 60) if small else data, always=())
-        assert data.triplets is not None
-        low, high = data.scale
-        self.spose = low + self.data.targets / 100 * (high - low)
-        self.work = Path(tempfile.mkdtemp() if work is None else work).resolve()
+        self.data = dataclasses.replace(first(data, 60) if self.small else data, always=())
+        self.spose = self.data.in_units(self.data.targets)
+        self.work = Path(tempfile.mkdtemp() if options.work is None else options.work).resolve()
 
-    def run(self, seed: int, rows: list[str]) -> dict[str, dict[str, Any]]:
+    def run(self, seed: int, rows: list[str]) -> dict[str, Pooled]:
         """Return the pooled predictions of every row for one division into folds."""
         fold = fold_objects(self.data.labels, n_folds=N_FOLDS, seed=seed, sources=self.data.images)
-        pooled: dict[str, dict[str, Any]] = {}
-        for k in range(1 if self.small else N_FOLDS):
-            out = [label for label, own in zip(self.data.labels, fold, strict=True) if own == k]
-            data = self.data.split(held_out=out, val_share=0.2, seed=1000 + seed)
-            for name in rows:
-                started = time.perf_counter()
-                found = self._one(name, data, 10 * seed + k)
-                seconds = time.perf_counter() - started
-                for part, values in found.items():
-                    kept = pooled.setdefault(
-                        part, {"values": np.full((len(fold), values.shape[1]), np.nan), "seconds": 0}
-                    )
-                    kept["values"][fold == k] = values[fold == k]
-                    kept["seconds"] += seconds if part == name else 0
-            print(f"seed {seed}, fold {k + 1} of {N_FOLDS} done", flush=True)
+        pooled: dict[str, Pooled] = {}
+        for name in rows:
+            kept = self.work / f"{self._slug(name, seed)}.npz"  # a study that was killed goes on with the next row
+            if not kept.is_file():
+                parts, meta = self._row(name, fold, seed)
+                save_npz(kept, parts, meta)
+            parts, meta = load_npz(kept)
+            print(f"seed {seed}: {name}, {meta['seconds']:.0f} s, {meta['epochs']} epochs", flush=True)
+            for part, values in parts.items():
+                pooled[part] = Pooled(values, **(meta if part == name else {}))
         return pooled
 
-    def _one(self, name: str, data: HBAData, seed: int) -> dict[str, Any]:
+    def _row(self, name: str, fold: Any, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the predictions of a row for each concept by the model that never saw it, and how it was trained."""
+        how = dict(ROWS[name])
+        data = shuffled(self.data, seed) if how.pop("shuffle", False) else self.data
+        outs = [
+            [label for label, own in zip(data.labels, fold, strict=True) if own == k]
+            for k in range(1 if self.small else N_FOLDS)
+        ]
+        n = len(data.labels)
+        inner = [data.split(held_out=out, val_share=0.2, seed=1000 + seed) for out in outs]
+        # a run has some concepts to look at; four are too few to miss in the final training
+        whole = [data.split(held_out=out, val_share=4 / (n - len(out)), seed=1000 + seed) for out in outs]
+        parts: dict[str, Any] = {}
+        penalties = []
+
+        def keep(part: str, k: int, values: Any) -> None:
+            parts.setdefault(part, np.full((n, values.shape[1]), np.nan))[fold == k] = values[fold == k]
+
+        for k, (own, final) in enumerate(zip(inner, whole, strict=True)):
+            task = self._task(own, None, epochs=1, penalty=1.0, **how)
+            penalties.append(choose_penalty(task, own))
+            if name in FROZEN:
+                for part, values in baselines(task, self.spose, final, penalties[k]).items():
+                    keep(part + FROZEN[name], k, values)
+        started = time.perf_counter()
+        made = [{"seed": 10 * seed + k, "penalty": penalties[k], **how} for k in range(len(outs))]
+        slug = self._slug(name, seed)
+        losses = [self._fit(f"{slug}-{k}-inner", inner[k], epochs=self.epochs, **made[k])[0] for k in range(len(outs))]
+        epochs = EVERY * int(np.sum(losses, axis=0).argmin())
+        for k, final in enumerate(whole):
+            values = self._fit(f"{slug}-{k}-{epochs}", final, epochs=epochs, **made[k])[1]
+            keep(name, k, data.in_units(values))
+        return parts, {"epochs": epochs, "seconds": time.perf_counter() - started}
+
+    def _slug(self, name: str, seed: int) -> str:
+        rate = ROWS[name].get("rate", RATE)
+        return f"{name}-{seed}-{self.epochs}-{rate}".replace(",", "").replace(" ", "-")
+
+    def _task(self, data: HBAData, run: RunFolder | None, **how: Any) -> HBATask:
+        from alignkit.train.hba.task import build_task
+
+        config = settings(self.root, batch_size=self.batch_size, **how)
+        return build_task(data, config, run, cache=self.work / "cache")
+
+    def _fit(self, folder: str, data: HBAData, *, epochs: int, **how: Any) -> tuple[list[float], Any]:
+        """Train, and return the validation losses and what the last weights predict."""
         from alignkit.train._loop import fit
         from alignkit.train._processes import Processes
         from alignkit.train._run_folder import RunFolder
-        from alignkit.train.hba.task import build_task
 
-        how = ROWS["triplets, head" if name == SHUFFLED else name]
-        config = settings(self.root, **how, seed=seed, epochs=self.epochs, batch_size=16 if self.small else 64)
-        if name == SHUFFLED:
-            data = shuffled(data, seed)
-        folder = self.work / f"{name}-{seed}-{self.epochs}".replace(" ", "-")
-        with Processes.start(config.loop) as processes, RunFolder.open(folder, config) as run:
-            task = build_task(data, config, run, cache=self.work / "cache")
-            found = self._frozen(task, data) if name == "triplets, head" else {}
-            if name == "triplets, head, two encoders":
-                found = {f"{part}, two encoders": x for part, x in self._frozen(task, data).items()}
-            fit(task, config.loop, config.optim, folder=run, processes=processes)
-        low, high = data.scale
-        return {**found, name: low + task.predictions() / 100 * (high - low)}
+        if not epochs:
+            return [], self._task(data, None, **how).predictions()
+        how |= {"epochs": epochs, "every": EVERY * (len(data.train) // self.batch_size)}
+        config = settings(self.root, batch_size=self.batch_size, **how)
+        with Processes.start(config.loop) as processes, RunFolder.open(self.work / folder, config) as run:
+            task = self._task(data, run, **how)
+            history = fit(task, config.loop, config.optim, folder=run, processes=processes)
+            newest = run.checkpoints.newest()
+        assert newest is not None
+        assert newest.step == history.n_steps
+        averages = {name[4:]: value for name, value in newest.tensors.items() if name.startswith("ema.")}
+        task.model.load_trained(averages)  # type: ignore[union-attr, operator]
+        return [record.metrics["val_loss"] for record in history.validations], task.predictions()
 
-    def _frozen(self, task: Any, data: HBAData) -> dict[str, Any]:
-        """Return the features themselves, and ridge regression of SPoSE-66 on them."""
-        x = task.features()
-        chosen = fit_ridge(x[data.train], self.spose[data.train], val=(x[data.val], self.spose[data.val]))
-        known = np.concatenate([data.train, data.val])
-        return {"frozen": x, "ridge": fit_ridge(x[known], self.spose[known], penalty=chosen.penalty).predict(x)}
 
-    def score(self, name: str, values: Any) -> tuple[float, float]:
-        """Return the accuracy on people's answers, and the rank correlation with SPoSE's similarities."""
-        kernel = "cosine" if name.startswith("frozen") else "dot"
-        keep = ~np.isnan(values).any(axis=1)
-        answers = restrict_answers(self.data.triplets, np.array(self.data.labels)[keep].tolist())
-        # few of the answers are about concepts of one fold alone
-        accuracy = float("nan") if answers is None else triplet_accuracy(values[keep], answers, kernel=kernel).accuracy
-        pairs = np.triu_indices(int(keep.sum()), 1)
-        mine = similarity_matrix(values[keep], kernel=kernel)[pairs]
-        theirs = (self.spose[keep] @ self.spose[keep].T)[pairs]
-        return accuracy, float(np.corrcoef(rankdata(mine), rankdata(theirs))[0, 1])
+def choose_penalty(task: Any, data: HBAData) -> float:
+    """Return the ridge penalty that predicts the validation concepts best; photos are rows, as in training."""
+    x, objects = task.photo_features(data.train)
+    return fit_ridge(x, data.targets[objects], val=(task.features(data.val), data.targets[data.val])).penalty
+
+
+def baselines(task: Any, spose: Any, data: HBAData, penalty: float) -> dict[str, Any]:
+    """Return the features themselves, less the training concepts' mean too, and ridge regression on them."""
+    features = task.features()
+    known = np.concatenate([data.train, data.val])
+    x, objects = task.photo_features(known)
+    ridge = fit_ridge(x, spose[objects], penalty=penalty)
+    return {
+        "frozen": features,
+        "frozen, centred": features - features[known].mean(axis=0),
+        "ridge": ridge.predict(features),
+    }
 
 
 def first(data: HBAData, n: int) -> HBAData:
@@ -235,41 +313,29 @@ def shuffled(data: HBAData, seed: int) -> HBAData:
     return dataclasses.replace(data, targets=data.targets[order])
 
 
-def summary(runs: list[dict[str, dict[str, Any]]], study: Study) -> dict[str, Any]:
-    """Return every row's mean over fold seeds, and what the adapter adds to the head, over resampled concepts."""
-    rows = {}
-    for name in runs[0]:
-        scores = np.array([study.score(name, run[name]["values"]) for run in runs])
-        rows[name] = {
-            "accuracy": scores[:, 0].mean(),
-            "rho": scores[:, 1].mean(),
-            "by_seed": scores.tolist(),
-            "seconds": float(np.mean([run[name]["seconds"] for run in runs])),
+def summary(runs: list[dict[str, Pooled]], study: Study) -> dict[str, Any]:
+    """Return every row's mean over fold seeds with its interval, and what one row has over another."""
+    scores = PooledScores(study.data, study.spose)
+    found = {name: [scores.of(run[name].values, name) for run in runs] for name in runs[0]}
+    rows = {
+        name: {
+            **scores.mean(found[name]),
+            "epochs": [run[name].epochs for run in runs],
+            "seconds": float(np.mean([run[name].seconds for run in runs])),
             "learned_from_spose": not name.startswith("frozen"),
         }
-    spose = study.score("SPoSE-66 itself", study.spose)
-    table: dict[str, Any] = {"rows": rows, "n_concepts": len(study.data.labels), "spose66_itself": spose[0]}
-    table["n_answers"] = len(study.data.triplets)
-    for better, worse in (("triplets, head and LoRA", "triplets, head"), ("triplets, head", "ridge")):
-        if better in runs[0] and worse in runs[0] and not study.small:
-            table[f"{better} minus {worse}"] = difference(runs, study, better, worse)
+        for name in runs[0]
+    }
+    table: dict[str, Any] = {"rows": rows, "n_concepts": len(study.data.labels)}
+    table["spose66_itself"] = float(scores.of(study.spose, "SPoSE-66").hits.mean())
+    if not study.small:
+        table["n_answers"] = len(study.data.triplets or ())
+        ceiling = triplet_ceiling(load_things(study.root).repeats)
+        table["leave_one_out_ceiling_of_all_repeats"] = ceiling.leave_one_out
+        for better, worse in PAIRS:
+            if better in found and worse in found:
+                table[f"{better} minus {worse}"] = scores.difference(found[better], found[worse])
     return table
-
-
-def difference(runs: list[Mapping[str, Any]], study: Study, better: str, worse: str) -> dict[str, Any]:
-    """Return the difference in accuracy and its interval: an answer counts as often as its concepts are drawn."""
-    gains = np.mean([hits(run[better]["values"], study) - hits(run[worse]["values"], study) for run in runs], axis=0)
-    draws = draw_items(len(study.data.labels), 2000, 0)
-    weights = draws[:, study.data.triplets.items].prod(axis=2)
-    resampled = (weights @ gains) / weights.sum(axis=1)
-    return {"accuracy": float(gains.mean()), "interval_95": np.quantile(resampled, [0.025, 0.975]).tolist()}
-
-
-def hits(values: Any, study: Study) -> Any:
-    """Return whether each answer is predicted, by dot products."""
-    i, j, odd = (values[column] for column in study.data.triplets.items.T)
-    pairs = np.stack([(i * j).sum(axis=1), (i * odd).sum(axis=1), (j * odd).sum(axis=1)])
-    return (pairs[0] > pairs[1:].max(axis=0)).astype(float)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def test_one_small_fold_of_photos(shared_data, tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=550, check=False)
     assert done.returncode == 0, done.stderr
     rows = dict(re.findall(r"^(.+?) +accuracy .* rho +(-?\d\.\d+)", done.stdout, flags=re.MULTILINE))
-    assert set(rows) == {"frozen", "ridge", "mse, head", "triplets, head"}
+    assert set(rows) == {"frozen", "frozen, centred", "ridge", "mse, head", "triplets, head"}
     assert all(-1.0 <= float(rho) <= 1.0 for rho in rows.values())
     assert [path for path in sorted(STUDIES.iterdir()) if path.suffix == ".json"] == [
         path for path in before if path.suffix == ".json"
@@ -39,7 +39,7 @@ def test_kept_results_say_how_they_were_made():
         pytest.skip("the studies are not beside the tests")
     for path in STUDIES.glob("*.json"):
         content = json.loads(path.read_text())
-        assert {"machine", "rows", "seeds", "epochs"} <= set(content), path
+        assert {"machine", "rows", "seeds", "epochs", "rate"} <= set(content), path
 
 
 def test_data_that_are_not_at_hand_are_named(tmp_path):
