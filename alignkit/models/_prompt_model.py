@@ -335,6 +335,12 @@ def adapt(tower: SplitTower, adapter: AdapterConfig, n_blocks: int, which: str, 
     if adapter.kind == "full" and n_blocks and not tower.block_names and tower.blank is not None:
         tower.as_one_block()
     n_all = len(tower.block_names)
+    if n_blocks and not n_all:
+        msg = (
+            f"the {which} network has no blocks that can be adapted; set adapter.kind to 'none', which trains the head "
+            f"alone, or {which}_blocks to 0."
+        )
+        raise ValueError(msg)
     if n_blocks > n_all:
         msg = (
             f"{which}_blocks is {n_blocks}, and the {which} network has {n_all} blocks that can be adapted; choose "

@@ -239,8 +239,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         msg = f"{folder} {what}; the folder of a finished run is expected."
         raise FileNotFoundError(msg)
     if not path.exists():
-        what = "was not finished (train on with --resume auto)" if (folder / "config.toml").is_file() else "is none"
-        msg = f"{folder} has no {MANIFEST}: the run {what}."
+        begun = (folder / "config.toml").is_file()
+        what = "the run was not finished (train on with --resume auto)" if begun else "it holds no run"
+        msg = f"{folder} has no {MANIFEST}: {what}."
         raise FileNotFoundError(msg)
     if check_file(path).stat().st_size > _MAX_BYTES:
         msg = f"{path} is larger than a manifest can be ({path.stat().st_size >> 20} MiB)."

@@ -105,7 +105,9 @@ def load_torch(path: Path) -> Any:
         msg = f"{path} holds more than plain tensors, which alignkit never loads; export it as safetensors."
         raise ValueError(msg) from error
     except Exception as error:  # what torch raises on damaged files has no end
-        msg = f"{path} is not a readable torch file ({error}); it is truncated or damaged."
+        # of a text, torch tells no more than the number of a letter
+        why = "" if isinstance(error, LookupError) else f" ({error})"
+        msg = f"{path} is not a readable torch file{why}; it is truncated or damaged, or no weights."
         raise ValueError(msg) from error
 
 

@@ -198,7 +198,7 @@ def test_options_that_a_run_has_already(run: tuple[Path, PromptModel]) -> None:
 def test_folders_that_are_no_finished_run(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="missing does not exist; the folder of a finished run is expected"):
         load(f"run:{tmp_path / 'missing'}")
-    with pytest.raises(FileNotFoundError, match=r"has no model\.json: the run is none\."):
+    with pytest.raises(FileNotFoundError, match=r"has no model\.json: it holds no run\."):
         load(f"run:{tmp_path}")
     (tmp_path / "config.toml").write_text("")
     with pytest.raises(FileNotFoundError, match=r"has no model\.json: the run was not finished"):

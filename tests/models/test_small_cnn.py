@@ -82,6 +82,11 @@ def test_what_was_trained_is_saved_and_loaded(tmp_path: Path) -> None:
         assert torch.equal(load(f"run:{tmp_path}", device="cpu").module(pictures()), expected)
 
 
+def test_a_network_without_blocks_says_how_it_is_trained() -> None:
+    with pytest.raises(ValueError, match=r"no blocks that can be adapted; set adapter\.kind to 'none', which trains"):
+        build(AdapterConfig(kind="lora", image_blocks=2, text_blocks=0))
+
+
 def test_a_whole_network_is_one_block() -> None:
     with pytest.raises(ValueError, match="image_blocks is 2, and the image network has 1 blocks"):
         build(AdapterConfig(kind="full", image_blocks=2, text_blocks=0))

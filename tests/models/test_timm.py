@@ -87,6 +87,9 @@ def test_files_that_are_damaged_missing_or_pickled(vit: Path, tmp_path: Path) ->
         load("timm:test_vit", weights=tmp_path / "no.safetensors", device="cpu")
     with pytest.raises(IsADirectoryError, match="a file is expected"):
         load("timm:test_vit", weights=tmp_path, device="cpu")
+    (tmp_path / "text.pth").write_text("hi\n")
+    with pytest.raises(ValueError, match=r"text\.pth is not a readable torch file; it is truncated or damaged, or no"):
+        load("timm:test_vit", weights=tmp_path / "text.pth", device="cpu")
     torch.save({"state_dict": Path("x")}, tmp_path / "evil.pth")
     with pytest.raises(ValueError, match=r"evil\.pth holds more than plain tensors, which alignkit never loads"):
         load("timm:test_vit", weights=tmp_path / "evil.pth", device="cpu")

@@ -149,7 +149,11 @@ def read_targets(path: PathLike, /) -> Targets:
     sep = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
     table = text_table(path, sep=sep, columns=(), as_text=True)
     if table.shape[1] < 2 or not len(table):
-        msg = f"{path} must hold a header, the items' names in the first column, and a column for each dimension."
+        between = "tabs" if sep == "\t" else "commas"
+        msg = (
+            f"{path} must hold a header, the items' names in the first column, and a column for each dimension, with "
+            f"{between} between them."
+        )
         raise ValueError(msg)
     labels = _item_names(path, table)
     columns = [str(column) for column in table.columns[1:]]
@@ -197,4 +201,9 @@ def _numbers(path: Path, table: pd.DataFrame, column: int) -> FloatArray:
     except ValueError as error:
         msg = f"the column {name!r} of {path} must hold numbers ({error}); only the first column holds names."
         raise ValueError(msg) from error
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        what = str(table.iloc[bad[0], column]).strip()
+        msg = f"{path} has {what!r} for {str(table.iloc[bad[0], 0])!r} in the column {name!r}; give a finite number."
+        raise ValueError(msg)
     return values
