@@ -151,7 +151,7 @@ def _table(rows: list[ScoreRow], letters: Mapping[str, str]) -> tuple[str, list[
         members = list(group)
         lines.append([_heading(measure, members[0][0])])
         lines += [[row[k] for k in used] for _, row in members]
-    caption = "Best first, baselines in brackets" + ("; letters are explained below." if letters else ".")
+    caption = "Best first, then baselines in brackets" + ("; letters are explained below." if letters else ".")
     return caption, [header[k] for k in used], lines
 
 

@@ -135,7 +135,7 @@ def _found(scores: HBAScores) -> str:
         if row.role == "model" and row.primary and "chosen on" not in row.part:
             before = next((r for r in table.rows if _same(r, row) and r.model == _BEFORE), None)
             pairs.append(_sentence(row, before))
-    return " ".join(pairs) or "Too few objects were held out to be scored."
+    return " ".join(pairs) or "Too few objects were held out to be scored (--held-out takes a list of them)."
 
 
 def _same(one: ScoreRow, other: ScoreRow) -> bool:

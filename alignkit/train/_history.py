@@ -224,13 +224,15 @@ class History(Result):
             [r.step for r in self.steps], [r.losses["loss"] for r in self.steps], color="0.6", label="training loss"
         )
         ax.set(xlabel="optimiser step", ylabel="training loss")
+        ax.locator_params("x", integer=True)
         beside = ax.twinx()
         values = [r.metrics[self.monitor] for r in self.validations]
         beside.plot([r.step for r in self.validations], values, "o-", ms=3, label=f"validation {self.monitor}")
         beside.axvline(self.best_step, color="0.3", lw=0.8, ls=":", label=f"best: {self.best:.4g}")
         beside.set_ylabel(f"validation {self.monitor}")
         handles = [*ax.get_legend_handles_labels()[0], *beside.get_legend_handles_labels()[0]]
-        beside.legend(handles=handles, frameon=False, fontsize="small")
+        # above the axes: curves that fall and curves that rise leave no corner free
+        ax.legend(handles=handles, frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         return ax
 
     def __repr__(self) -> str:

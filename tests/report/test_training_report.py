@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -84,6 +85,12 @@ def test_dimensions_metrics_and_settings_are_tables(tmp_path, read, result, scor
     assert cells[cells.index("loop.batch_size") + 1] == "64"
     assert cells[cells.index("cache") + 1] == "true"
     assert cells[cells.index("adapter.projections") + 1] == "out"
+
+
+def test_where_nothing_was_held_out_the_page_says_how(tmp_path, read, result, scores):
+    table = dataclasses.replace(scores.table, rows=())
+    write_training_report(tmp_path / "page.html", result, dataclasses.replace(scores, table=table, dimensions=()))
+    assert "--held-out takes a list of them" in read(tmp_path / "page.html").text_of("p")[0]
 
 
 def test_a_run_without_scores_has_a_page(tmp_path, read, result):

@@ -76,6 +76,9 @@ def test_it_draws_both_curves():
     assert ax.get_xlabel() == "optimiser step"
     assert list(ax.lines[0].get_ydata()) == [record.losses["loss"] for record in STEPS]
     (beside,) = (other for other in ax.figure.axes if other is not ax)
+    ax.figure.canvas.draw()
+    assert all(tick == int(tick) for tick in ax.get_xticks())
+    assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1
     assert list(beside.lines[0].get_ydata()) == [0.9, 0.5, 0.6]
     import matplotlib.pyplot as plt
 

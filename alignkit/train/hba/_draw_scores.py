@@ -48,6 +48,7 @@ def plot_curves(scores: HBAScores, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax, figsize=(5.6, 3.2))
     ax.plot(curves.steps, curves.rdm_spearman, "o-", color=_AFTER, markersize=3, label="RDM (Spearman)")
     ax.set(xlabel="optimiser step", ylabel="validation RDM, Spearman")
+    ax.locator_params("x", integer=True)
     beside = ax.twinx()
     beside.plot(curves.steps, curves.mse, "s-", color=_OTHER, markersize=3, label="squared error")
     beside.set_ylabel("validation squared error")
