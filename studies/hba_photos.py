@@ -10,7 +10,7 @@ Input 224 x 224; ViT-S/14 (DINOv2) block 10, counted from 0: its class token, wi
 SPoSE-66, which is learned from, was probably fitted to these very answers: all rows that learn from it may be
 optimistic. So may they because rate, dropout and the shape of the start were settled with earlier scores in sight.
 
-python -m studies.hba_photos --data FOLDER   (``--small``: one fold of 60 concepts)
+python -m studies.hba_photos --data FOLDER   (an hour on two cores; ``--small``: one fold of 60 concepts)
 """
 
 from __future__ import annotations
