@@ -109,7 +109,8 @@ def maximise(parts: Sequence[Answers], start: FloatArray, mean: FloatArray, prec
         moving = gain > _ARRIVED
         if not moving.any():
             break
-        length = np.where(moving, np.minimum(1.0, _REACH / np.abs(step).max(axis=1)), 0.0)
+        longest = np.abs(step).max(axis=1)
+        length = np.where(moving, np.minimum(1.0, _REACH / np.where(moving, longest, 1.0)), 0.0)
         theta = _descend(parts, theta, step, (value, gain, length), mean, precision)
     at_maximum = _are_positive(curvature)[:, None, None]
     log_det = np.linalg.slogdet(np.where(at_maximum, curvature, expected))[1]

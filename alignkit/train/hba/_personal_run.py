@@ -96,7 +96,7 @@ def personal_answers(config: HBAConfig, data: HBAData, /) -> Triplets:
     if answers is None or answers.participant is None:
         msg = (
             "personal models need answers that say who gave them, about objects that have images; name a file of them "
-            f"with triplets= (now {config.triplets})."
+            "with triplets=."
         )
         raise ValueError(msg)
     return answers

@@ -87,9 +87,9 @@ class HBAConfig:
     """Where the projection to a text encoder starts: at random, or at ridge regression of the targets."""
     penalty: float | None = None
     """Penalty of that ridge regression; by default chosen on the validation objects."""
-    ridge_constant: float = 10.0
-    """How linear that start is: at 10 the model is the ridge regression itself; around 1 cosines damp strong
-    predictions, which trains better on few objects."""
+    ridge_constant: float = 1.0
+    """How linear that start is: around 1 cosines damp strong predictions, which trains better; at 10 the model is the
+    ridge regression itself, and moves ten times as far at the same rate. Start with `--optim.lr 1e-4` or less."""
     dropout: float = 0.0
     """Share of a pair's image embedding that its projection does not see in training: it overfits less."""
     affine: bool = False
@@ -131,7 +131,7 @@ class HBAConfig:
         for name in _PATHS:
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, Path(getattr(self, name)))
-        if isinstance(self.subject, int):  # ids are text, and many people's are numbers
+        if self.subject is not None:  # ids are text, and many people's are numbers
             object.__setattr__(self, "subject", str(self.subject))
         for name, allowed in (("loss", Loss), ("answers", Answers), ("head", Head), ("order", Order)):
             check_choice(name, getattr(self, name), get_args(allowed))

@@ -92,7 +92,7 @@ def test_without_a_cache_images_are_read(lab_data, tmp_path):
 
 
 def test_the_head_of_a_pair_starts_at_ridge_whose_rows_are_photos(lab_data, tmp_path):
-    config = dataclasses.replace(pair(), head="ridge", penalty=10.0)
+    config = dataclasses.replace(pair(), head="ridge", penalty=10.0, ridge_constant=10.0)
     task = build_task(lab_data, config, cache=tmp_path)
     from sklearn.linear_model import Ridge
     from sklearn.preprocessing import StandardScaler
