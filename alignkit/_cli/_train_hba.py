@@ -33,7 +33,8 @@ class TrainHBAConfig(HBAConfig):
     alignkit train hba --images THINGS --out my-model
     alignkit train hba --preset hba-2025 --images THINGS --out replication
     alignkit train hba --images photos --backbone vit.safetensors --layer 10 \
-        --text minilm --loss triplets --head ridge --optim.lr 1e-4 --dropout 0.5 --out my-pair
+        --text minilm --loss triplets --head ridge --dropout 0.5 \
+        --optim.lr 1e-4 --out my-pair
     alignkit train hba --images photos --targets ratings.csv \
         --prompts prompts.csv --loop.epochs 50 --out my-study
     alignkit train hba --images THINGS --subject 3 --start my-model --out s3
