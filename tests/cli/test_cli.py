@@ -480,9 +480,11 @@ def test_a_reader_that_leaves_is_no_error(shell, here):
 
 def test_ctrl_c_ends_with_130_and_a_sentence(here):
     code = """
-        import sys, time
+        import signal, sys, time
         import alignkit._cli._rsa as verbs
         from alignkit.cli import main
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells take from what runs in the background
 
         def slow(path):
             print("started", flush=True)
