@@ -167,7 +167,7 @@ def main() -> None:
         print(f"{name:36s} accuracy {row['accuracy']:.4f}   rho {row['rho']:.4f}   {row['seconds']:.0f} s a seed")
     print(json.dumps({key: value for key, value in table.items() if key != "rows"}, indent=1))
     if not options.small:
-        how = {"epochs": options.epochs, "rate": RATE, "dropout": DROPOUT, "seeds": options.seeds}
+        how = {"epochs": options.epochs, "dropout": DROPOUT, "seeds": options.seeds}
         content = {"study": "hba_photos", "machine": machine(), **how, **table}
         Path(__file__).with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
 
@@ -321,6 +321,7 @@ def summary(runs: list[dict[str, Pooled]], study: Study) -> dict[str, Any]:
         name: {
             **scores.mean(found[name]),
             "epochs": [run[name].epochs for run in runs],
+            "rate": ROWS[name].get("rate", RATE) if name in ROWS else None,
             "seconds": float(np.mean([run[name].seconds for run in runs])),
             "learned_from_spose": not name.startswith("frozen"),
         }

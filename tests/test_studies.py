@@ -39,7 +39,23 @@ def test_kept_results_say_how_they_were_made():
         pytest.skip("the studies are not beside the tests")
     for path in STUDIES.glob("*.json"):
         content = json.loads(path.read_text())
-        assert {"machine", "rows", "seeds", "epochs", "rate"} <= set(content), path
+        assert {"machine", "rows", "seeds", "epochs"} <= set(content), path
+
+
+def test_the_kept_study_of_photos_reaches_what_was_promised():
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    content = json.loads((STUDIES / "hba_photos.json").read_text())
+    rows = content["rows"]
+    assert (content["seeds"], content["n_answers"], content["n_concepts"]) == (3, 3020, 511)
+    two = rows["triplets, head, two encoders"]
+    assert two["accuracy"] >= 0.55
+    assert two["rho"] >= 0.64
+    chance = rows["shuffled targets, triplets, head"]["accuracy_95"]
+    assert chance[0] < 1 / 3 < chance[1]
+    # seconds for five folds
+    assert rows["triplets, head"]["seconds"] < 120
+    assert rows["triplets, head and LoRA"]["seconds"] < 1200
 
 
 def test_data_that_are_not_at_hand_are_named(tmp_path):

@@ -36,7 +36,7 @@ class LayerMixing(nn.Module):
 
     References
     ----------
-    Zhao et al. (2025), https://doi.org/10.48550/arXiv.2502.04658
+    CLIP-HBA-MEG (2025), https://doi.org/10.48550/arXiv.2502.04658
 
     Examples
     --------

@@ -112,17 +112,25 @@ def generalization_curve(rdms_TP: Tensor, /) -> Tensor:
     Returns
     -------
     Tensor, shape (times,)
-        The correlation of a time with itself, 1, is among those averaged; one time alone gives 1.
+        The correlation of a time with itself, 1, is among those averaged; one time alone gives 1. NaN for a time of
+        which fewer than three pairs count, or none differ.
     """
-    used = ~torch.isnan(rdms_TP)
-    complete = used.all(dim=0)
-    if bool(complete.all()) or bool((used == used[:1]).all()):
-        unit = _unit(rdms_TP[:, complete])
-        return (unit @ unit.T).mean(dim=1)
-    rows = [
-        torch.stack([_correlation(a, b, ~(torch.isnan(a) | torch.isnan(b))) for b in rdms_TP]).mean() for a in rdms_TP
-    ]
-    return torch.stack(rows)
+    used_TP = ~torch.isnan(rdms_TP)
+    zero = torch.zeros((), dtype=rdms_TP.dtype, device=rdms_TP.device)
+    count_T1 = used_TP.sum(dim=1, keepdim=True).clamp(min=1)
+    x_TP = torch.where(used_TP, rdms_TP, zero)
+    x_TP = torch.where(used_TP, x_TP - x_TP.sum(dim=1, keepdim=True) / count_T1, zero)
+    both_TT = used_TP.to(x_TP.dtype) @ used_TP.T.to(x_TP.dtype)
+    # sums over the pairs that both times have, of the time in the row
+    sum_TT, square_TT = (values @ used_TP.T.to(x_TP.dtype) for values in (x_TP, x_TP**2))
+    n_TT = both_TT.clamp(min=1)
+    covariance = x_TP @ x_TP.T - sum_TT * sum_TT.T / n_TT
+    variance = square_TT - sum_TT**2 / n_TT
+    product = variance * variance.T
+    defined = (both_TT >= 3) & (product > 0)
+    r_TT = torch.where(defined, covariance, zero) / torch.where(defined, product, torch.ones_like(product)).sqrt()
+    n_defined = defined.sum(dim=1)
+    return torch.where(n_defined > 0, r_TT.sum(dim=1) / n_defined.clamp(min=1), torch.nan)
 
 
 def _both(rdms: Tensor, target: Tensor) -> Tensor:
@@ -148,8 +156,3 @@ def _centred(values: Tensor, used: Tensor, count: Tensor) -> Tensor:
     zero = torch.zeros_like(values)
     kept = torch.where(used, values, zero)
     return torch.where(used, kept - kept.sum(dim=-1, keepdim=True) / count.clamp(min=1), zero)
-
-
-def _unit(values: Tensor) -> Tensor:
-    centred = values - values.mean(dim=1, keepdim=True)
-    return centred / centred.norm(dim=1, keepdim=True)

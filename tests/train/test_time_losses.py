@@ -97,6 +97,18 @@ def test_gradients_are_those_of_finite_differences(rng):
         assert torch.autograd.gradcheck(lambda value, loss=loss: loss(rdms_over_time(value), target), (x,))
 
 
+def test_a_time_without_differences_counts_for_no_other(rng):
+    mine, theirs = movies(rng)
+    flat = mine.clone()
+    flat[3] = 0.5
+    others = [0, 1, 2, 4, 5]
+    curve = generalization_curve(flat.requires_grad_())
+    assert torch.isnan(curve).tolist() == [False, False, False, True, False, False]
+    torch.testing.assert_close(curve[others], generalization_curve(mine[others]))
+    (gradient,) = torch.autograd.grad(generalization_loss(flat, theirs), flat)
+    assert torch.isfinite(gradient).all()
+
+
 def test_one_time_generalises_to_itself(rng):
     mine, theirs = movies(rng, n_times=1)
     assert generalization_curve(mine).tolist() == pytest.approx([1.0])

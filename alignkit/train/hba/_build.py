@@ -49,8 +49,13 @@ def build_model(data: HBAData, config: HBAConfig, /) -> tuple[PromptModel, Tower
     return model.to(as_device(config.loop.device)), towers
 
 
-def build_source(data: HBAData, config: HBAConfig, towers: Towers, cache: Path | None, /) -> Source:
-    """Return where the inputs of photos come from: a cache in the folder ``cache`` where one is wanted."""
+def build_source(
+    data: HBAData, config: HBAConfig, towers: Towers, cache: Path | None, /, *, wait: bool = False
+) -> Source:
+    """Return where the inputs of photos come from: a cache in the folder ``cache`` where one is wanted.
+
+    Processes that train together wait for the one that fills it; with ``wait`` so do others.
+    """
     if cache is None or not config.cache or towers.image.takes_inputs:
         return ImageSource(data.photos, towers.preprocess)
     while True:
@@ -64,9 +69,9 @@ def build_source(data: HBAData, config: HBAConfig, towers: Towers, cache: Path |
                 progress=config.loop.progress,
             )
         except BlockingIOError:
-            if not torch.distributed.is_initialized():
+            if not wait and not torch.distributed.is_initialized():
                 raise
-            time.sleep(_PAUSE)  # one of those that train together fills it
+            time.sleep(_PAUSE)
 
 
 def start_at_ridge(task: HBATask, penalty: float | None, /, *, constant: float) -> float:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from alignkit._check import join_names
 from alignkit._threads import n_threads
-from alignkit._typing import PathLike
+from alignkit._typing import FloatArray, IntArray, PathLike
 from alignkit.data import Things, match_things
 from alignkit.data._item_manifest import read_item_manifest, stem
 from alignkit.models._items import Item, UnreadableError, list_images
@@ -24,6 +24,36 @@ if TYPE_CHECKING:
 _Number = TypeVar("_Number", np.float32, np.uint8)
 #: Images of an object, by the object's name.
 ImagesByObject = dict[str, tuple[Path, ...]]
+
+
+def photos_of_objects(photos_of: Sequence[IntArray], objects: IntArray, /) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the photos of objects, once each, and how to go back from these to the objects.
+
+    Parameters
+    ----------
+    photos_of : sequence of ndarray, one per object
+        Numbers of each one's photos.
+    objects : ndarray of int
+        Which objects.
+
+    Returns
+    -------
+    photos : ndarray of int
+        Distinct numbers, increasing.
+    where : ndarray of int
+        Where each object's photos, object by object, stand among them.
+    sizes : ndarray of int, shape (objects,)
+        How many each object has.
+    """
+    chosen = [photos_of[int(number)] for number in objects]
+    photos, where = np.unique(np.concatenate(chosen), return_inverse=True)
+    return photos, where, np.array([len(own) for own in chosen], dtype=np.int64)
+
+
+def mean_over_photos(rows: FloatArray, sizes: IntArray, /) -> FloatArray:
+    """Return the mean row of each object, shape (objects, channels), of rows that come object by object."""
+    means: FloatArray = np.add.reduceat(rows, np.cumsum([0, *sizes[:-1]]), axis=0) / sizes[:, None]
+    return means
 
 
 def find_images(folder: PathLike, known: Things | Sequence[str], /, *, items: PathLike | None = None) -> ImagesByObject:

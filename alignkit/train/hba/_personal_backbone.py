@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,11 +27,6 @@ if TYPE_CHECKING:
     import torch
 
     from alignkit.models._prompt_model import PromptModel
-    from alignkit.models._towers import Towers
-    from alignkit.train.hba._source import Source
-
-#: Seconds between looks at a cache that the job of another person fills.
-_PAUSE = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +81,8 @@ class SharedBackbone:
         settings = dataclasses.replace(config, start=None, affine=True, head="prompts")
         self.model, towers = build_model(self.data, settings)
         _check_backbone(saved, self.model)
-        self.source = _wait_for_source(self.data, settings, towers, cache)
+        # jobs of several people share the cache
+        self.source = build_source(self.data, settings, towers, cache, wait=True)
         plain = dataclasses.replace(settings, loss="mse", answers="embedding")
         self._reader = HBATask(self.data, self.model, plain, source=self.source)
         self._objects = np.unique(study.answers.items)
@@ -197,12 +192,3 @@ def _check_backbone(saved: SavedModel, model: PromptModel) -> None:
     if other:
         msg = f"{join_names(other)} must be as the model in {saved.path} was trained with; give these settings again."
         raise ValueError(msg)
-
-
-def _wait_for_source(data: HBAData, config: HBAConfig, towers: Towers, cache: Path) -> Source:
-    """Return where inputs of photos come from; jobs of several people share the cache, which one of them fills."""
-    while True:
-        try:
-            return build_source(data, config, towers, cache)
-        except BlockingIOError:
-            time.sleep(_PAUSE)

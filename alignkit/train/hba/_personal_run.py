@@ -17,7 +17,8 @@ from alignkit.train._environment import absolute
 from alignkit.train._own_functions import own_functions
 from alignkit.train._run_folder import CONFIG, Resume, RunFolder
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
-from alignkit.train.hba._personal import fit_personal
+from alignkit.train.hba._images import mean_over_photos, photos_of_objects
+from alignkit.train.hba._personal import asked_people, fit_personal, number_people
 from alignkit.train.hba._personal_result import PersonalModels
 from alignkit.train.hba._predictors import is_spose
 from alignkit.train.hba.config import HBAConfig
@@ -109,6 +110,7 @@ def _fit(config: HBAConfig) -> PersonalModels:
     settings = with_settings_of(start, config)
     data = read_data(dataclasses.replace(settings, subject="all"))
     answers = personal_answers(settings, data)
+    asked_people(config.subject, number_people(answers)[0])  # before the group's model runs over all photos
     saved = read_run_model(start)
     low, high = saved.manifest.get("scale", data.scale)
     # objects that no answer is about need no prediction
@@ -143,8 +145,7 @@ def _predict(model: Path, data: HBAData, objects: IntArray, config: HBAConfig) -
     """Return the group's dimensions of objects, mean over their photos, shape (objects, dimensions)."""
     from alignkit.models import extract, load
 
-    photos_of = [data.photos_of[k] for k in objects]
-    photos, where = np.unique(np.concatenate(photos_of), return_inverse=True)
+    photos, where, sizes = photos_of_objects(data.photos_of, objects)
     features = extract(
         load(f"run:{model}", architecture=next(iter(own_functions(config)), None)),
         {str(number): data.photos[number] for number in photos},
@@ -152,10 +153,7 @@ def _predict(model: Path, data: HBAData, objects: IntArray, config: HBAConfig) -
         device=None if config.loop.device == "auto" else config.loop.device,
         progress=config.loop.progress,
     )
-    rows = np.asarray(features.array(), dtype=np.float64)[where]
-    sizes = np.array([len(own) for own in photos_of])
-    means: FloatArray = np.add.reduceat(rows, np.cumsum([0, *sizes[:-1]]), axis=0) / sizes[:, None]
-    return means
+    return mean_over_photos(np.asarray(features.array(), dtype=np.float64)[where], sizes)
 
 
 def describe_fit(data: HBAData, manifest: dict[str, Any], /) -> str:

@@ -18,6 +18,7 @@ from alignkit.train._order import Order, Samples
 from alignkit.train._predict import predict
 from alignkit.train.hba._build import build_model, build_source, start_at_ridge
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
+from alignkit.train.hba._images import mean_over_photos, photos_of_objects
 from alignkit.train.hba._objective import Objective, rdm48_spearman
 from alignkit.train.hba._source import Source
 from alignkit.train.hba.config import HBAConfig
@@ -192,16 +193,13 @@ class HBATask:
         self, module: nn.Module, objects: IntArray | None, processes: Processes | None = None
     ) -> FloatArray:
         objects = np.arange(len(self._photos_of)) if objects is None else objects
-        rows, sizes = self._every_photo(module, objects, processes)
-        means: FloatArray = np.add.reduceat(rows, np.cumsum([0, *sizes[:-1]]), axis=0) / sizes[:, None]
-        return means
+        return mean_over_photos(*self._every_photo(module, objects, processes))
 
     def _every_photo(
         self, module: nn.Module, objects: IntArray, processes: Processes | None = None
     ) -> tuple[FloatArray, IntArray]:
         """Return the outputs for all photos of each object, object by object, and how many photos each has."""
-        chosen = [self._photos_of[int(i)] for i in objects]
-        photos, where = np.unique(np.concatenate(chosen), return_inverse=True)
+        photos, where, sizes = photos_of_objects(self._photos_of, objects)
         outputs = predict(
             module,
             lambda index: self.source(photos[index]),
@@ -210,7 +208,7 @@ class HBATask:
             device=next(self.model.parameters()).device,
             processes=processes,
         )
-        return outputs.double().numpy()[where], np.array([len(own) for own in chosen], dtype=np.int64)
+        return outputs.double().numpy()[where], sizes
 
 
 class RowsOf(nn.Module):

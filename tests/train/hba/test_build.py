@@ -15,6 +15,7 @@ from alignkit.models import AdapterConfig
 from alignkit.models._run_model import read_run_model
 from alignkit.train import LoopConfig, OptimConfig, run
 from alignkit.train._order import Order
+from alignkit.train.hba import _build
 from alignkit.train.hba._prompts import check_prompts
 from alignkit.train.hba.config import HBAConfig
 from alignkit.train.hba.task import build_task
@@ -71,6 +72,24 @@ def test_cached_losses_are_those_of_images(lab_data, tmp_path, loss):
     assert "hidden" in cached.inputs(Order(n_samples=9, batch_size=9, seed=0).batch(0))
     assert losses(cached) == pytest.approx(losses(images), rel=1e-5)
     assert cached.predictions() == pytest.approx(images.predictions(), rel=1e-3, abs=1e-3)
+
+
+def test_jobs_that_share_a_cache_wait_for_the_one_that_fills_it(lab_data, tmp_path, monkeypatch):
+    tries = []
+
+    def busy_twice(*_, **__):
+        tries.append(1)
+        if len(tries) < 3:
+            raise BlockingIOError
+        return "source"
+
+    monkeypatch.setattr(_build, "cache_prefix", busy_twice)
+    monkeypatch.setattr(_build, "_PAUSE", 0.0)
+    _, towers = _build.build_model(lab_data, pair())
+    with pytest.raises(BlockingIOError):
+        _build.build_source(lab_data, pair(), towers, tmp_path)
+    assert _build.build_source(lab_data, pair(), towers, tmp_path, wait=True) == "source"
+    assert len(tries) == 3
 
 
 def test_a_cache_in_half_precision_takes_half_of_the_disk(lab_data, tmp_path):

@@ -9,7 +9,6 @@ import torch
 from alignkit.models import AdapterConfig, load_towers
 from alignkit.models._prompt_model import PromptModel
 from alignkit.train.config import LoopConfig
-from alignkit.train.hba import _personal_backbone as backbone
 from alignkit.train.hba._personal_backbone import SharedBackbone, own_parameters
 from alignkit.train.hba._personal_fit import People, fit_shared
 from alignkit.train.hba._personal_study import Study
@@ -110,18 +109,3 @@ def test_settings_under_which_the_group_s_weights_mean_something_else_are_refuse
     change = {"adapter": adapter} if name == "adapter.alpha" else {name: value}
     with pytest.raises(ValueError, match=rf"'{name}' must be as the model in .* was trained with"):
         SharedBackbone(lab_data, shared.study, dataclasses.replace(shared.config, **change), cache=None)
-
-
-def test_jobs_wait_for_the_one_that_fills_the_cache(shared, lab_data, monkeypatch):
-    tries = []
-
-    def busy_twice(*_):
-        tries.append(1)
-        if len(tries) < 3:
-            raise BlockingIOError
-        return "source"
-
-    monkeypatch.setattr(backbone, "build_source", busy_twice)
-    monkeypatch.setattr(backbone, "_PAUSE", 0.0)
-    assert backbone._wait_for_source(lab_data, shared.config, None, None) == "source"
-    assert len(tries) == 3
