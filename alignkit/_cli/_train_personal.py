@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from alignkit._cli._files import first_rows
 from alignkit._cli._train_show import REPORT, is_main, next_step
 from alignkit.models._personal_model import subject_file
+from alignkit.train._people import person_folder
 from alignkit.train._run_folder import Resume
-from alignkit.train.hba._personal_study import person_folder
 from alignkit.train.hba.config import HBAConfig
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from alignkit.models._run import as_device
 from alignkit.models._run_model import read_run_model
 from alignkit.models._towers import Towers, load_towers
 from alignkit.train._prefix_cache import cache_prefix
+from alignkit.train._source import ImageSource, Source
 from alignkit.train.hba._data import HBAData
 from alignkit.train.hba._ridge import fit_ridge, ridge_projection
-from alignkit.train.hba._source import ImageSource, Source
 from alignkit.train.hba.config import HBAConfig
 
 if TYPE_CHECKING:

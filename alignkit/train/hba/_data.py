@@ -9,17 +9,17 @@ from typing import Self
 
 import numpy as np
 
-from alignkit._check import as_labels, join_names
-from alignkit._io import check_file
+from alignkit._check import join_names
 from alignkit._typing import FloatArray, IntArray, PathLike
 from alignkit.data import SimulatedLab, Things, dataset_path, load_things, match_things
 from alignkit.data._things48 import THINGS48
 from alignkit.rsa import RDM, Triplets
 from alignkit.rsa._grouping import triplet_codes
+from alignkit.train._answers_file import read_answers
+from alignkit.train._images import ImagesByObject, find_images
+from alignkit.train._names_file import read_names
+from alignkit.train._prompts import check_prompts, read_prompts, things_prompts
 from alignkit.train._splits import Splits, describe_splits, split_objects
-from alignkit.train.hba._answers_file import read_answers
-from alignkit.train.hba._images import ImagesByObject, find_images
-from alignkit.train.hba._prompts import check_prompts, read_prompts, things_prompts
 from alignkit.train.hba._targets import Targets, read_targets, scale_targets, things_targets
 from alignkit.train.hba.config import HBAConfig
 
@@ -403,19 +403,7 @@ def answers_of(answers: Triplets, subject: str, /) -> Triplets:
 
 
 def _held_out(config: HBAConfig, labels: Sequence[str]) -> tuple[str, ...]:
-    if config.held_out is None:
-        return ()
-    try:
-        lines = check_file(config.held_out).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        msg = f"{config.held_out} is not a text file ({error})."
-        raise ValueError(msg) from error
-    names = as_labels(str(config.held_out), [line.strip() for line in lines if line.strip()])
-    unknown = [name for name in names if name not in set(labels)]
-    if unknown:
-        msg = f"{config.held_out} names items that the targets do not have: {join_names(unknown)}."
-        raise ValueError(msg)
-    return names
+    return () if config.held_out is None else read_names(config.held_out, labels, "items that the targets do not have")
 
 
 def _images_folder(config: HBAConfig) -> Path:

@@ -16,13 +16,14 @@ from alignkit._random import spawn
 from alignkit.train._environment import absolute
 from alignkit.train._launch import read_launch
 from alignkit.train._own_functions import check_own_functions, own_functions
+from alignkit.train._people import person_folder
 from alignkit.train._run_folder import Resume, RunFolder, is_run
 from alignkit.train.hba._data import HBAData, read_data
 from alignkit.train.hba._personal import asked_people, describe_split
 from alignkit.train.hba._personal_compare import HeldOut, compare_outcomes
 from alignkit.train.hba._personal_result import PersonalAdapters
 from alignkit.train.hba._personal_run import RESULT, check_personal, describe_fit, personal_answers, with_settings_of
-from alignkit.train.hba._personal_study import PRIOR, Study, person_folder
+from alignkit.train.hba._personal_study import PRIOR, Study
 from alignkit.train.hba._personal_tests import Bootstrap, compare_people, describe_person
 from alignkit.train.hba.config import HBAConfig
 

@@ -14,10 +14,10 @@ from alignkit._io import atomic_write
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa import Triplets
 from alignkit.train._environment import absolute
+from alignkit.train._images import mean_over_photos, photos_of_objects
 from alignkit.train._own_functions import own_functions
 from alignkit.train._run_folder import CONFIG, Resume, RunFolder
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
-from alignkit.train.hba._images import mean_over_photos, photos_of_objects
 from alignkit.train.hba._personal import asked_people, fit_personal, number_people
 from alignkit.train.hba._personal_result import PersonalModels
 from alignkit.train.hba._predictors import is_spose

@@ -11,7 +11,6 @@ import numpy as np
 
 from alignkit._check import join_names
 from alignkit._typing import IntArray
-from alignkit.models._personal_model import subject_file
 from alignkit.rsa import Triplets
 from alignkit.rsa._grouping import triplet_codes
 from alignkit.rsa._temperature import assign_folds
@@ -146,14 +145,3 @@ class Study:
         n_val = min(max(math.ceil(round(val_share * n_triplets, 9)), 1), n_triplets - 1)
         chosen = np.random.default_rng(seed).permutation(n_triplets) < n_val
         return rows[~chosen[code]], rows[chosen[code]]
-
-
-def own_seed(seed: int, subject: str, fold: int | None, /) -> int:
-    """Return a person's own seed for a fold (None: for all answers): a pure function of these three."""
-    content = f"{seed}\0{subject}\0{'' if fold is None else fold}".encode()
-    return int.from_bytes(hashlib.sha256(content).digest()[:4], "big") >> 1
-
-
-def person_folder(subject: str, /) -> str:
-    """Return the name of the folder of a person's training."""
-    return subject_file(subject).removesuffix(".json")

@@ -16,9 +16,9 @@ from alignkit._typing import FloatArray, IntArray
 from alignkit.models._prompt_model import PromptModel
 from alignkit.rsa import Triplets
 from alignkit.train._order import Samples
+from alignkit.train._source import Source
 from alignkit.train._splits import Splits
 from alignkit.train.hba._data import HBAData
-from alignkit.train.hba._source import Source
 from alignkit.train.hba.config import HBAConfig
 from alignkit.train.hba.task import HBATask
 

@@ -14,11 +14,11 @@ from alignkit.models._tensor_file import write_tensors
 from alignkit.models._weights import read_metadata, read_weights
 from alignkit.train._history import History
 from alignkit.train._loop import fit
+from alignkit.train._people import own_seed, person_folder
 from alignkit.train._processes import Processes
 from alignkit.train._run_folder import CHECKPOINTS, FINISHED, RunFolder
 from alignkit.train.hba._personal_backbone import SharedBackbone
 from alignkit.train.hba._personal_compare import Outcome
-from alignkit.train.hba._personal_study import own_seed, person_folder
 from alignkit.train.hba._personal_task import PersonTask
 from alignkit.train.hba.config import HBAConfig
 

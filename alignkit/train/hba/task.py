@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from alignkit._typing import FloatArray, IntArray
 from alignkit.models._prompt_model import PromptModel
 from alignkit.rsa import RDM
+from alignkit.train._images import mean_over_photos, photos_of_objects
 from alignkit.train._losses import mse_loss
 from alignkit.train._order import Order, Samples
 from alignkit.train._predict import predict
+from alignkit.train._source import Source
 from alignkit.train.hba._build import build_model, build_source, start_at_ridge
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
-from alignkit.train.hba._images import mean_over_photos, photos_of_objects
 from alignkit.train.hba._objective import Objective, rdm48_spearman
-from alignkit.train.hba._source import Source
 from alignkit.train.hba.config import HBAConfig
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from alignkit.models import AdapterConfig
 from alignkit.models._prompt_model import PromptModel
 from alignkit.score._steps import Steps
 from alignkit.train import LoopConfig
+from alignkit.train._source import ImageSource
 from alignkit.train.hba._baselines import ZeroShot, predictors_of, without_adapters
-from alignkit.train.hba._source import ImageSource
 from alignkit.train.hba.config import HBAConfig
 from alignkit.train.hba.task import HBATask
 

@@ -15,8 +15,8 @@ from alignkit.models import AdapterConfig
 from alignkit.models._run_model import read_run_model
 from alignkit.train import LoopConfig, OptimConfig, run
 from alignkit.train._order import Order
+from alignkit.train._prompts import check_prompts
 from alignkit.train.hba import _build
-from alignkit.train.hba._prompts import check_prompts
 from alignkit.train.hba.config import HBAConfig
 from alignkit.train.hba.task import build_task
 

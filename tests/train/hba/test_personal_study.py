@@ -6,7 +6,7 @@ import pytest
 from alignkit.data import simulate
 from alignkit.rsa import Triplets
 from alignkit.train.hba._personal_compare import Outcome
-from alignkit.train.hba._personal_study import MIN_TRIPLETS, Study, own_seed, person_folder
+from alignkit.train.hba._personal_study import MIN_TRIPLETS, Study
 
 LAB = simulate(24, n_participants=3, n_triplets=90, n_repeats=12, rng=2)
 ITEMS = np.concatenate([LAB.triplets.items, LAB.repeats.items, LAB.triplets.items[:4]])
@@ -64,13 +64,6 @@ def test_a_single_fold_of_all_that_somebody_answered_is_refused():
         one_fold.training_rows(0, 0, val_share=0.2, seed=0)
 
 
-def test_seeds_are_a_function_of_seed_id_and_fold():
-    seeds = [own_seed(seed, name, fold) for seed in (0, 1) for name in ("1", "11") for fold in (None, 0, 1)]
-    assert len(set(seeds)) == len(seeds)
-    assert all(0 <= seed < 1 << 31 for seed in seeds)
-    assert own_seed(0, "p001", None) == own_seed(0, "p001", None)
-
-
 def test_the_digest_knows_answers_people_and_folds():
     same = Study.of(ANSWERS, n_folds=3, seed=1)
     assert same.digest == STUDY.digest
@@ -91,8 +84,3 @@ def test_outcomes_of_folds_go_where_their_answers_are():
     for fold in range(3):
         assert whole.log_p[STUDY.folds == fold] == pytest.approx(parts[fold].log_p)
         assert (whole.right[STUDY.folds == fold] == parts[fold].right).all()
-
-
-def test_ids_become_names_of_folders():
-    assert person_folder("p001") == "subject-p001"
-    assert person_folder("../a b") == "subject-..%2Fa%20b"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from alignkit.rsa import Triplets
-from alignkit.train.hba._answers_file import read_answers
+from alignkit.train._answers_file import read_answers
 
 NAMES = ("cat", "dog", "car", "bus")
 

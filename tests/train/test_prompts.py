@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from alignkit.train.hba._prompts import read_prompts, things_prompts
+from alignkit.train._prompts import read_prompts, things_prompts
 
 NAMES = ("metallic", "food", "soft")
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from alignkit._typing import IntArray
 from alignkit.models._preprocess import Preprocess
-from alignkit.train.hba._images import read_images, read_pixels
+from alignkit.train._images import read_images, read_pixels
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from alignkit.models._preprocess import Preprocess
-from alignkit.train.hba._source import ImageSource
+from alignkit.train._source import ImageSource
 
 
 def test_photos_are_found_by_their_numbers(tmp_path):
@@ -32,7 +32,7 @@ def test_small_photos_are_decoded_once(tmp_path, monkeypatch):
         Image.new("RGB", (20, 20), (60 * i, 0, 0)).save(paths[-1])
     preprocess = Preprocess.clip(8)
     kept = ImageSource(paths, preprocess)
-    monkeypatch.setattr("alignkit.train.hba._source._KEPT_BYTES", 3 * 8 * 8 * 3 - 1)
+    monkeypatch.setattr("alignkit.train._source._KEPT_BYTES", 3 * 8 * 8 * 3 - 1)
     decoded = ImageSource(paths, preprocess)
     first = kept(np.array([1, 2]))["image"]
     assert np.array_equal(first, decoded(np.array([1, 2]))["image"])

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from alignkit.models._preprocess import Preprocess
-from alignkit.train.hba._images import find_images, read_images
+from alignkit.train._images import find_images, read_images
 
 NAMES = ("cat", "dog", "bus")
 
