@@ -24,8 +24,8 @@ def cached(*, small: bool) -> Line:
     """Time the step of a ViT-S, LoRA in its last block: frozen tokens from disk against images in memory."""
     import torch
 
+    from alignkit.train._images import read_images
     from alignkit.train._prefix_cache import cache_prefix
-    from alignkit.train.hba._images import read_images
 
     network, size, n = ("test_vit", 32, 6) if small else ("vit_small_patch14_dinov2", 224, 64)
     model, towers = pair(f"random:{network}", size, image_blocks=1, text_blocks=0)
