@@ -106,8 +106,10 @@ def absolute(config: C) -> C:
         value = getattr(config, field.name)
         if field.name in OUTSIDE:
             continue
+        if isinstance(value, tuple) and value and all(isinstance(one, Path) for one in value):
+            changed[field.name] = tuple(one.absolute() for one in value)
         # a name of a model or of targets is text, and a path only where there is such a file
-        if isinstance(value, Path) or (isinstance(value, str) and Path(value).suffix and Path(value).is_file()):
+        elif isinstance(value, Path) or (isinstance(value, str) and Path(value).suffix and Path(value).is_file()):
             changed[field.name] = type(value)(Path(value).absolute())
     return dataclasses.replace(config, **changed)
 
@@ -158,6 +160,9 @@ def _named_paths(config: Any, prefix: str) -> Iterator[tuple[str, Path, bool]]:
         name, value = prefix + field.name, getattr(config, field.name)
         if dataclasses.is_dataclass(value):
             yield from _named_paths(value, f"{name}.")
+        elif isinstance(value, tuple):
+            paths = [one for one in value if isinstance(one, Path)]
+            yield from ((f"{name}[{i}]", path, True) for i, path in enumerate(paths))
         elif isinstance(value, str | os.PathLike) and os.fspath(value) and name not in OUTSIDE:
             yield name, Path(value), "Path" in str(field.type)
 

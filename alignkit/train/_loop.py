@@ -81,7 +81,8 @@ class _Fit:
         self.n_steps = n_steps if loop.max_steps is None else min(n_steps, loop.max_steps)
         check_warmup(self.n_steps, optim)
         self.module = processes.wrap(task.module, loop)
-        self.state = TrainingState(processes.unwrap(self.module), loop, optim, processes=processes)
+        rates = getattr(task, "rates", None)
+        self.state = TrainingState(processes.unwrap(self.module), loop, optim, processes=processes, rates=rates)
         self.gradients = Gradients(task, self.module, self.state.precision, processes, loop.seed)
         self.about = {"config": settings(folder.config), "versions": versions(), "commit": commit()}
         self.saved: int | None = None

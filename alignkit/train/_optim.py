@@ -6,11 +6,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from alignkit._check import join_names
 from alignkit.train.config import OptimConfig
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+#: Key of a parameter group's factor of the learning rate.
+_FACTOR = "lr_factor"
 
 
 def learning_rate(step: int, n_steps: int, config: OptimConfig) -> float:
@@ -44,27 +48,57 @@ def check_warmup(n_steps: int, config: OptimConfig) -> None:
         raise ValueError(msg)
 
 
-def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) -> torch.optim.AdamW:
-    """Return AdamW over named parameters; matrices decay, and vectors and scalars too where ``decay_all``."""
+def make_optimizer(
+    parameters: Mapping[str, nn.Parameter], config: OptimConfig, rates: Mapping[str, float] | None = None, /
+) -> torch.optim.AdamW:
+    """Return AdamW over named parameters; matrices decay, and vectors and scalars too where ``decay_all``.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Parameter
+    config : OptimConfig
+    rates : mapping of str to float, optional
+        Factors of the learning rate, by what parameters' names begin with.
+
+    Raises
+    ------
+    ValueError
+        Nothing that trains, or a factor of parameters that there are none of.
+    """
     import torch
 
     if not parameters:
         msg = "nothing trains: no parameter of the module requires a gradient."
         raise ValueError(msg)
-    decayed = [p for p in parameters.values() if config.decay_all or p.ndim >= 2]
-    spared = [p for p in parameters.values() if not (config.decay_all or p.ndim >= 2)]
-    groups: list[dict[str, Any]] = [
-        {"params": group, "weight_decay": decay}
-        for group, decay in ((decayed, config.weight_decay), (spared, 0.0))
-        if group
-    ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    factors = _factors(parameters, rates or {})
+    for name, p in parameters.items():
+        decay = config.weight_decay if config.decay_all or p.ndim >= 2 else 0.0
+        groups.setdefault((factors[name], decay), []).append(p)
+    # those that decay first, as checkpoints have them
+    ordered = sorted(groups, key=lambda key: (key[0] != 1.0, key[0], -key[1]))
+    return torch.optim.AdamW(
+        [{"params": groups[key], "weight_decay": key[1], _FACTOR: key[0]} for key in ordered],
+        lr=config.lr,
+        betas=(config.beta1, config.beta2),
+        eps=config.eps,
+    )
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of all groups."""
+    """Set the learning rate of all groups, times the factor of each."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get(_FACTOR, 1.0)
+
+
+def _factors(parameters: Mapping[str, nn.Parameter], rates: Mapping[str, float]) -> dict[str, float]:
+    unused = [start for start in rates if not any(name.startswith(start) for name in parameters)]
+    if unused:
+        msg = f"a learning rate is given for {join_names(unused)}, but no such parameter trains."
+        raise ValueError(msg)
+    return {
+        name: next((factor for start, factor in rates.items() if name.startswith(start)), 1.0) for name in parameters
+    }
 
 
 def not_finite(parameters: Mapping[str, nn.Parameter], norm: Callable[[list[nn.Parameter]], Any]) -> list[str]:

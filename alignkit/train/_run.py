@@ -22,6 +22,7 @@ from alignkit.train._run_folder import CONFIG, FINISHED, METRICS, Resume, RunFol
 
 if TYPE_CHECKING:
     from alignkit.train._processes import Processes
+    from alignkit.train._task import Task
 
 
 def run(config: MethodConfig, /, *, resume: Resume = "auto") -> RunResult:
@@ -65,21 +66,41 @@ def run(config: MethodConfig, /, *, resume: Resume = "auto") -> RunResult:
     build = builder(config)
     check_choice("resume", resume, get_args(Resume))
     config = absolute(config)
-    from alignkit.train._loop import fit
     from alignkit.train._processes import Processes
 
     with Processes.start(config.loop) as processes, _open(config, resume, processes) as folder:
         finished = processes.broadcast(folder.finished if folder.main else None)
         if finished is not None:
             return _result(config, folder, _logged(config, folder, finished))
-        task = build(config, folder)
-        history = fit(task, config.loop, config.optim, folder=folder, processes=processes)
-        if folder.main:
-            task.export(folder.path)
-            end = {"n_steps": history.n_steps, "stopped": history.stopped, "best_step": history.best_step}
-            folder.finish(end)
-        processes.barrier()  # whoever loads the model next finds it
+        history = train_task(build(config, folder), config, folder, processes)
         return _result(config, folder, history)
+
+
+def train_task(task: Task, config: MethodConfig, folder: RunFolder, processes: Processes, /) -> History:
+    """Train a task stage by stage, export it, and note in its folder that it is finished.
+
+    A stage that is finished is loaded, and one that was cut off goes on, as a run does.
+    """
+    from alignkit.train._loop import fit
+
+    stages: Sequence[Any] = getattr(task, "stages", ())
+    for stage in stages:
+        task.begin(stage)  # type: ignore[attr-defined]
+        with _open(stage, "auto", processes) as own:
+            history = fit(task, stage.loop, stage.optim, folder=own, processes=processes)
+            own.finish(_end(history))
+    if stages:
+        task.begin(config)  # type: ignore[attr-defined]
+    history = fit(task, config.loop, config.optim, folder=folder, processes=processes)
+    if folder.main:
+        task.export(folder.path)
+        folder.finish(_end(history))
+    processes.barrier()  # whoever loads the model next finds it
+    return history
+
+
+def _end(history: History) -> dict[str, Any]:
+    return {"n_steps": history.n_steps, "stopped": history.stopped, "best_step": history.best_step}
 
 
 def rerun(path: PathLike, /, *, out: PathLike, architecture: str | Sequence[str] | None = None) -> RunResult:

@@ -26,6 +26,11 @@ class Task(Protocol):
     gradient accumulation steps it was computed in: the loop gathers outputs with their gradients. A loss must have no
     parameters of its own (they belong into ``module``), and losses that compare samples (triplets, contrastive, RDMs)
     are exact on any number of processes.
+
+    Two attributes may be left out. ``rates`` (mapping of str to float) are factors of the learning rate by what
+    parameters' names begin with. ``stages`` (sequence of configs of the method) are trained before the config itself,
+    each in a folder of its own, named by its ``out``; ``begin(config)`` is called before each of them and before the
+    last, and says what trains.
     """
 
     #: All that trains, with the frozen parts that it needs. ``module(inputs)`` gives the outputs.

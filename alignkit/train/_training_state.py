@@ -33,12 +33,22 @@ class TrainingState:
     loop : LoopConfig
     optim : OptimConfig
     processes : Processes
+    rates : mapping of str to float, optional
+        Factors of the learning rate, by what parameters' names begin with.
     """
 
-    def __init__(self, module: nn.Module, loop: LoopConfig, optim: OptimConfig, *, processes: Processes) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        loop: LoopConfig,
+        optim: OptimConfig,
+        *,
+        processes: Processes,
+        rates: Mapping[str, float] | None = None,
+    ) -> None:
         self.module = module
         self.parameters: dict[str, nn.Parameter] = {n: p for n, p in module.named_parameters() if p.requires_grad}
-        self.optimizer = make_optimizer(self.parameters, optim)
+        self.optimizer = make_optimizer(self.parameters, optim, rates)
         self.precision = Precision(loop.precision, processes.device)
         self.ema = Ema(self.parameters, loop.ema) if loop.ema is not None else None
         self.monitor = Monitor(loop.monitor, loop.mode, loop.patience)

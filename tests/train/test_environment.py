@@ -14,8 +14,17 @@ import torch
 from reference.toy_method.config import ToyConfig
 
 from alignkit.train import LoopConfig
-from alignkit.train._environment import absolute, changed_files, commit, differences, environment, settings
+from alignkit.train._environment import (
+    absolute,
+    changed_files,
+    checksums,
+    commit,
+    differences,
+    environment,
+    settings,
+)
 from alignkit.train.hba.config import HBAConfig
+from alignkit.train.hba_meg.config import HBAMEGConfig
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +165,17 @@ def test_files_and_folders_are_written_out_in_full(tmp_path, monkeypatch):
     assert (full.images, full.out) == (tmp_path / "photos", Path("run"))
     assert full.targets == str(tmp_path / "targets.csv")
     assert (full.backbone, full.root, full.loop) == ("timm:vit.tag", None, config.loop)
+
+
+def test_every_file_of_several_counts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("p1.npz", "p2.npz"):
+        Path(name).write_bytes(name.encode())
+    config = HBAMEGConfig(rdms=("p1.npz", "p2.npz"), out="run")
+    found = checksums(config)
+    assert found == checksums(absolute(config))
+    assert [name for name in found if name.startswith("rdms")] == ["rdms[0]", "rdms[1]"]
+    assert absolute(config).rdms == (tmp_path / "p1.npz", tmp_path / "p2.npz")
+    before = {"data": found}
+    Path("p2.npz").write_bytes(b"another")
+    assert changed_files(before, {"data": checksums(config)}) == ["rdms[1]"]

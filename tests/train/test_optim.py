@@ -54,6 +54,20 @@ def test_matrices_alone_decay(decay_all, decayed):
     assert got == {name: 0.25 if name in decayed else 0.0 for name in shapes}
 
 
+def test_groups_of_parameters_have_rates_of_their_own():
+    parameters = {name: nn.Parameter(torch.ones(2, 2)) for name in ("mixing.table", "image.a", "image.b")}
+    optimizer = make_optimizer(parameters, OptimConfig(lr=0.5, weight_decay=0.0), {"mixing.": 100.0})
+    set_rate(optimizer, 0.25)
+    names = {id(p): name for name, p in parameters.items()}
+    got = {names[id(p)]: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert got == {"mixing.table": 25.0, "image.a": 0.25, "image.b": 0.25}
+
+
+def test_a_rate_of_parameters_that_do_not_train_is_refused():
+    with pytest.raises(ValueError, match=r"a learning rate is given for 'mixing.', but no such parameter trains"):
+        make_optimizer({"image.a": nn.Parameter(torch.ones(2))}, OptimConfig(), {"mixing.": 2.0})
+
+
 def test_no_parameters_are_refused():
     with pytest.raises(ValueError, match="nothing trains"):
         make_optimizer({}, OptimConfig())

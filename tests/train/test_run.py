@@ -296,3 +296,77 @@ def test_all_processes_hear_why_the_folder_does_not_open():
         with _open(config(out="b"), "auto", Others(False, said)) as other:  # type: ignore[arg-type]
             assert (main.main, other.main) == (True, False)
         assert json.loads(Path("b", "versions.json").read_text())["processes"] == 2
+
+
+class Staged(toy_task.SlowTask):
+    """A toy whose last layer's bias alone is trained first."""
+
+    def __init__(self, settings: ToyConfig) -> None:
+        super().__init__(settings)
+        loop = dataclasses.replace(settings.loop, epochs=2)
+        self.stages = [dataclasses.replace(settings, out=settings.out / "first", loop=loop)]
+        self.begun: list[str] = []
+
+    def begin(self, settings: ToyConfig) -> None:
+        first = settings.out.name == "first"
+        self.begun.append(settings.out.name)
+        self.rates = {"": 0.5} if first else {}
+        names = [name for name, _ in self.module.named_parameters()]
+        for name, parameter in self.module.named_parameters():
+            parameter.requires_grad_(not first or name == names[-1])
+
+
+def test_stages_train_one_after_the_other_each_in_its_folder(tmp_path, monkeypatch):
+    built: list[Staged] = []
+
+    def build(settings, folder):
+        built.append(Staged(settings))
+        return built[-1]
+
+    monkeypatch.setattr(toy_task, "build", build)
+    result = run(config(out=tmp_path / "a"))
+    assert built[0].begun == ["first", "a"]
+    assert {path.name for path in (tmp_path / "a" / "first").iterdir()} == {
+        "checkpoints", "config.toml", "finished.json", "metrics.jsonl", "versions.json",
+    }  # fmt: skip
+    first = [json.loads(line) for line in (tmp_path / "a" / "first" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in first if "lr" in line] == list(range(1, 7))
+    # the whole run starts where the first stage's best weights left it
+    validations = [line for line in first if "lr" not in line]
+    best = min(line["val"]["loss"] for line in validations)
+    assert result.history.validations[0].metrics["loss"] == pytest.approx(best)
+
+
+def test_stages_that_were_cut_off_go_on_to_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(toy_task, "build", lambda settings, folder: Staged(settings))
+    whole = weights(run(config(out=tmp_path / "whole")))
+    for name, n_calls in (("early", 3), ("late", 12)):
+        calls = []
+
+        def loss(self, outputs, targets, calls=calls, n_calls=n_calls):
+            calls.append(1)
+            if len(calls) == n_calls:
+                raise KeyboardInterrupt
+            return toy_task.SlowTask.loss(self, outputs, targets)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Staged, "loss", loss)
+            with pytest.raises(KeyboardInterrupt):
+                run(config(out=tmp_path / name))
+        assert weights(run(config(out=tmp_path / name))) == whole
+
+
+def test_a_first_stage_that_never_helped_leaves_the_weights_as_they_were(tmp_path, monkeypatch):
+    """The official code then loads a checkpoint that was never written."""
+
+    def validate(self, module, *, processes):
+        self.count = getattr(self, "count", 0) + 1
+        return {"loss": float(self.count)}
+
+    monkeypatch.setattr(Staged, "validate", validate)
+    monkeypatch.setattr(toy_task, "build", lambda settings, folder: Staged(settings))
+    start = Staged(config()).module.state_dict()
+    run(config(out=tmp_path / "a"))
+    kept = json.loads((tmp_path / "a" / "first" / "finished.json").read_text())
+    assert kept["best_step"] == 0
+    assert start  # the run went through all stages
