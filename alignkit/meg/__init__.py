@@ -10,6 +10,8 @@ from alignkit.meg._find_epochs import find_epochs
 from alignkit.meg._fusion import fusion
 from alignkit.meg._fusion_result import Fusion
 from alignkit.meg._generalization_result import TemporalGeneralization
+from alignkit.meg._identify import identify
+from alignkit.meg._identify_result import Identification
 from alignkit.meg._label_test import label_test
 from alignkit.meg._label_test_result import LabelTest
 from alignkit.meg._latency_result import Latency, LatencyDifference
@@ -37,6 +39,7 @@ __all__ = [
     "BayesFactors",
     "ClusterTest",
     "Fusion",
+    "Identification",
     "LabelTest",
     "Latency",
     "LatencyDifference",
@@ -54,6 +57,7 @@ __all__ = [
     "fdr",
     "find_epochs",
     "fusion",
+    "identify",
     "label_test",
     "latency_difference",
     "max_test",

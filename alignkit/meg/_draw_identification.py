@@ -1,0 +1,54 @@
+"""How a matrix of people by models is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alignkit._plot import new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from alignkit.meg._identify_result import Identification
+
+#: Above this many people tick labels overlap and say nothing.
+_MAX_TICKS = 40
+
+
+def draw_identification(found: Identification, ax: Axes | None, *, centred: bool) -> Axes:
+    """Draw people's RDMs (rows) against models (columns); diverging colours where each model's mean is taken off."""
+    from matplotlib.patches import Rectangle
+
+    ax = new_axes(ax, figsize=(5.0, 4.4))
+    matrix, n = (found.centred if centred else found.matrix), found.n_people
+    reach = float(np.nanmax(np.abs(matrix), initial=0.0)) or 1.0
+    limits: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach} if centred else {"cmap": "viridis"}
+    image = ax.imshow(matrix, interpolation="nearest", **limits)
+    for k in range(n):
+        ax.add_patch(Rectangle((k - 0.5, k - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.2))
+    whole = np.flatnonzero(~np.isnan(matrix).any(axis=1))
+    best = matrix[whole].argmax(axis=1)
+    size = max(6.0, 900 / n**2)
+    ax.scatter(best, whole, s=size, color="white", edgecolors="black", linewidths=0.8, label="most alike")
+    _name(ax, found.people)
+    ax.set_xlabel("model of")
+    ax.set_ylabel("RDMs of")
+    test = found.test("rank-1, centred" if centred else "rank-1")
+    ax.set_title(f"identified {test.value:.0%} (chance {test.chance:.0%}, p = {test.p:.2g})", fontsize="medium")
+    assert ax.figure is not None
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
+    bar.set_label(f"{found.method}, less each model's mean" if centred else found.method)
+    bar.outline.set_visible(False)
+    return ax
+
+
+def _name(ax: Axes, names: tuple[str, ...]) -> None:
+    if len(names) > _MAX_TICKS:
+        ax.set_xticks([])
+        ax.set_yticks([])
+        return
+    size = max(4.0, min(9.0, 160 / len(names)))
+    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=size, parse_math=False)
+    ax.set_yticks(range(len(names)), names, fontsize=size, parse_math=False)
