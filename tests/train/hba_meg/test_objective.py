@@ -1,0 +1,54 @@
+"""The sum of terms, each beside what it was."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+
+from alignkit.train._time_losses import each_time_loss, generalization_loss, over_all_loss, size_loss
+from alignkit.train.hba_meg._objective import Objective
+from alignkit.train.hba_meg.config import TermsConfig
+
+GENERATOR = torch.Generator().manual_seed(0)
+BEFORE, NOW, TARGET = torch.rand(3, 6, 10, generator=GENERATOR).double()
+
+
+def test_terms_count_relative_to_what_they_were():
+    """The weights that CLIP-HBA-MEG has for the group, each term divided by its initial value."""
+    objective = Objective(TermsConfig(), BEFORE, TARGET)
+    expected = (
+        over_all_loss(NOW, TARGET) / over_all_loss(BEFORE, TARGET)
+        + 0.1 * size_loss(NOW, TARGET) / size_loss(BEFORE, TARGET)
+        + 0.15 * generalization_loss(NOW, TARGET) / generalization_loss(BEFORE, TARGET)
+    )
+    found = objective(NOW, TARGET)
+    torch.testing.assert_close(found["loss"], expected)
+    assert set(found) == {"loss", "over_all", "size", "generalization"}
+    torch.testing.assert_close(found["size"], size_loss(NOW, TARGET))
+    # before training the loss is the sum of the weights
+    assert float(objective(BEFORE, TARGET)["loss"]) == pytest.approx(1.25)
+
+
+def test_terms_may_count_as_they_are():
+    config = TermsConfig(over_all=0, each_time=2, size=0, generalization=0, relative=False)
+    torch.testing.assert_close(Objective(config, BEFORE, TARGET)(NOW, TARGET)["loss"], 2 * each_time_loss(NOW, TARGET))
+
+
+def test_a_term_that_is_not_defined_is_left_out_and_told():
+    with pytest.warns(UserWarning, match=r"'generalization' is not defined on these RDMs \(1 times\)"):
+        objective = Objective(TermsConfig(), BEFORE[:1], TARGET[:1])
+    assert set(objective.weights) == {"over_all", "size"}
+    assert float(objective(BEFORE[:1], TARGET[:1])["loss"]) == pytest.approx(1.1)
+
+
+def test_data_without_any_number_are_refused():
+    with pytest.raises(ValueError, match=r"cannot be computed on these RDMs; too few pairs"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Objective(TermsConfig(), BEFORE, torch.full_like(TARGET, torch.nan))
+
+
+def test_weights_that_are_all_zero_are_refused():
+    with pytest.raises(ValueError, match="all of over_all, each_time, size, generalization are 0"):
+        TermsConfig(over_all=0, size=0, generalization=0)
