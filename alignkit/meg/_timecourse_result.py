@@ -11,6 +11,7 @@ from alignkit._check import check_choice, counted, join_names, require, shown
 from alignkit._typing import FloatArray
 from alignkit.meg._drawn import Drawn
 from alignkit.meg._evoked import as_evoked, sampling_rate
+from alignkit.meg._same_times import SAME_TIMES, at_same_times, join_courses
 from alignkit.meg._sample_unit import UNTIMED, at_time, span_of
 from alignkit.rsa._axes import axis_columns
 from alignkit.rsa._comparison import name_of
@@ -149,6 +150,38 @@ class TimeCourse(Drawn):
             raise ValueError(msg)
         return range(len(self.models))[model]
 
+    def at_same_times(self, *, tolerance: float = 1e-6) -> TimeCourse:
+        """Return the curves of models that unfold over time, each followed at the time of the data.
+
+        Where models have a time axis of their own, these are the diagonals of their matrices of model time by time,
+        which summaries and tests of curves take (:func:`auc`, :func:`onset`, :func:`peak`, :func:`cluster_test`).
+        Models without one stay as they are.
+
+        Parameters
+        ----------
+        tolerance : float
+            Seconds by which the times of models and data may differ.
+
+        Raises
+        ------
+        ValueError
+            Models and data with other times, or a negative tolerance.
+        """
+        return at_same_times(self, tolerance)
+
+    def join(self, *others: TimeCourse) -> TimeCourse:
+        """Return one time course of these models and those of others, compared with the same data in the same way.
+
+        So stand models that unfold over time (:meth:`at_same_times`) beside ones that do not. The noise ceiling is
+        that of the first time course that has one.
+
+        Raises
+        ------
+        ValueError
+            Other participants, times or ways to compare, models with a time axis of their own, or a name twice.
+        """
+        return join_courses((self, *others))
+
     def __repr__(self) -> str:
         ceiling = f"; ceiling {_spread(self.lower)} (lower), {_spread(self.upper)} (upper), {self.pooling} pooling"
         note = f"; {self.note}" if self.note else ""
@@ -245,6 +278,7 @@ class TimeCourse(Drawn):
         left_out = ", those without a value on either side left out" if self.nan_policy == "omit" else ""
         at_most = "at least " if left_out else ""
         each = "each time of the model with each time of the data" if self.model_times is not None else "each time"
+        each += " (models that unfold over time by their RDM of that time)" if SAME_TIMES in self.note else ""
         text = (
             f"RDMs{what} of {counted(n, 'participant')} ({self.n_items} items, {at_most}{self.n_pairs:,} item "
             f"pairs{left_out}; {span_of(self.times, timed=self._timed)}) "
