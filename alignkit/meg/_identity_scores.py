@@ -10,7 +10,7 @@ import numpy as np
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._permutations import is_exact, p_values
 
-#: Share of the largest value that rounding may make up: nearer values are ties.
+#: What rounding may make of similarities, which lie between -1 and 1: nearer ones are ties.
 _ROUNDING = 1e-12
 
 
@@ -47,16 +47,15 @@ def centred(matrix: FloatArray, /) -> FloatArray:
 
 def rank_one(matrix: FloatArray, /) -> FloatArray:
     """Return the credit of each cell: 1 where a person is most alike to that model, shared among ties."""
-    best = matrix >= matrix.max(axis=1, keepdims=True) - _tolerance(matrix)
-    credit = best / best.sum(axis=1, keepdims=True, dtype=np.float64)
+    best = matrix >= matrix.max(axis=1, keepdims=True) - _ROUNDING
+    credit = best / np.maximum(best.sum(axis=1, keepdims=True), 1)
     return np.where(np.isnan(matrix).any(axis=1, keepdims=True), np.nan, credit)
 
 
 def two_way(matrix: FloatArray, /) -> FloatArray:
     """Return, for each cell, the share of other models that a person is less alike to; ties count half."""
     differences = matrix[:, :, None] - matrix[:, None, :]
-    tolerance = _tolerance(matrix)[:, :, None]
-    wins = (differences > tolerance) + 0.5 * (np.abs(differences) <= tolerance)
+    wins = (differences > _ROUNDING) + 0.5 * (np.abs(differences) <= _ROUNDING)
     share = (wins.sum(axis=2) - 0.5) / (matrix.shape[1] - 1)  # a model ties with itself
     return np.where(np.isnan(matrix).any(axis=1, keepdims=True), np.nan, share)
 
@@ -102,7 +101,3 @@ def owner_orders(n: int, n_permutations: int, rng: np.random.Generator, /) -> tu
     if is_exact(n, n_permutations):
         return np.array(list(itertools.permutations(range(n))), dtype=np.intp), True
     return rng.permuted(np.tile(np.arange(n, dtype=np.intp), (n_permutations, 1)), axis=1), False
-
-
-def _tolerance(matrix: FloatArray) -> FloatArray:
-    return np.asarray(_ROUNDING * np.abs(matrix).max(axis=1, keepdims=True))
