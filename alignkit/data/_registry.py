@@ -113,8 +113,8 @@ def datasets() -> dict[str, Dataset]:
 
     Examples
     --------
-    >>> sorted(datasets())
-    ['algonauts78', 'cifar10h', 'fmri_haxby', 'material2afc', 'nights', 'rsa92', 'things']
+    >>> sorted(datasets())[:4]
+    ['algonauts78', 'cichy118', 'cifar10h', 'fmri_haxby']
     >>> datasets()["things"].files["item_names.tsv"].url
     'https://osf.io/download/sz2ux/'
     """

@@ -20,7 +20,7 @@ from alignkit.rsa._container import condensed_rdm
 from alignkit.rsa._counts import as_counts
 
 #: Axes by the name that the file gives its array, as MATLAB (or numpy) shows them.
-_KNOWN: dict[str, list[tuple[str, ...]]] = {
+KNOWN: dict[str, list[tuple[str, ...]]] = {
     "mat": [("item", "item", "time", "subject")],
     "MEG_decoding_RDMs": [("subject", "session", "time", "item", "item"), ("subject", "time", "item", "item")],
     "result_dsm": [("subject", "item", "item", "time"), ("item", "item", "time")],
@@ -182,7 +182,7 @@ def read_meg_rdms(
     axes = as_axes(dims)
     if dtype is not None:
         check_choice("dtype", dtype, ("float32", "float64"))
-    with open_squares(Path(path), variable=variable, dims=axes, known=_KNOWN) as source:
+    with open_squares(Path(path), variable=variable, dims=axes, known=KNOWN) as source:
         part = _choose(source, labels, times, {"subject": subject, "session": session}, tmin, tmax)
         if out is None:
             return _in_memory(source, part, metric, dtype, progress)
@@ -196,14 +196,21 @@ def _choose(
     check_n_items(str(source.path), n_items)
     if labels is None and n_items == _THINGS_CONCEPTS:
         labels = range(1, n_items + 1)
-    seconds = _as_seconds(source, times)
+    seconds = seconds_of(source, times)
     inside = positions_within(str(source.path), seconds, tmin, tmax)
     chosen = {axis: _as_numbers(source, axis, numbers) for axis, numbers in wanted.items()}
     names = None if labels is None else as_labels("labels", labels, n_items)
     return _Part(names, seconds[inside], {**chosen, "time": inside})
 
 
-def _as_seconds(source: SquareArray, times: object) -> FloatArray:
+def seconds_of(source: SquareArray, times: object) -> FloatArray:
+    """Return the seconds of a file's samples: those given, all or the first and the last, else those of its number.
+
+    Raises
+    ------
+    ValueError
+        Another number of samples than is known, or times that do not fit.
+    """
     n = source.sizes["time"]
     if times is None:
         if n not in _GRIDS:
