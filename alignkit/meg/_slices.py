@@ -89,12 +89,42 @@ class Slices:
             return self._joined([from_counts(part, source.n_decisions) for part, source in pairs])
         return self._joined(counts)
 
+    def take(self, items: IntArray) -> Slices:
+        """Return the RDMs of the items at these positions, each at most once, in the order given."""
+        rows, columns = np.triu_indices(len(items), k=1)
+        chosen = pair_index(items[rows], items[columns], self.n_items)
+        return dataclasses.replace(
+            self,
+            pairs=tuple(chosen if where is None else where[chosen] for where in self.pairs),
+            labels=None if self.labels is None else tuple(self.labels[i] for i in items),
+            n_pairs=len(chosen),
+        )
+
+    def one(self, subject: str) -> Slices:
+        """Return one participant's RDMs, read without the others'."""
+        position = self.subjects.index(subject)
+        for source, where in zip(self.sources, self.pairs, strict=True):
+            if position < len(source.subjects):
+                return dataclasses.replace(
+                    self, sources=(_row_of(source, position),), pairs=(where,), subjects=(subject,)
+                )
+            position -= len(source.subjects)
+        raise AssertionError(subject)
+
     def _joined(self, parts: list[AnyArray]) -> AnyArray:
         ordered = [
             part if where is None else np.take(part, where, axis=-1)
             for part, where in zip(parts, self.pairs, strict=True)
         ]
         return ordered[0] if len(ordered) == 1 else np.concatenate(ordered)
+
+
+def _row_of(source: Source, row: int) -> Source:
+    def only(read: Read) -> Read:
+        return lambda start, stop: read(start, stop)[row : row + 1]
+
+    counts = None if source.read_counts is None else only(source.read_counts)
+    return dataclasses.replace(source, subjects=(source.subjects[row],), read=only(source.read), read_counts=counts)
 
 
 def as_sources(data: object) -> list[Source]:
