@@ -42,14 +42,14 @@ def open_candidates(
         raise ValueError(msg)
     if len(layers):
         _check_alone(layer, transform)
-    opened = [_open(source) for source in sources]
+    opened = [open_one(source) for source in sources]
     if len(layers):
-        return _named_apart([_layered(one, layers) for one in opened])
+        return named_apart([_layered(one, layers) for one in opened])
     read = [_candidate(one, layer) for one in opened]
     if transform is not None:
-        read = _named_apart(read)
+        read = named_apart(read)
         read += [_transformed(candidate, transform) for candidate in read]
-    return _named_apart(read)
+    return named_apart(read)
 
 
 def _check_alone(layer: str | None, transform: Transform | None) -> None:
@@ -83,7 +83,8 @@ def _layered(features: Features, layers: str | Sequence[str]) -> Candidate:
     return dataclasses.replace(last, name=features.name, identity=identity, layers=reads)
 
 
-def _open(source: object) -> Features:
+def open_one(source: object) -> Features:
+    """Return features, whether they came as such or as a path."""
     if isinstance(source, Features):
         return source
     if isinstance(source, str | os.PathLike):
@@ -92,7 +93,7 @@ def _open(source: object) -> Features:
     raise TypeError(msg)
 
 
-def _named_apart(candidates: Sequence[Candidate]) -> list[Candidate]:
+def named_apart(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the candidates with numbers behind the names that occur more than once."""
     names = [candidate.name for candidate in candidates]
     taken = {name for name in names if names.count(name) == 1}

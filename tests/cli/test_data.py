@@ -32,7 +32,7 @@ def test_data_import_then_verify(run, here):
 
 
 def test_data_refusals(fails, here):
-    known = "'algonauts78', 'cifar10h'"
+    known = "'algonauts78', 'cichy118', 'cifar10h'"
     for words in (["fetch", "thing"], ["verify", "thing"], ["path", "thing"], ["list", "thing"]):
         assert known in fails("data", *words)
     assert known in fails("data", "import", "thing", "--from", "x")

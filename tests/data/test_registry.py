@@ -56,7 +56,7 @@ def test_paths_that_leave_the_folder(file: str) -> None:
 
 
 def test_unknown_dataset_lists_the_names() -> None:
-    with pytest.raises(ValueError, match=r"'rsa92', 'things'; got 'thing'"):
+    with pytest.raises(ValueError, match=r"'rsa92', 'things', 'things_meg'; got 'thing'"):
         dataset_path("thing")
 
 
