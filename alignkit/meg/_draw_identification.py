@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._plot import new_axes
+from alignkit.meg._sample_unit import time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +42,32 @@ def draw_identification(found: Identification, ax: Axes | None, *, centred: bool
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
     bar.set_label(f"{found.method}, less each model's mean" if centred else found.method)
     bar.outline.set_visible(False)
+    return ax
+
+
+def draw_over_time(found: Identification, ax: Axes | None) -> Axes:
+    """Draw mean curves of own and others' models, and of own and others' sessions."""
+    ax = new_axes(ax, figsize=(6.4, 3.4))
+    scale, label = time_axis(found.times, timed=found.timed)
+    times = scale * found.times
+    kinds = [("model", False, "C0")] + (
+        [("other sessions", True, "0.4")] if found.sessions_over_time is not None else []
+    )
+    for what, of_sessions, color in kinds:
+        own, others = found.curves(of_sessions=of_sessions)
+        mean, difference = own.mean(axis=0), own - others
+        error = difference.std(axis=0, ddof=1) / np.sqrt(len(own))
+        ax.fill_between(times, mean - error, mean + error, color=color, alpha=0.2, linewidth=0)
+        ax.plot(times, mean, color=color, label=f"own {what}", marker="o" if len(times) == 1 else None)
+        rest = others.mean(axis=0)
+        name = "others' sessions" if of_sessions else "others' models"
+        ax.plot(times, rest, color=color, linestyle="--", label=name, marker="s" if len(times) == 1 else None)
+    ax.axhline(0, color="0.5", linewidth=0.8)
+    if times[0] < 0 < times[-1]:
+        ax.axvline(0, color="0.5", linewidth=0.8)
+    ax.set_xlabel(label)
+    ax.set_ylabel(f"{found.method}, mean of {found.n_people} people")
+    ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 

@@ -131,15 +131,15 @@ def identify(
     found = _compare(given, where, Options(method, nan_policy))
     kept, note = _kept(found, given, where, nan_policy)
     orders, exact = owner_orders(len(given.names), n_permutations, generator)
-    matrix = found.to_models[kept].mean(axis=0)
-    sessions = None if found.to_others is None else found.to_others[kept].mean(axis=0)
+    over_time = found.to_models[kept]
+    sessions = None if found.to_others is None else found.to_others[kept]
     few = f"{len(given.names)} people: no p-value can be below 0.01" if len(given.names) < _FEW else ""
     return Identification(
-        matrix=matrix,
+        over_time=over_time,
         people=given.names,
-        tests=judge_owners(matrix, orders, exact=exact),
-        sessions=sessions,
-        session_tests=() if sessions is None else judge_owners(sessions, orders, exact=exact),
+        tests=judge_owners(over_time.mean(axis=0), orders, exact=exact),
+        sessions_over_time=sessions,
+        session_tests=() if sessions is None else judge_owners(sessions.mean(axis=0), orders, exact=exact),
         method=method,
         times=given.slices.times[where][kept],
         timed=given.slices.timed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,9 +26,8 @@ class Identification(Drawn):
 
     Attributes
     ----------
-    matrix : ndarray, shape (people, people)
-        Similarity of each person's RDMs (row) to each person's model (column), mean over ``times``; own models are on
-        the diagonal.
+    over_time : ndarray, shape (time, people, people)
+        Similarity of each person's RDMs (row) to each person's model (column); own models are on the diagonal.
     people : tuple of str, shape (people,)
         Names, of rows and columns alike.
     tests : tuple of IdentificationTest
@@ -35,14 +35,14 @@ class Identification(Drawn):
         model less the mean of the others), ``"rank-1"`` (the own model is the most alike; ties share) and ``"two-way"``
         (share of other models that are less alike than the own one). The two accuracies come as they are and, named
         ``", centred"``, after taking each model's mean over people off.
-    sessions : ndarray, shape (people, people), or None
+    sessions_over_time : ndarray, shape (time, people, people), or None
         Similarity of each person's RDMs (row) to the RDMs of each person from other sessions (column).
     session_tests : tuple of IdentificationTest
         How well people are told by their own other sessions: what a personal model is up against.
     method : str
         Method of comparison.
     times : ndarray, shape (time,)
-        Seconds (or numbers of samples) that ``matrix`` is the mean over.
+        Seconds (or numbers of samples) that :attr:`matrix` is the mean over.
     timed : bool
         Whether times are seconds.
     n_items, n_pairs : int
@@ -61,10 +61,10 @@ class Identification(Drawn):
         What a reader should know.
     """
 
-    matrix: np.ndarray[Any, np.dtype[np.float64]]
+    over_time: np.ndarray[Any, np.dtype[np.float64]]
     people: tuple[str, ...]
     tests: tuple[IdentificationTest, ...]
-    sessions: np.ndarray[Any, np.dtype[np.float64]] | None
+    sessions_over_time: np.ndarray[Any, np.dtype[np.float64]] | None
     session_tests: tuple[IdentificationTest, ...]
     method: str
     times: np.ndarray[Any, np.dtype[np.float64]]
@@ -82,6 +82,16 @@ class Identification(Drawn):
     def n_people(self) -> int:
         """Number of people."""
         return len(self.people)
+
+    @property
+    def matrix(self) -> FloatArray:
+        """Mean over time of :attr:`over_time`, shape (people, people): what people are identified by."""
+        return np.asarray(self.over_time.mean(axis=0))
+
+    @property
+    def sessions(self) -> FloatArray | None:
+        """Mean over time of :attr:`sessions_over_time`, shape (people, people), or None."""
+        return None if self.sessions_over_time is None else np.asarray(self.sessions_over_time.mean(axis=0))
 
     @property
     def centred(self) -> FloatArray:
@@ -191,8 +201,8 @@ class Identification(Drawn):
         sessions = (
             ""
             if self.sessions is None
-            else " The same RDMs were compared with everybody's RDMs from other sessions, which bounds what a model of "
-            "one person can be expected to reach."
+            else " The same RDMs were compared with everybody's RDMs from other sessions, which says how well such "
+            "RDMs tell people apart."
         )
         return (
             f"The RDMs of {self.n_people} people ({self.n_items} items, {span_of(self.times, timed=self.timed)}) were "
@@ -220,6 +230,41 @@ class Identification(Drawn):
         from alignkit.meg._draw_identification import draw_identification
 
         return draw_identification(self, ax, centred=centred)
+
+    def plot_over_time(self, ax: Axes | None = None) -> Axes:
+        """Draw the mean over people of the similarity to own and to others' models over time.
+
+        Where there are other sessions, the similarity to own and to others' RDMs from them is beside it. Bands are the
+        standard error of the difference between own and others.
+        """
+        from alignkit.meg._draw_identification import draw_over_time
+
+        return draw_over_time(self, ax)
+
+    def curves(self, *, of_sessions: bool = False) -> tuple[FloatArray, FloatArray]:
+        """Return each person's similarity to the own and, on average, to others' models, shape (people, time) each.
+
+        Parameters
+        ----------
+        of_sessions : bool
+            To the RDMs of other sessions instead.
+
+        Raises
+        ------
+        ValueError
+            No other sessions.
+        """
+        values = self.sessions_over_time if of_sessions else self.over_time
+        if values is None:
+            msg = "there are no other sessions; identify() takes them as other=."
+            raise ValueError(msg)
+        own = np.diagonal(values, axis1=1, axis2=2)
+        others = own - np.stack([np.diagonal(own_minus_others(one)) for one in values])
+        return own.T.copy(), others.T.copy()
+
+    def _figures(self) -> Iterator[tuple[str, Any]]:
+        yield "models", self.plot().figure.canvas.figure
+        yield "over time", self.plot_over_time().figure.canvas.figure
 
 
 def _told(test: IdentificationTest) -> str:

@@ -210,6 +210,7 @@ def test_results_say_what_was_done_and_come_back(tmp_path):
     found = identify(models, people, other=other, rng=0)
     found.save(tmp_path / "people.json")
     again = Identification.load(tmp_path / "people.json")
+    np.testing.assert_array_equal(again.over_time, found.over_time)
     np.testing.assert_array_equal(again.matrix, found.matrix)
     np.testing.assert_array_equal(again.sessions, found.sessions)
     assert again.tests == found.tests
@@ -242,6 +243,29 @@ def test_tables_hold_every_cell_person_and_test():
     alone = identify(models, people, rng=0)
     assert np.isnan(alone.people_dataframe()["own_sessions"]).all()
     assert "sessions" not in alone.to_dataframe()
+
+
+def test_curves_average_to_the_matrix_and_are_drawn():
+    from matplotlib import pyplot as plt
+
+    models, people, other = study()
+    found = identify(models, people, other=other, rng=0)
+    own, others = found.curves()
+    np.testing.assert_allclose(own.mean(axis=1), found.own)
+    np.testing.assert_allclose(others.mean(axis=1), found.others)
+    own_sessions, others_sessions = found.curves(of_sessions=True)
+    np.testing.assert_allclose(own_sessions.mean(axis=1), found.own_sessions)
+    np.testing.assert_allclose(others_sessions.mean(axis=1), found.others_sessions)
+    ax = found.plot_over_time()
+    drawn = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
+    assert set(drawn) == {"own model", "others' models", "own other sessions", "others' sessions"}
+    np.testing.assert_allclose(drawn["own model"].get_ydata(), own.mean(axis=0))
+    np.testing.assert_allclose(drawn["own model"].get_xdata(), 1000 * TIMES)
+    assert ax.get_xlabel() == "time (ms)"
+    plt.close(ax.figure)
+    alone = identify(models, people, rng=0)
+    with pytest.raises(ValueError, match="there are no other sessions"):
+        alone.curves(of_sessions=True)
 
 
 def test_an_unknown_test_is_refused():
