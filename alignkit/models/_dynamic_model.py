@@ -33,6 +33,8 @@ Stage = Literal["weights", "all"]
 
 #: What CLIP-HBA-MEG multiplies products of features with prompts by.
 _PUBLISHED_SCALE = 100.0
+#: Times that windows are made for, which takes a table of their square.
+_MAX_TIMES = 10_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,9 @@ class DynamicSettings:
         object.__setattr__(self, "times", tuple(float(time) for time in self.times))
         if not self.times or list(self.times) != sorted(self.times):
             msg = "times must ascend, in seconds, with at least one of them."
+            raise ValueError(msg)
+        if len(self.times) > _MAX_TIMES:
+            msg = f"there may be {_MAX_TIMES:,} times at most; got {len(self.times):,}: average successive samples."
             raise ValueError(msg)
         time_names(self.times)
         for name, allowed in (("readout", Readout), ("window", Window), ("noise", Noise)):

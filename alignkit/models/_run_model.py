@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MANIFEST, TENSORS = "model.json", "adapter.safetensors"
 _KIND, _SCHEMA = "alignkit prompt model", 1
+#: Kind of the models that unfold over time.
+DYNAMIC = "alignkit dynamic model"
 #: Manifests are read whole, so that a file from elsewhere may not be of any size.
 _MAX_BYTES = 64 << 20
 #: What the manifest must hold, and of which type.
@@ -82,7 +84,6 @@ def save_run_model(folder: PathLike, model: PromptModel, /, *, manifest: Mapping
     ValueError
         A wrong number of dimensions, a name that is taken, or values that JSON does not know.
     """
-    dimensions = as_labels("dimensions", manifest.get("dimensions", model.prompts), model.dimensions)
     own = {
         "kind": _KIND,
         "schema": _SCHEMA,
@@ -92,18 +93,37 @@ def save_run_model(folder: PathLike, model: PromptModel, /, *, manifest: Mapping
         "paired": model.projection is not None,
         "affine": model.slope is not None,
         "log_scale": float(model.log_scale.detach()),
-        "tensors": TENSORS,
-        "versions": versions(),
     }
+    dimensions = as_labels("dimensions", manifest.get("dimensions", model.prompts), model.dimensions)
+    content = joined_manifest(own, manifest, dimensions)
+    tensors = {**model.trained(), **model.plain_projection(), "text_features": _text_features(model)}
+    write_saved(Path(folder), content, tensors)
+
+
+def joined_manifest(
+    own: Mapping[str, Any], manifest: Mapping[str, Any], dimensions: Sequence[str], /
+) -> dict[str, Any]:
+    """Return what a model says of itself and what its method adds, as one manifest.
+
+    Raises
+    ------
+    ValueError
+        A name that is taken, or values that JSON does not know.
+    """
+    own = {**own, "tensors": TENSORS, "versions": versions()}
     taken = sorted(set(own) & set(manifest))
     if taken:
         msg = f"the manifest may not hold {join_names(taken)}, which the model itself says."
         raise ValueError(msg)
     content = {**own, **manifest, "dimensions": list(dimensions)}
     _check_json(content)
-    tensors = {**model.trained(), **model.plain_projection(), "text_features": _text_features(model)}
-    checksum = write_tensors(Path(folder) / TENSORS, tensors)
-    write_json(Path(folder) / MANIFEST, {**content, "tensors_sha256": checksum})
+    return content
+
+
+def write_saved(folder: Path, content: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], /) -> None:
+    """Write tensors, and a manifest with their checksum: a model is there once its manifest is."""
+    checksum = write_tensors(folder / TENSORS, tensors)
+    write_json(folder / MANIFEST, {**content, "tensors_sha256": checksum})
 
 
 def read_run_model(folder: PathLike, /) -> SavedModel:
@@ -116,8 +136,18 @@ def read_run_model(folder: PathLike, /) -> SavedModel:
     ValueError
         A damaged file, one that does not belong to the other, or a manifest of something else.
     """
-    folder = Path(folder)
-    manifest = _read_manifest(folder)
+    return read_saved(Path(folder), _KIND, _SCHEMA, _FIELDS)
+
+
+def read_saved(folder: Path, kind: str, schema: int, fields: Mapping[str, type | tuple[type, ...]], /) -> SavedModel:
+    """Read a manifest of some kind, with these fields, and the tensors that belong to it.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`read_run_model`.
+    """
+    manifest = _read_manifest(folder, kind, schema, fields)
     path = check_file(folder / TENSORS)
     if sha256(path) != manifest["tensors_sha256"]:
         msg = f"{path} is not the file that {folder / MANIFEST} was written with: truncated, damaged or exchanged."
@@ -145,6 +175,10 @@ def load_run(path: str, options: Options) -> Model:
     """
     options.refuse("img_size", "preprocess")
     require("torch", "train")
+    if kind_of_run(path) == DYNAMIC:
+        from alignkit.models._dynamic_run_model import load_dynamic_run
+
+        return load_dynamic_run(path, options)
     person = personal_file(path)
     saved = read_run_model(path) if person is None else as_seen_by(read_run_model(person.parent), load_personal(person))
     model, image = _restore(saved, options)
@@ -163,6 +197,17 @@ def load_run(path: str, options: Options) -> Model:
         n_prefix_tokens=image.n_prefix_tokens,
         class_token=image.class_token,
     )
+
+
+def kind_of_run(folder: PathLike, /) -> str | None:
+    """Return which kind of model a folder's manifest describes; None where there is none that can be read."""
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = read_json(path) if path.stat().st_size <= _MAX_BYTES else None
+    except (OSError, ValueError):  # whoever reads it as a whole says what is wrong
+        return None
+    kind = manifest.get("kind") if isinstance(manifest, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def _restore(saved: SavedModel, options: Options) -> tuple[PromptModel, Model]:
@@ -232,7 +277,9 @@ def adapter_of(saved: SavedModel, /) -> AdapterConfig:
     return adapter if ranks or adapter.kind == "full" else dataclasses.replace(adapter, kind="none")
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(
+    folder: Path, kind: str, schema: int, fields: Mapping[str, type | tuple[type, ...]]
+) -> dict[str, Any]:
     path = folder / MANIFEST
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
@@ -247,19 +294,22 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         msg = f"{path} is larger than a manifest can be ({path.stat().st_size >> 20} MiB)."
         raise ValueError(msg)
     manifest = read_json(path)
-    if not isinstance(manifest, dict) or manifest.get("kind") != _KIND:
+    if not isinstance(manifest, dict) or manifest.get("kind") != kind:
         got = manifest.get("kind") if isinstance(manifest, dict) else manifest
-        msg = f"{path} describes no trained model (kind {_KIND!r} is expected; got {shown(got)})."
+        if got in (_KIND, DYNAMIC):
+            msg = f"{path} is of an {got}, and here an {kind} is expected."
+        else:
+            msg = f"{path} describes no trained model (kind {kind!r} is expected; got {shown(got)})."
         raise ValueError(msg)
-    if manifest.get("schema") != _SCHEMA:
-        msg = f"{path} has schema {shown(manifest.get('schema'))}, and this version reads {_SCHEMA}; update alignkit."
+    if manifest.get("schema") != schema:
+        msg = f"{path} has schema {shown(manifest.get('schema'))}, and this version reads {schema}; update alignkit."
         raise ValueError(msg)
-    _check_fields(path, manifest)
+    _check_fields(path, manifest, fields)
     return manifest
 
 
-def _check_fields(path: Path, manifest: Mapping[str, Any]) -> None:
-    for name, kind in _FIELDS.items():
+def _check_fields(path: Path, manifest: Mapping[str, Any], fields: Mapping[str, type | tuple[type, ...]]) -> None:
+    for name, kind in fields.items():
         value = manifest.get(name)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             msg = f"{path} is damaged: {name} is {'missing' if name not in manifest else shown(value)}."
