@@ -15,6 +15,7 @@ from alignkit.train.config import LoopConfig, OptimConfig
 #: Config class -> (module, function that builds the task); the class itself is in ``config.py`` beside the module.
 METHODS = {
     "HBAConfig": ("alignkit.train.hba.task", "build"),
+    "HBAMEGConfig": ("alignkit.train.hba_meg.task", "build"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Names of items in a text file, one a line: those to hold out."""
+"""Text files of one name a line: items to hold out, prompts."""
 
 from __future__ import annotations
 
@@ -27,14 +27,27 @@ def read_names(path: PathLike, known: Sequence[str], unknown_are: str, /) -> tup
     ValueError
         Anything but text, the same name twice, or a name that is not known.
     """
-    try:
-        lines = check_file(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not a text file ({error})."
-        raise ValueError(msg) from error
-    names = as_labels(str(path), [line.strip() for line in lines if line.strip()])
+    names = read_lines(path)
     unknown = [name for name in names if name not in set(known)]
     if unknown:
         msg = f"{path} names {unknown_are}: {join_names(unknown)}."
         raise ValueError(msg)
     return names
+
+
+def read_lines(path: PathLike, /) -> tuple[str, ...]:
+    """Return the lines of a text file that are not empty, which must all differ.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    ValueError
+        Anything but text, or the same line twice.
+    """
+    try:
+        lines = check_file(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not a text file ({error})."
+        raise ValueError(msg) from error
+    return as_labels(str(path), [line.strip() for line in lines if line.strip()])
