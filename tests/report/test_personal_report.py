@@ -9,7 +9,8 @@ import pytest
 
 from alignkit.report import write_personal_report
 from alignkit.train import PersonalAdapters, PersonalModels
-from alignkit.train.hba._personal_scores import PeopleTest, Person
+from alignkit.train._people_difference import PeopleTest
+from alignkit.train.hba._personal_scores import Person
 from alignkit.train.hba.config import HBAConfig
 
 #: An id that is markup, a formula and a path.

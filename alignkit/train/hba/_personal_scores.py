@@ -11,6 +11,7 @@ import numpy as np
 from alignkit._check import check_choice, counted
 from alignkit._plot import new_axes
 from alignkit._result import Result
+from alignkit.train._people_difference import PeopleTest, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,35 +71,6 @@ class Person:
     def over(self, rival: Rival) -> tuple[float, float, float]:
         """Return the own model's accuracy minus another's, and the ends of the interval."""
         return tuple(getattr(self, f"over_{rival}{end}") for end in ("", "_low", "_high"))
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PeopleTest:
-    """Mean over people of a difference, each person counting the same.
-
-    Attributes
-    ----------
-    name : str
-        Which difference.
-    mean, low, high : float
-        With a bootstrap interval over people; NaN for fewer than two.
-    p : float
-        Two-sided, by random flips of the signs of people's differences.
-    n_people : int
-    """
-
-    name: str
-    mean: float
-    low: float
-    high: float
-    p: float
-    n_people: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name}: {self.mean:+.4f} [{self.low:+.4f}, {self.high:+.4f}], p = {self.p:.3g} "
-            f"({people(self.n_people)})"
-        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -272,8 +244,3 @@ class PersonalScores(Result):
 def _points(test: PeopleTest) -> str:
     span = f"{100 * test.mean:+.1f} points [{100 * test.low:+.1f}, {100 * test.high:+.1f}]"
     return span if math.isnan(test.p) else f"{span}, p = {test.p:.2g}"
-
-
-def people(n: int) -> str:
-    """Return a number of people in words."""
-    return counted(n, "person").replace("persons", "people")

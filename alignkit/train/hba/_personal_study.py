@@ -14,9 +14,9 @@ from alignkit._typing import IntArray
 from alignkit.rsa import Triplets
 from alignkit.rsa._grouping import triplet_codes
 from alignkit.rsa._temperature import assign_folds
+from alignkit.train._people_difference import people
 from alignkit.train.hba._personal import number_people
 from alignkit.train.hba._personal_compare import Outcome
-from alignkit.train.hba._personal_scores import people
 
 #: Answers of the group that a person's network is held to by default, besides the own ones.
 PRIOR = 300.0

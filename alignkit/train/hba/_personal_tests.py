@@ -8,14 +8,13 @@ import math
 import numpy as np
 
 from alignkit._check import counted
-from alignkit._typing import FloatArray, IntArray
+from alignkit._typing import IntArray
 from alignkit.rsa import Triplets, triplet_ceiling
 from alignkit.rsa._grouping import sum_groups, triplet_codes
 from alignkit.rsa._intervals import cluster_intervals
+from alignkit.train._people_difference import PeopleTest, people_difference
 from alignkit.train.hba._personal_compare import HeldOut
-from alignkit.train.hba._personal_scores import PeopleTest, Person
-
-_N_FLIPS = 10_000
+from alignkit.train.hba._personal_scores import Person
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,27 +75,15 @@ def compare_people(held: HeldOut, person: IntArray, bootstrap: Bootstrap, rng: n
         "log-likelihood per answer, own - shared": held.gain,
     }
     return [
-        _test(name, np.asarray(np.bincount(person, weights=values) / counts), bootstrap, rng)
+        people_difference(
+            name,
+            np.asarray(np.bincount(person, weights=values) / counts),
+            n_bootstrap=bootstrap.n,
+            confidence=bootstrap.confidence,
+            rng=rng,
+        )
         for name, values in differences.items()
     ]
-
-
-def flip_signs(differences: FloatArray, rng: np.random.Generator) -> float:
-    """Return the two-sided p of a mean of differences against random flips of their signs."""
-    observed = abs(differences.sum())
-    signs = rng.integers(0, 2, size=(_N_FLIPS, len(differences))) * 2.0 - 1.0
-    # what rounding alone tells apart is a tie
-    reached = np.abs(signs @ differences) >= observed - 1e-12 * np.abs(differences).sum()
-    return float((reached.sum() + 1) / (_N_FLIPS + 1))
-
-
-def _test(name: str, values: FloatArray, bootstrap: Bootstrap, rng: np.random.Generator) -> PeopleTest:
-    n = len(values)
-    low, high = cluster_intervals(
-        values[:, None], np.ones((n, 1)), n_bootstrap=bootstrap.n, confidence=bootstrap.confidence, rng=rng
-    )
-    p = flip_signs(values, rng) if n > 1 and not np.isnan(values).any() else math.nan
-    return PeopleTest(name=name, mean=float(values.mean()), low=float(low[0]), high=float(high[0]), p=p, n_people=n)
 
 
 def _own_ceiling(

@@ -7,8 +7,7 @@ import pytest
 
 from alignkit.rsa import Triplets
 from alignkit.train.hba._personal_compare import HeldOut
-from alignkit.train.hba._personal_tests import Bootstrap, compare_people, describe_person, flip_signs
-from tests.reference import personal as reference
+from alignkit.train.hba._personal_tests import Bootstrap, compare_people, describe_person
 from tests.reference.triplets import ceilings
 
 RNG = np.random.default_rng(1)
@@ -26,16 +25,6 @@ def described(held, items=None, **options):
     answers = Triplets(items, participant=["a"] * len(items))
     bootstrap = Bootstrap(options.get("n", 500), 0.95)
     return describe_person("a", answers, np.arange(len(items)), held, bootstrap, np.random.default_rng(0))
-
-
-@pytest.mark.parametrize("shift", [0.0, 0.4])
-def test_sign_flips_are_those_of_every_pattern(shift):
-    values = RNG.normal(size=10) + shift
-    assert flip_signs(values, np.random.default_rng(0)) == pytest.approx(reference.flip_p(values.tolist()), abs=0.02)
-
-
-def test_no_difference_has_a_p_of_one():
-    assert flip_signs(np.zeros(5), np.random.default_rng(0)) == 1.0
 
 
 def test_differences_and_intervals_of_one_person():
