@@ -189,6 +189,12 @@ def read_meg_rdms(
         return _on_disk(source, part, metric, dtype, Path(out), overwrite, progress)
 
 
+def sizes_of_rdms(path: PathLike, /) -> dict[str, int]:
+    """Return the length of each axis of a published file, by the names that :func:`read_meg_rdms` gives them."""
+    with open_squares(Path(path), variable=None, dims=None, known=KNOWN) as source:
+        return {axis: size for axis, size in source.sizes.items() if axis in source.axes}
+
+
 def _choose(
     source: SquareArray, labels: Iterable[Any] | None, times: object, wanted: dict[str, Any], tmin: Any, tmax: Any
 ) -> _Part:

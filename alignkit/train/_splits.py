@@ -139,6 +139,34 @@ def split_objects(
     return Splits(**chosen_names, seed=seed)
 
 
+def hold_out_objects(
+    labels: Iterable[Any],
+    /,
+    *,
+    held_out: Iterable[Any] = (),
+    seed: int = 0,
+    sources: Sequence[Iterable[Hashable]] | None = None,
+) -> Splits:
+    """Return splits without any objects to choose on: all that are not held out are trained on.
+
+    Parameters are those of :func:`split_objects`; the seed is only kept.
+
+    Raises
+    ------
+    ValueError
+        Fewer than three objects to train on, or repeated labels.
+    """
+    names = as_labels("labels", labels)
+    group = linked_objects(names, sources)
+    kept = set(as_labels("held_out", held_out, unique=False))
+    closed = {group[i] for i, name in enumerate(names) if name in kept}
+    train = tuple(name for i, name in enumerate(names) if group[i] not in closed)
+    if len(train) < 3:
+        msg = f"{len(train)} of {len(names)} objects are not held out; training needs at least 3."
+        raise ValueError(msg)
+    return Splits(train, (), tuple(name for i, name in enumerate(names) if group[i] in closed), seed)
+
+
 def fold_objects(
     labels: Iterable[Any],
     /,

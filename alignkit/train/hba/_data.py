@@ -11,25 +11,23 @@ import numpy as np
 
 from alignkit._check import join_names
 from alignkit._typing import FloatArray, IntArray, PathLike
-from alignkit.data import SimulatedLab, Things, dataset_path, load_things, match_things
-from alignkit.data._things48 import THINGS48
+from alignkit.data import SimulatedLab, Things, load_things
 from alignkit.rsa import RDM, Triplets
-from alignkit.rsa._grouping import triplet_codes
 from alignkit.train._answers_file import read_answers
 from alignkit.train._images import ImagesByObject, find_images
 from alignkit.train._names_file import read_names
 from alignkit.train._prompts import check_prompts, read_prompts, things_prompts
 from alignkit.train._splits import Splits, describe_splits, split_objects
+from alignkit.train._things_items import (
+    images_folder,
+    of_the_48,
+    recognise_things,
+    repeated_answers,
+    select48,
+)
+from alignkit.train._things_items import restrict_answers as restrict_answers
 from alignkit.train.hba._targets import Targets, read_targets, scale_targets, things_targets
 from alignkit.train.hba.config import HBAConfig
-
-#: With fewer of the 48 objects there is no correlation worth logging.
-_MIN_RDM48 = 10
-_OWN_NAMES = (
-    "Items are concepts of THINGS under names of images: the 48 are held out, and people's answers are found once "
-    "items are named by uniqueID."
-)
-_BY_NAME = "THINGS' files are not at hand; items named as its 48 fully sampled objects ({}) are held out all the same."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -228,7 +226,7 @@ def join_data(
         answers=restrict_answers(answers, labels),
         triplets=restrict_answers(triplets, labels),
         repeats=restrict_answers(repeats, labels),
-        rdm48=_select48(rdm48, labels),
+        rdm48=select48(rdm48, labels),
         name=targets.name,
         notes=tuple(notes),
     )
@@ -249,18 +247,6 @@ def read_data(config: HBAConfig, /) -> HBAData:
     return _read_table(config)
 
 
-def restrict_answers(triplets: Triplets | None, labels: Sequence[str], /) -> Triplets | None:
-    """Return the answers among these objects, numbered in their order; None where there are none."""
-    if triplets is None or triplets.labels == tuple(labels):
-        return triplets
-    try:
-        return triplets.restrict(labels)
-    except ValueError:
-        if triplets.labels is None:
-            raise
-        return None
-
-
 def _read_things(config: HBAConfig) -> HBAData:
     things = load_things(config.root, order="fixed")
     rows = things if config.order == "fixed" else load_things(config.root, order="published")
@@ -270,13 +256,13 @@ def _read_things(config: HBAConfig) -> HBAData:
         targets = dataclasses.replace(targets, dimensions=prompts)
     if config.prompts is not None:
         prompts = read_prompts(config.prompts, targets.dimensions)
-    images = find_images(_images_folder(config), things, items=config.items)
+    images = find_images(images_folder(config.images, config.root), things, items=config.items)
     notes = []
     if len(images) < len(targets.labels):
         notes.append(f"{len(images):,} of the {len(targets.labels):,} concepts have images.")
     if config.order == "published":
         notes.append("Targets are paired with images as CLIP-HBA published them: 21 concepts carry another's vector.")
-    return _join(config, targets, prompts, images, things, notes, _of_the_48(targets.labels))
+    return _join(config, targets, prompts, images, things, notes, of_the_48(targets.labels))
 
 
 def _read_table(config: HBAConfig) -> HBAData:
@@ -293,38 +279,8 @@ def _read_table(config: HBAConfig) -> HBAData:
             f"{join_names(missing)}; add their images, or drop their rows."
         )
         raise ValueError(msg)
-    things = _things_at_hand(config)
-    if things is None:
-        always = _of_the_48(targets.labels)
-        notes = [_BY_NAME.format(join_names(always))] if always else []
-        return _join(config, targets, prompts, images, None, notes, always)
-    if 2 * len(_named(targets.labels, things.labels)) <= len(targets.labels):
-        return _join(config, targets, prompts, images, None, [], [])
-    notes = [] if set(targets.labels) & set(things.labels) else [_OWN_NAMES]
-    return _join(config, targets, prompts, images, things, notes, _of_the_48(targets.labels))
-
-
-def _things_at_hand(config: HBAConfig) -> Things | None:
-    if not dataset_path("things", "things_concepts.tsv", root=config.root).is_file():
-        return None
-    try:
-        return load_things(config.root)
-    except FileNotFoundError:
-        return None
-
-
-def _of_the_48(labels: Sequence[str]) -> list[str]:
-    """Return the items that are among the 48 fully sampled objects of THINGS."""
-    named = _named(labels, THINGS48)
-    return [label for label in labels if label in named]
-
-
-def _named(labels: Sequence[str], concepts: Sequence[str]) -> set[str]:
-    """Return the items named after these concepts, by their ids or as their images are (``beaver_01b.jpg``)."""
-    try:
-        return set(match_things(labels, concepts).labels)
-    except ValueError:
-        return set()
+    things, always, notes = recognise_things(targets.labels, config.root)
+    return _join(config, targets, prompts, images, things, notes, always)
 
 
 def _join(
@@ -348,7 +304,7 @@ def _join(
         answers=answers,
         triplets=answers if own else things.test10,  # type: ignore[union-attr]
         # the ceiling of other people's answers says nothing of one's own
-        repeats=_repeated(answers) if own else things.repeats,  # type: ignore[union-attr]
+        repeats=repeated_answers(answers) if own else things.repeats,  # type: ignore[union-attr]
         rdm48=None if things is None else things.rdm48,
         always=always,
         notes=notes,
@@ -374,15 +330,6 @@ def _answers(config: HBAConfig, things: Things | None, labels: Sequence[str]) ->
     return answers_of(answers, str(config.subject))
 
 
-def _repeated(answers: Triplets | None) -> Triplets | None:
-    """Return the answers to triplets that were answered more than once."""
-    if answers is None:
-        return None
-    _, code = triplet_codes(answers.items)
-    again = np.bincount(code)[code] > 1
-    return answers.take(again) if again.any() else None
-
-
 def answers_of(answers: Triplets, subject: str, /) -> Triplets:
     """Return the answers of one participant.
 
@@ -404,21 +351,3 @@ def answers_of(answers: Triplets, subject: str, /) -> Triplets:
 
 def _held_out(config: HBAConfig, labels: Sequence[str]) -> tuple[str, ...]:
     return () if config.held_out is None else read_names(config.held_out, labels, "items that the targets do not have")
-
-
-def _images_folder(config: HBAConfig) -> Path:
-    if config.images is not None:
-        return config.images
-    folder = dataset_path("things", root=config.root) / "photos"
-    if not folder.is_dir():
-        msg = f"images is not given, and there are no photos of THINGS at {folder}; name the folder of images."
-        raise FileNotFoundError(msg)
-    return folder
-
-
-def _select48(rdm48: RDM | None, labels: Sequence[str]) -> RDM | None:
-    if rdm48 is None:
-        return None
-    held = set(labels)
-    there = [label for label in rdm48.labels or () if label in held]
-    return rdm48.select(there) if len(there) >= _MIN_RDM48 else None

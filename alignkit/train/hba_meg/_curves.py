@@ -90,8 +90,8 @@ def mean_curves(richness: FloatArray, generalization: FloatArray, times: FloatAr
     published : bool
         Set both to 0 up to and at time 0, as published.
     """
-    rich = unit_range(_mean(richness))
-    alike = _mean(np.stack([unit_range(one) for one in generalization]))
+    rich = unit_range(mean_of_numbers(richness))
+    alike = mean_of_numbers(np.stack([unit_range(one) for one in generalization]))
     early = (times <= 0) if published and len(times) > 1 else np.zeros(len(times), dtype=bool)
     return Curves(*(np.where(early | np.isnan(curve), 0.0, curve) for curve in (rich, alike)))
 
@@ -121,14 +121,14 @@ def person_curves(read: Read, n_times: int, n_pairs: int, /, *, n_bytes: int) ->
             y, _, also = (x, mean, used) if first == start else _centred(read(first, last))
             r[start:stop, first:last] = _correlations(x, y, used, also)
             r[first:last, start:stop] = r[start:stop, first:last].T
-    return richness, _mean(r, axis=1)
+    return richness, mean_of_numbers(r, axis=1)
 
 
-def _mean(values: FloatArray, axis: int = 0) -> FloatArray:
-    """Return the mean of what is no NaN; NaN where all is."""
+def mean_of_numbers(values: AnyArray, /, axis: int = 0) -> FloatArray:
+    """Return the mean over an axis of what is no NaN, in float64; NaN where all is."""
     there = ~np.isnan(values)
     count = there.sum(axis=axis)
-    total = np.where(there, values, 0.0).sum(axis=axis)
+    total = np.where(there, values, 0).sum(axis=axis, dtype=np.float64)
     means: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return means
 
@@ -139,7 +139,7 @@ def _centred(values: AnyArray) -> tuple[AnyArray, FloatArray, BoolArray | None]:
     if not missing.any():
         mean = values.mean(axis=1, dtype=np.float64)
         return _without(values, mean, _vary(values)), mean, None
-    mean = _mean(values, axis=1)
+    mean = mean_of_numbers(values, axis=1)
     varying = _vary(np.where(missing, mean[:, None], values))
     return np.where(missing, np.float32(0), _without(values, mean, varying)), mean, ~missing
 

@@ -5,15 +5,29 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from alignkit._check import counted, join_names
 from alignkit._typing import AnyArray, FloatArray, IntArray
+from alignkit.data import Things
 from alignkit.meg._slices import Slices
 from alignkit.rsa import RDM, Triplets
 from alignkit.rsa._container import condensed_rdm
-from alignkit.train._splits import Splits, describe_splits
+from alignkit.train._answers_file import read_answers
+from alignkit.train._images import ImagesByObject, find_images
+from alignkit.train._names_file import read_names
+from alignkit.train._splits import Splits, describe_splits, hold_out_objects, split_objects
+from alignkit.train._things_items import (
+    images_folder,
+    recognise_things,
+    repeated_answers,
+    restrict_answers,
+    select48,
+)
+from alignkit.train.hba_meg._targets import read_people
+from alignkit.train.hba_meg.config import HBAMEGConfig
 
 #: Bytes of one person's RDMs that are read at a time.
 _BLOCK = 1 << 27
@@ -64,7 +78,7 @@ class HBAMEGData:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        people = f"{counted(len(self.train_people), 'person')} to train on".replace("persons", "people")
+        people = f"{counted(len(self.train_people), 'participant')} to train on"
         if self.held_out_people:
             people += f", {len(self.held_out_people)} held out"
         return (
@@ -144,3 +158,141 @@ class HBAMEGData:
                 own[start:stop] = person.read(start, stop)[0]
         coords = {"subject": np.array(list(people)), "time": self.times}
         return condensed_rdm(values, part.labels, dims=("subject", "time"), coords=coords, metric=part.metric)
+
+
+def read_data(config: HBAMEGConfig, /) -> HBAMEGData:
+    """Read what a config names: people's RDMs, images, splits, answers.
+
+    Items are those that have both RDMs and an image; the 48 fully sampled objects of THINGS are held out, besides those
+    that the config names.
+
+    Raises
+    ------
+    FileNotFoundError
+        A file or folder that is not there.
+    ValueError
+        People who are not in the RDMs, fewer than three items, or anything else that does not fit; the sentence says
+        what.
+    """
+    rdms = read_people(config)
+    known = rdms.labels or ()
+    train_people, held_out_people = _people(config, rdms.subjects)
+    things, always, notes = recognise_things(known, config.root)
+    images = _images(config, known, things)
+    labels = tuple(label for label in known if label in images)
+    rdms = rdms.take(np.array([i for i, label in enumerate(known) if label in images], dtype=np.int64))
+    test_rdms = _test_rdms(config, rdms) if config.test_rdms else None
+    shown = tuple(images[label] for label in labels)
+    held = () if config.held_out is None else read_names(config.held_out, known, "items that the RDMs do not have")
+    splits, of_splits = _splits(config, labels, shown, [*held, *always])
+    answers = None if config.triplets is None else read_answers(config.triplets, known)
+    own = config.triplets is not None or things is None
+    return HBAMEGData(
+        labels=labels,
+        images=shown,
+        splits=splits,
+        rdms=rdms,
+        test_rdms=test_rdms,
+        train_people=train_people,
+        held_out_people=held_out_people,
+        times=rdms.times,
+        triplets=restrict_answers(answers if own else things.test10, labels),  # type: ignore[union-attr]
+        repeats=restrict_answers(repeated_answers(answers) if own else things.repeats, labels),  # type: ignore[union-attr]
+        rdm48=None if things is None else select48(things.rdm48, labels),
+        name=_name(config),
+        notes=(*notes, *_without_images(known, labels), *of_splits, *_without_test(rdms, test_rdms)),
+    )
+
+
+def _people(config: HBAMEGConfig, known: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return who is trained on and who is held out, in the order of the RDMs."""
+    subject = () if config.subject in (None, "all") else (str(config.subject),)
+    named = {"people": config.people, "held_out_people": config.held_out_people, "subject": subject}
+    for field, names in named.items():
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            msg = f"{field} names {join_names(unknown)}, but the RDMs are those of {join_names(known, 12)}."
+            raise ValueError(msg)
+        if len(set(names)) < len(names):
+            msg = f"{field} names somebody twice: {join_names(names, 12)}."
+            raise ValueError(msg)
+    held_out = tuple(name for name in known if name in config.held_out_people)
+    chosen = config.people or [name for name in known if name not in held_out]
+    train = tuple(name for name in known if name in chosen)
+    if not train:
+        msg = f"all {counted(len(known), 'participant')} are held out; leave out of held_out_people whom to train on."
+        raise ValueError(msg)
+    return train, held_out
+
+
+def _images(config: HBAMEGConfig, known: Sequence[str], things: Things | None) -> ImagesByObject:
+    if things is None and config.images is None:
+        msg = "images is not given; name the folder that holds the images of the items."
+        raise ValueError(msg)
+    folder = images_folder(config.images, config.root)
+    if things is None or not set(known) <= set(things.labels):
+        return find_images(folder, known, items=config.items)
+    found = find_images(folder, things, items=config.items)
+    return {label: found[label] for label in known if label in found}
+
+
+def _test_rdms(config: HBAMEGConfig, rdms: Slices) -> Slices:
+    """Return RDMs of other sessions over the same items, in the same order, and times."""
+    test = read_people(config, test=True)
+    strangers = [name for name in test.subjects if name not in rdms.subjects]
+    if strangers:
+        msg = f"test_rdms are of {join_names(strangers)} too, of whom rdms have nothing; call people alike in both."
+        raise ValueError(msg)
+    if len(test.times) != len(rdms.times) or np.abs(test.times - rdms.times).max() > 1e-6:
+        spans = [f"{len(one.times):,} ({one.times[0]:g} to {one.times[-1]:g} s)" for one in (rdms, test)]
+        msg = f"rdms and test_rdms have different times: {spans[0]} and {spans[1]}; give both on one grid."
+        raise ValueError(msg)
+    position = {label: i for i, label in enumerate(test.labels or ())}
+    missing = [label for label in rdms.labels or () if label not in position]
+    if missing:
+        msg = f"test_rdms lack {counted(len(missing), 'item')} that rdms have: {join_names(missing)}."
+        raise ValueError(msg)
+    return test.take(np.array([position[label] for label in rdms.labels or ()], dtype=np.int64))
+
+
+def _splits(
+    config: HBAMEGConfig, labels: Sequence[str], shown: Sequence[tuple[Path, ...]], held_out: Sequence[str]
+) -> tuple[Splits, list[str]]:
+    """Return splits, without items to choose on where there are too few, and what is to be said of them."""
+    options: dict[str, Any] = {"held_out": held_out, "seed": config.split_seed, "sources": shown}
+    try:
+        if config.val_share:
+            return split_objects(labels, val_share=config.val_share, **options), []
+        few = "No items are set apart to choose epochs on (val_share is 0)"
+    except ValueError:
+        few = f"{counted(len(labels), 'item')} are too few to set any apart to choose epochs on"
+    splits = hold_out_objects(labels, **options)
+    if splits.held_out:
+        return splits, [f"{few}; models are tested on {counted(len(splits.held_out), 'item')} held out."]
+    return splits, [f"{few} or to test on: every score is in-sample, of items that were trained on."]
+
+
+def _without_images(known: Sequence[str], labels: Sequence[str]) -> list[str]:
+    missing = sorted(set(known) - set(labels))
+    if len(labels) < 3:
+        msg = f"{len(labels)} of the {len(known)} items of the RDMs have images, fewer than 3; the others are "
+        msg += f"{join_names(missing)}."
+        raise ValueError(msg)
+    if not missing:
+        return []
+    return [f"{len(missing):,} of the {len(known):,} items of the RDMs have no image: {join_names(missing)}."]
+
+
+def _without_test(rdms: Slices, test: Slices | None) -> list[str]:
+    missing = [] if test is None else [name for name in rdms.subjects if name not in test.subjects]
+    if not missing:
+        return []
+    return [
+        f"{len(missing)} of {counted(rdms.n_subjects, 'participant')} have no RDMs from other sessions: "
+        f"{join_names(missing)}."
+    ]
+
+
+def _name(config: HBAMEGConfig) -> str:
+    first = config.rdms[0]
+    return first.stem if len(config.rdms) == 1 else f"{first.parent.name} ({len(config.rdms)} files)"
