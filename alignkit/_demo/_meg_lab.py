@@ -13,7 +13,8 @@ from alignkit._demo._draw import draw
 from alignkit._io import atomic_write
 
 if TYPE_CHECKING:
-    from alignkit.data import SimulatedLab, SimulatedMEG
+    from alignkit.data import SimulatedLab
+    from alignkit.data._simulate_meg import SimulatedMEG
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,5 +80,5 @@ def _write_rdms(meg: SimulatedMEG, folder: Path, sessions: Sequence[int]) -> tup
         if path.exists() and RDMStore.open(path).finished:
             continue
         trials = np.concatenate([trials for k, trials in enumerate(meg.sessions(person)) if k in sessions])
-        time_rdms(trials, by=shown, folds=meg.session[rows], times=meg.times, dtype="float32", out=path)
+        time_rdms(trials, by=shown, folds=meg.session[rows].tolist(), times=meg.times, dtype="float32", out=path)
     return paths

@@ -328,6 +328,7 @@ class SimulatedLab:
         onset_s: float = 0.08,
         peak_s: float = 0.15,
         latency_sd_s: float = 0.0,
+        dynamics_sd_s: float = 0.0,
         session_sd: float = 0.1,
         snr: float = 0.03,
         noise: Literal["realistic", "white"] = "realistic",
@@ -357,6 +358,11 @@ class SimulatedLab:
             Seconds after picture onset.
         latency_sd_s : float
             Standard deviation over people of a shift of onset and peak, in seconds.
+        dynamics_sd_s : float
+            Standard deviation, over people and latents, of when an early latent fades or a late one comes in, in
+            seconds before or after the peak, uniformly drawn; by default all do at the peak. It moves each latent's
+            share of the signal, never e(t), so that everybody's onset and peak stay what they are. A person's truth is
+            ``SimulatedMEG.planted_of``.
         session_sd : float
             How sessions differ: standard deviation of the logarithm of the signal's gain (products of two sessions'
             gains average 1), and of a constant field added to a session, relative to the noise.
@@ -399,6 +405,7 @@ class SimulatedLab:
             onset_s=onset_s,
             peak_s=peak_s,
             latency_sd_s=latency_sd_s,
+            dynamics_sd_s=dynamics_sd_s,
             session_sd=session_sd,
             snr=snr,
             noise=noise,

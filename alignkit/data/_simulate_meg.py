@@ -48,6 +48,9 @@ class SimulatedMEG:
         Metres in head coordinates (x right, y forward, z up).
     onset_s, peak_s : ndarray, shape (subject,)
         When each person's signal starts and is largest, in seconds.
+    turn_s : ndarray, shape (subject, dimension)
+        By how many seconds later than at the peak each person's early latents fade and late ones come in; 0 unless
+        ``dynamics_sd_s`` was asked for.
     snr : float
         Variance of the signal over objects at the peak, mean over channels, divided by the noise variance of one trial.
     rank : int
@@ -66,6 +69,7 @@ class SimulatedMEG:
     positions: FloatArray
     onset_s: FloatArray
     peak_s: FloatArray
+    turn_s: FloatArray
     snr: float
     rank: int
     low: RDM
@@ -114,6 +118,38 @@ class SimulatedMEG:
         nearest = int(np.abs(self.times - seconds).argmin())
         early, late = self._recorder.scale * self._recorder.design.shares()[:, nearest]
         return RDM(early * self.low.values + late * self.high.values, self.labels, metric="sqeuclidean")
+
+    def latent_energy(self, subject: int | str = 0) -> FloatArray:
+        """Return how strong each latent of a person is at each time, shape (dimension, time).
+
+        The energy e(t) times the latent's share: of low-level ones :math:`1 - m(t - \\tau)`, of high-level ones
+        :math:`m(t - \\tau)`, with its ``turn_s`` as tau, over the mean of these shares (by mean squared distance).
+        """
+        return self._recorder.shares(self._number(subject))
+
+    def planted_of(self, subject: int | str = 0) -> RDM:
+        """Return noise-free squared distances per channel of one person, dims ("time",).
+
+        With that person's own weights, latency and dynamics: what crossnobis over their sessions estimates
+        without bias from white noise, and up to a constant factor after whitening.
+
+        Raises
+        ------
+        ValueError
+            A person who was not recorded.
+        """
+        number = self._number(subject)
+        latents = np.add(*self._recorder.latents(number))
+        first, second = np.triu_indices(len(self.labels), 1)
+        apart = (latents[first] - latents[second]) ** 2
+        values = self._recorder.scale * (self._recorder.shares(number).T @ apart.T)
+        return RDM(values, self.labels, dims=("time",), coords={"time": self.times}, metric="sqeuclidean")
+
+    @property
+    def planted_group(self) -> RDM:
+        """Mean of :meth:`planted_of` over the people recorded, dims ("time",)."""
+        values = np.mean([self.planted_of(s).values for s in range(len(self.subjects))], axis=0)
+        return RDM(values, self.labels, dims=("time",), coords={"time": self.times}, metric="sqeuclidean")
 
     def sessions(self, subject: int | str = 0) -> Iterator[Patterns]:
         """Yield one person's epochs session by session, float32, shape (trial, channel, time).
@@ -304,6 +340,7 @@ def record(judges: Judges, low_level: BoolArray, design: MEGDesign, seed: int) -
         positions=sensors.positions,
         onset_s=design.onset_s + shifts,
         peak_s=design.peak_s + shifts,
+        turn_s=np.stack([recorder.turns(s) for s in range(design.n_subjects)]),
         snr=design.snr,
         rank=design.rank,
         low=low,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import get_args
 
 import numpy as np
@@ -12,6 +13,8 @@ from alignkit._typing import FloatArray
 from alignkit.data._simulate_meg_noise import Noise
 
 _DECAY = 0.8  # per rise time, the span from onset to peak
+_STEEPNESS = 4  # of the way from early to late vision, per rise time
+_REACH = math.sqrt(3)  # largest draw of a uniform distribution, in standard deviations
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class MEGDesign:
     onset_s: float
     peak_s: float
     latency_sd_s: float
+    dynamics_sd_s: float
     session_sd: float
     snr: float
     noise: Noise
@@ -37,7 +41,7 @@ class MEGDesign:
         for name, minimum in (("n_subjects", 1), ("n_trials", 1), ("n_sessions", 1), ("n_channels", 1), ("n_times", 2)):
             check_count(name, getattr(self, name), minimum)
         check_positive("sfreq", self.sfreq)
-        for name in ("latency_sd_s", "session_sd", "snr"):
+        for name in ("latency_sd_s", "dynamics_sd_s", "session_sd", "snr"):
             check_not_negative(name, getattr(self, name))
         check_choice("noise", self.noise, get_args(Noise))
         if self.n_trials % self.n_sessions:
@@ -52,6 +56,11 @@ class MEGDesign:
             raise ValueError(msg)
 
     @property
+    def reach_s(self) -> float:
+        """By how many seconds a latent's turn is early or late at most."""
+        return _REACH * self.dynamics_sd_s
+
+    @property
     def times(self) -> FloatArray:
         """Seconds from picture onset."""
         return np.round(self.start_s + np.arange(self.n_times) / self.sfreq, 9)
@@ -61,6 +70,19 @@ class MEGDesign:
         onset, peak = self.onset_s + shift, self.peak_s + shift
         late = high_share(self.times, onset, peak)
         return energy(self.times, onset, peak) * np.stack([1 - late, late])
+
+    def latent_shares(self, sizes: FloatArray, shift: float, turns: FloatArray) -> FloatArray:
+        """Return each latent's energy, shape (dimension, time), where its turn comes ``turns`` seconds late.
+
+        ``sizes``, shape (2, dimension), are the mean squared distances of early and of late vision's latents, 1 in all
+        each. Weighed by them, the energies sum to that of the whole signal.
+        """
+        onset, peak = self.onset_s + shift, self.peak_s + shift
+        sign, size = np.where(sizes[0] > 0, -1, 1), sizes.sum(axis=0)
+        logits = sign[:, None] * _STEEPNESS * (self.times - turns[:, None] - peak) / (peak - onset)
+        logs = np.where(size[:, None] > 0, -np.logaddexp(0, -logits), -np.inf)
+        share = np.exp(logs - logs.max(axis=0))  # some latent is never so small that it vanishes
+        return energy(self.times, onset, peak) * share / (size @ share)
 
 
 def energy(times: FloatArray, onset_s: float, peak_s: float) -> FloatArray:
@@ -75,4 +97,4 @@ def energy(times: FloatArray, onset_s: float, peak_s: float) -> FloatArray:
 def high_share(times: FloatArray, onset_s: float, peak_s: float) -> FloatArray:
     """Return how much of the signal's energy is late vision's: logistic, one half at the peak."""
     with np.errstate(over="ignore"):  # far before the peak the exponential overflows to the right answer, 0
-        return 1 / (1 + np.exp(-4 * (times - peak_s) / (peak_s - onset_s)))
+        return 1 / (1 + np.exp(-_STEEPNESS * (times - peak_s) / (peak_s - onset_s)))

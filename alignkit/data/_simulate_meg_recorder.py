@@ -44,6 +44,24 @@ class Recorder:
         """Return by how many seconds a person is late."""
         return float(self.design.latency_sd_s * stream(self.seed, Stream.MEG, subject).standard_normal())
 
+    def turns(self, subject: int) -> FloatArray:
+        """Return by how many seconds each latent fades or comes in later than at the peak, shape (dimension,)."""
+        rng = stream(self.seed, Stream.MEG_DYNAMICS, subject)
+        return self.design.reach_s * rng.uniform(-1, 1, len(self.low_level))
+
+    def shares(self, subject: int) -> FloatArray:
+        """Return the energy of each latent of a person, shape (dimension, time)."""
+        sizes = 2 * np.stack([part.var(axis=0, ddof=1) for part in self.latents(subject)])
+        return self.design.latent_shares(sizes, self.shift(subject), self.turns(subject))
+
+    def latents(self, subject: int) -> list[FloatArray]:
+        """Return what early and late vision of a person tell objects apart by, each (object, dimension).
+
+        The dimensions of the other are 0. The mean squared distance of each is 1.
+        """
+        latents = self.judges.embedding * np.sqrt(self.judges.weights[subject])
+        return [scaled(np.where(mask, latents, 0.0)) for mask in (self.low_level, ~self.low_level)]
+
     def blocks(self, subject: int, session: int, shown: IntArray) -> Iterator[Patterns]:
         """Yield the trials of a session, shape (up to 64, channel, time); ``shown`` are objects or ``CATCH``.
 
@@ -55,17 +73,19 @@ class Recorder:
         rng = stream(self.seed, Stream.MEG, subject)
         shift = self.design.latency_sd_s * rng.standard_normal()
         fields = topographies(self.sensors, self.low_level, rng)
-        latents = self.judges.embedding * np.sqrt(self.judges.weights[subject])
-        parts = [np.where(mask, latents, 0.0) for mask in (self.low_level, ~self.low_level)]
-        catch = _CATCH_SIZE * stream(self.seed, Stream.MEG_CATCH).standard_normal(latents.shape[1])
+        catch = _CATCH_SIZE * stream(self.seed, Stream.MEG_CATCH).standard_normal(len(fields))
         size = np.sqrt(self.scale * len(self.sensors.names))
-        signal = np.stack([size * _with_catch(scaled(part), catch) @ fields for part in parts], axis=-1)
+        parts = [size * _with_catch(part, catch) for part in self.latents(subject)]
         design = self.design
+        if design.dynamics_sd_s:  # a field and a course for each latent, not for early and late vision
+            signal, course = np.add(*parts)[:, None] * fields.T, self.shares(subject)
+        else:
+            signal, course = np.stack([part @ fields for part in parts], axis=-1), design.shares(shift)
         noise = sensor_root(design.noise, self.sensors, fields, design.rank)
         colour = time_root(design.noise, design.n_times, design.sfreq)
         return _Person(
             signal=signal.astype(np.float32),
-            course=np.sqrt(design.shares(shift)).astype(np.float32),
+            course=np.sqrt(course).astype(np.float32),
             sensor_root=None if noise is None else noise.astype(np.float32),
             time_root=None if colour is None else colour.astype(np.float32),
             gains=self._gains(subject),
@@ -93,7 +113,10 @@ class Recorder:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Person:
-    """One person's noise-free signal, shape (object, channel, 2), its courses (2, time), and their noise."""
+    """One person's noise-free signal, shape (object, channel, part), its courses (part, time), and their noise.
+
+    Parts are early and late vision, or single latents.
+    """
 
     signal: Patterns
     course: Patterns

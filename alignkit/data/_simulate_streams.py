@@ -29,6 +29,7 @@ class Stream(IntEnum):
     MEG_SESSIONS = 12
     MEG_CATCH = 13
     MEG_FILES = 14
+    MEG_DYNAMICS = 15
 
 
 def stream(seed: int, *key: int) -> np.random.Generator:
