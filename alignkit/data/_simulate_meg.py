@@ -120,10 +120,10 @@ class SimulatedMEG:
         return RDM(early * self.low.values + late * self.high.values, self.labels, metric="sqeuclidean")
 
     def latent_energy(self, subject: int | str = 0) -> FloatArray:
-        """Return how strong each latent of a person is at each time, shape (dimension, time).
+        r"""Return how strong each latent of a person is at each time, shape (dimension, time).
 
-        The energy e(t) times the latent's share: of low-level ones :math:`1 - m(t - \\tau)`, of high-level ones
-        :math:`m(t - \\tau)`, with its ``turn_s`` as tau, over the mean of these shares (by mean squared distance).
+        The energy e(t) times the latent's share: of low-level ones :math:`1 - m(t - \tau)`, of high-level ones
+        :math:`m(t - \tau)`, with its ``turn_s`` as tau, over the mean of these shares (by mean squared distance).
         """
         return self._recorder.shares(self._number(subject))
 
