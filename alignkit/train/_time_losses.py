@@ -95,10 +95,14 @@ def generalization_loss(rdms_TP: Tensor, target_TP: Tensor, /) -> Tensor:
     r"""Return :math:`1 - r` between the generalisation curves of both sides.
 
     Parameters and return value are those of :func:`over_all_loss`; one or two times have no such correlation: NaN.
+    Neither has a curve that differs by rounding alone, as that of a model which is the same at all times.
     """
     used = _both(rdms_TP, target_TP)
     mine_T, theirs_T = (generalization_curve(torch.where(used, x, torch.nan)) for x in (rdms_TP, target_TP))
-    return 1 - _correlation(mine_T, theirs_T, ~(torch.isnan(mine_T) | torch.isnan(theirs_T)))
+    both_T = ~(torch.isnan(mine_T) | torch.isnan(theirs_T))
+    loss = 1 - _correlation(mine_T, theirs_T, both_T)
+    flat = [_is_flat(curve_T[both_T]) for curve_T in (mine_T, theirs_T)]
+    return torch.where(torch.stack(flat).any(), torch.full_like(loss, torch.nan), loss)
 
 
 def generalization_curve(rdms_TP: Tensor, /) -> Tensor:
@@ -131,6 +135,13 @@ def generalization_curve(rdms_TP: Tensor, /) -> Tensor:
     r_TT = torch.where(defined, covariance, zero) / torch.where(defined, product, torch.ones_like(product)).sqrt()
     n_defined = defined.sum(dim=1)
     return torch.where(n_defined > 0, r_TT.sum(dim=1) / n_defined.clamp(min=1), torch.nan)
+
+
+def _is_flat(curve_T: Tensor) -> Tensor:
+    """Return whether a curve of correlations differs by no more than these are rounded."""
+    if not len(curve_T):
+        return torch.ones((), dtype=torch.bool, device=curve_T.device)
+    return curve_T.max() - curve_T.min() < 64 * torch.finfo(curve_T.dtype).eps
 
 
 def _both(rdms: Tensor, target: Tensor) -> Tensor:

@@ -46,8 +46,7 @@ class Objective:
     def __init__(self, config: TermsConfig, rdms: Tensor, target: Tensor, /) -> None:
         weights = {name: getattr(config, name) for name in _TERMS if getattr(config, name)}
         with torch.no_grad():
-            before = {name: float(_TERMS[name](rdms, target)) for name in weights}
-        undefined = [name for name, value in before.items() if not math.isfinite(value)]
+            undefined = [name for name in weights if not math.isfinite(float(_TERMS[name](target, target)))]
         self.weights = {name: weight for name, weight in weights.items() if name not in undefined}
         if not self.weights:
             msg = f"{join_names(undefined)} cannot be computed on these RDMs; too few pairs of items are numbers."
@@ -56,11 +55,21 @@ class Objective:
             n_times = len(target)
             msg = f"{join_names(undefined)} is not defined on these RDMs ({n_times} times) and is left out of the loss."
             warnings.warn(msg, stacklevel=2)
+        with torch.no_grad():
+            before = {name: float(_term(name, rdms, target)) for name in self.weights}
         # what is perfect already has no scale
         self.before = {name: before[name] if config.relative and before[name] > 0 else 1.0 for name in self.weights}
 
     def __call__(self, rdms: Tensor, target: Tensor, /) -> Mapping[str, Tensor]:
         """Return ``"loss"`` and the terms as they are, by name."""
-        terms = {name: _TERMS[name](rdms, target) for name in self.weights}
+        terms = {name: _term(name, rdms, target) for name in self.weights}
         loss = torch.stack([self.weights[name] / self.before[name] * value for name, value in terms.items()]).sum()
         return {"loss": loss, **{name: value.detach() for name, value in terms.items()}}
+
+
+def _term(name: str, rdms: Tensor, target: Tensor) -> Tensor:
+    value = _TERMS[name](rdms, target)
+    if name != "generalization":
+        return value
+    # a model that is the same at all times, as before training, has a curve without shape: r counts as 0
+    return torch.where(torch.isnan(value), torch.ones_like(value), value)

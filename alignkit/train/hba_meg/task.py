@@ -200,7 +200,7 @@ def build(config: HBAMEGConfig, folder: RunFolder, /) -> HBAMEGTask:
             "hba-meg --subject`, or call personal_dynamics(config)."
         )
         raise ValueError(msg)
-    return build_task(read_data(config, folder.path), config, folder)
+    return build_task(read_data(config), config, folder)
 
 
 def build_task(

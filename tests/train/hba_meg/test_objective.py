@@ -43,6 +43,16 @@ def test_a_term_that_is_not_defined_is_left_out_and_told():
     assert float(objective(BEFORE[:1], TARGET[:1])["loss"]) == pytest.approx(1.1)
 
 
+def test_a_model_that_is_the_same_at_all_times_does_not_generalise_and_trains():
+    still = NOW[:1].repeat(6, 1).requires_grad_()
+    objective = Objective(TermsConfig(over_all=0, size=0, generalization=2), still, TARGET)
+    assert objective.before == {"generalization": 1.0}
+    found = objective(still, TARGET)
+    assert float(found["loss"].detach()) == 2.0
+    found["loss"].backward()
+    assert torch.isfinite(still.grad).all()
+
+
 def test_data_without_any_number_are_refused():
     with pytest.raises(ValueError, match=r"cannot be computed on these RDMs; too few pairs"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
