@@ -1,0 +1,147 @@
+"""Scores of HBA-MEG in words and in a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alignkit._check import counted, join_names
+from alignkit.score._text import shorten
+from alignkit.train.hba_meg._cell_scores import CellScores, ModelScore
+
+if TYPE_CHECKING:
+    from alignkit.meg import Latency
+    from alignkit.train.hba_meg._scores import HBAMEGScores
+
+#: Models and differences of a cell, and notes, that the short form shows.
+_SHOWN, _GAPS, _NOTES = 4, 3, 2
+_NAME = 22
+_HEAD = ("mean rho", "rho ms", "onset, ms", "peak, ms", "p")
+_WIDTHS = (24, 7, 15, 15, 6)
+
+
+def render(scores: HBAMEGScores, width: int = 100, *, short: bool = False) -> str:
+    """Return the scores as a table, ``short`` on about one screen."""
+    lines = [f"Models and people's RDMs over time: {scores.dataset or 'unnamed'}"]
+    for k, cell in enumerate(scores.cells):
+        lines += ["", *_cell(cell, short=short, first=k == 0)]
+    lines += _behaviour(scores)
+    if short and len(scores.notes) > _NOTES:
+        lines += ["", f"{counted(len(scores.notes), 'note')} in .notes"]
+    elif scores.notes:
+        lines += ["", *scores.notes]
+    return "\n".join(line if line in scores.notes else shorten(line, width) for line in lines)
+
+
+def _cell(cell: CellScores, *, short: bool, first: bool) -> Iterator[str]:
+    people = "1 person" if cell.n_people == 1 else f"{cell.n_people} people"
+    when = f"{1e3 * cell.window[0]:g} to {1e3 * cell.window[1]:g} ms"
+    yield f"{cell.name}: {cell.n_items:,} items, {people}, {when}"
+    if first or not short:
+        yield _line("", _HEAD)
+    if np.isfinite([cell.lower, cell.upper]).all():
+        yield _line("noise ceiling", (f"{cell.lower:.3f} to {cell.upper:.3f}",))
+    shown = cell.models[:_SHOWN] if short else cell.models
+    for one in shown:
+        yield _line(one.model, _cells(one))
+    if len(shown) < len(cell.models):
+        yield f"  and {counted(len(cell.models) - len(shown), 'more model')}"
+    gaps = [gap for gap in cell.differences if not short or (first and gap.model == cell.models[0].model)]
+    for gap in gaps[:_GAPS] if short else gaps:
+        value = f"{gap.difference:+.3f}{_spread(gap.low, gap.high, '+.3f')}"
+        yield _line(f"{gap.model} - {gap.other}", (value, "", "", "", _p(gap.p)))
+
+
+def _cells(one: ModelScore) -> tuple[str, ...]:
+    area = "" if one.area is None else f"{1e3 * one.area.integral:.1f}"
+    return (
+        f"{one.mean:.3f}{_spread(one.low, one.high, '.3f')}" if math.isfinite(one.mean) else "-",
+        area,
+        _latency(one.onset),
+        _latency(one.peak),
+        _p(one.p),
+    )
+
+
+def _latency(found: Latency | None) -> str:
+    if found is None or not math.isfinite(found.value):
+        return "-"
+    low, high = 1e3 * found.interval
+    return f"{1e3 * found.value:.0f}{_spread(float(low), float(high), '.0f')}"
+
+
+def _spread(low: float, high: float, digits: str) -> str:
+    """Return an interval in brackets, or nothing where there is none."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f" [{low:{digits}}, {high:{digits}}]"
+
+
+def _p(p: float) -> str:
+    return "-" if not math.isfinite(p) else "<.0001" if p < 1e-4 else f"{p:.4f}".lstrip("0") if p < 1 else "1"
+
+
+def _line(name: str, cells: tuple[str, ...]) -> str:
+    texts = [f"{cell:<{width}}" for cell, width in zip(cells, _WIDTHS, strict=False)]
+    return f"  {shorten(name, _NAME):<{_NAME}} {' '.join(texts)}".rstrip()
+
+
+def _behaviour(scores: HBAMEGScores) -> Iterator[str]:
+    measure = ""
+    for one in scores.behaviour:
+        if one.measure != measure:
+            measure = one.measure
+            ceiling = "" if math.isnan(one.ceiling) else f"; people {one.ceiling:.3f}"
+            yield ""
+            yield f"{measure}: {one.n_items:,} {one.items}, n = {one.n:,}; chance {one.chance:.3g}{ceiling}"
+        when, best = one.best
+        over = "" if one.window is None else f" (mean of its window; best {best:.3f} at {1e3 * when:.0f} ms)"
+        yield f"  {shorten(one.model, _NAME):<{_NAME}} {one.mean:.3f}{over}"
+
+
+def describe(scores: HBAMEGScores) -> str:
+    """Return the sentences a paper's Methods section needs."""
+    if not scores.cells:
+        return "No cell of items and people could be scored."
+    sentences = [
+        "Models were scored apart for items and people that they were trained on, for validation items, which epochs "
+        f"were chosen on, and for held-out ones: {join_names([one.name for one in scores.cells], 6)}.",
+        "Scores on trained items of trained people are in-sample.",
+    ]
+    cell = scores.cell()
+    sentences.append(f"For {cell.name}: {cell.course.methods_text()}")
+    sentences += list(_summaries(scores, cell))
+    sentences += list(_of_behaviour(scores))
+    return " ".join(sentences)
+
+
+def _summaries(scores: HBAMEGScores, cell: CellScores) -> Iterator[str]:
+    one = cell.models[0]
+    for found in (one.area, one.onset, one.peak):
+        if found is not None:
+            yield found.methods_text()
+    if one.test is not None:
+        yield one.test.methods_text()
+    if cell.differences:
+        yield (
+            "Differences between models are within people, with sign flips of people for their means (two-sided, at "
+            f"most {scores.n_permutations:,}) and for clusters over time."
+        )
+
+
+def _of_behaviour(scores: HBAMEGScores) -> Iterator[str]:
+    measures = [one.measure for one in scores.behaviour]
+    if any(measure.startswith("RDM48") for measure in measures):
+        yield (
+            "Models' RDMs at every time were correlated with people's choice matrix of the fully sampled objects of "
+            "THINGS."
+        )
+    for one in scores.behaviour:
+        if one.kernel:
+            yield (
+                f"Odd-one-out accuracy of {one.model} is the share of {one.n:,} answers about {one.items} in which the "
+                f"pair with the highest {one.kernel} similarity was the one that people kept; ties share the credit."
+            )
