@@ -12,7 +12,7 @@ from alignkit.score._choices import CHOICES
 
 if TYPE_CHECKING:
     from alignkit.models import Features
-    from alignkit.score import ScoreTable
+    from alignkit.score import ScoreTable, SuiteScores
 
     _Metric = str
     _Method = str
@@ -21,12 +21,20 @@ else:
     _Metric = Literal[CHOICES["metric"]]
     _Method = Literal[CHOICES["method"]]
 
+#: What a suite has no use for: triplets, layer curves and tables of one data set's photos.
+_NO_SUITE = ("layers", "n_splits", "items", "relation", "where", "kernel", "ties", "min_votes")
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreConfig:
     r"""Score features against people and brains, beside noise ceilings and baselines.
 
     Several feature files give a ranked table with paired differences on the items that all of them have.
+
+    --suite hba is the evaluation of CLIP-HBA's papers on whichever of their data sets are at hand: the 48 objects of
+    THINGS by both correlations, and for THINGS-MEG, 118 images (Cichy) and three more sets of MEG the area under the
+    time course from 0 ms on, beside the ceilings' areas. It says which are missing and how to import each. Features of
+    a model over time (layers named 0ms, 10ms ...) are followed at their own times.
 
     Examples
     --------
@@ -37,12 +45,15 @@ class ScoreConfig:
         --dataset things --root DATA
     alignkit score --features clip.npy --labels concepts.txt \
         --transform glocal.npz --dataset things --root DATA
+    alignkit score --features feats --suite hba --root DATA --out hba.html
     """
 
     features: tuple[Path, ...]
     """What `alignkit extract` or thingsvision wrote, or array files (.npy, .npz, .csv, .mat, .h5): one row per item."""
-    dataset: Literal["things", "rsa92", "algonauts78", "cifar10h", "material2afc"]
+    dataset: Literal["things", "rsa92", "algonauts78", "cifar10h", "material2afc"] | None = None
     """What to score against (see `alignkit data list`)."""
+    suite: Literal["hba"] | None = None
+    """Score as a line of papers does, on whichever of its data sets are at hand, in place of one --dataset."""
     root: Path | None = None
     """Folder that holds the data sets; by default ALIGNKIT_DATA, else the download cache."""
     layer: str | None = None
@@ -90,6 +101,7 @@ class ScoreConfig:
         if not self.features:
             msg = "--features needs at least one folder or file."
             raise ValueError(msg)
+        _check_what(self)
         if len(set(self.layers)) < len(self.layers) or ("all" in self.layers and len(self.layers) > 1):
             msg = f"--layers takes all, or different names; got {' '.join(self.layers)}."
             raise ValueError(msg)
@@ -98,15 +110,60 @@ class ScoreConfig:
         check_fraction("confidence", self.confidence)
 
 
+def _check_what(config: ScoreConfig) -> None:
+    """Raise unless there is one data set or one suite, and no option that a suite has no use for."""
+    if (config.dataset is None) == (config.suite is None):
+        both = "one of them, not both" if config.suite is not None else "one of them"
+        msg = f"say what to score against with --dataset NAME or --suite hba; give {both}."
+        raise ValueError(msg)
+    if config.suite is None:
+        return
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    for name in _NO_SUITE:
+        if getattr(config, name) != defaults[name]:
+            msg = f"--{name.replace('_', '-')} is for --dataset; --suite {config.suite} has no use for it."
+            raise ValueError(msg)
+
+
 def run_score(config: ScoreConfig) -> None:
     """Score, print the table and save it."""
     _check_out(config)
+    result = _score_dataset(config, config.dataset) if config.dataset is not None else _score_suite(config)
+    print(result.to_text())
+    if config.out is not None:
+        _save(result, config.out)
+        print(f"saved to {config.out}")
+
+
+def _score_suite(config: ScoreConfig) -> SuiteScores:
+    from alignkit.models import load_transform
+    from alignkit.score import score_suite
+
+    assert config.suite is not None
+    return score_suite(
+        _open_all(config),
+        config.suite,
+        root=config.root,
+        layer=config.layer,
+        transform=None if config.transform is None else load_transform(config.transform),
+        many=config.many,
+        centre=config.centre,
+        metric=config.metric,
+        method=config.method,
+        n_bootstrap=config.n_bootstrap,
+        confidence=config.confidence,
+        seed=config.seed,
+        progress=config.progress,
+    )
+
+
+def _score_dataset(config: ScoreConfig, dataset: str) -> ScoreTable:
     from alignkit.models import load_transform
     from alignkit.score import score
 
-    table = score(
+    return score(
         _open_all(config),
-        config.dataset,
+        dataset,
         root=config.root,
         layer=config.layer,
         layers=config.layers,
@@ -127,10 +184,6 @@ def run_score(config: ScoreConfig) -> None:
         seed=config.seed,
         progress=config.progress,
     )
-    print(table.to_text())
-    if config.out is not None:
-        _save(table, config.out)
-        print(f"saved to {config.out}")
 
 
 def _check_out(config: ScoreConfig) -> None:
@@ -157,10 +210,14 @@ def _open_all(config: ScoreConfig) -> list[Features]:
     ]
 
 
-def _save(table: ScoreTable, path: Path) -> None:
-    if path.suffix.lower() == ".html":
-        from alignkit.report import write_score_report
+def _save(result: ScoreTable | SuiteScores, path: Path) -> None:
+    if path.suffix.lower() != ".html":
+        result.save(path)
+        return
+    from alignkit.report import write_score_report, write_suite_report
+    from alignkit.score import ScoreTable
 
-        write_score_report(path, table)
+    if isinstance(result, ScoreTable):
+        write_score_report(path, result)
     else:
-        table.save(path)
+        write_suite_report(path, result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from alignkit.score._meg_sets import Movie
 from alignkit.score._moving import Moving
 from alignkit.score._row import Settings
 
-#: Which model RDM stands for which stretch of times.
-Runs = list[tuple[RDM, slice]]
-
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Courses:
@@ -29,6 +26,18 @@ class Courses:
     group: FloatArray
     """Similarity to the mean RDM of the first people, shape (model, time): what the papers give."""
 
+    def only(self, names: Sequence[str]) -> TimeCourse:
+        """Return the time courses of these models."""
+        course = self.course
+        rows = [course.position(name) for name in names]
+        return dataclasses.replace(
+            course,
+            similarity=course.similarity[rows],
+            mean=course.mean[rows],
+            interval=course.interval[:, rows],
+            models=tuple(names),
+        )
+
 
 def follow(
     models: Mapping[str, RDM | Moving],
@@ -36,7 +45,6 @@ def follow(
     labels: tuple[str, ...],
     n_group: int | None,
     settings: Settings,
-    done: Callable[[str], None],
 ) -> Courses:
     """Compare models, at least one of them without times, with all people at all times.
 
@@ -62,7 +70,6 @@ def follow(
                 similarity[k, :, where], group[k, where] = found.similarity[own], alone.similarity[own, 0]
             else:
                 similarity[k, :, where], group[k, where] = _moving(model, people, mean, settings)
-        done(f"{times[where][-1]:g} s")
     assert found is not None
     _tell_undefined(tuple(models), similarity)
     course = _joined(found, tuple(models), similarity, bounds, times, settings)
@@ -110,9 +117,8 @@ def _moving(model: Moving, people: RDM, mean: RDM, settings: Settings) -> tuple[
 
 
 def _tell_undefined(names: tuple[str, ...], similarity: FloatArray) -> None:
-    bad = [
-        f"{name} ({int(n)})" for name, n in zip(names, np.isnan(similarity).any(axis=1).sum(axis=1), strict=True) if n
-    ]
+    counts = np.isnan(similarity).any(axis=1).sum(axis=1).tolist()
+    bad = [f"{name} ({n})" for name, n in zip(names, counts, strict=True) if n]
     if bad:
         msg = (
             f"models whose similarity to people is undefined at some times (how many): {', '.join(bad)}; their areas "

@@ -45,13 +45,14 @@ def match_items(
         if candidate.manifest is not None:
             one, text = match_manifest(candidate, known, dataset, settings)
         else:
-            one, text = _match_names(candidate, known, settings)
+            one, text = match_names(candidate, known, settings)
         matched.append(one)
         texts.append(text)
     return share_items(matched, known, dataset, measures, texts)
 
 
-def _match_names(candidate: Candidate, known: Sequence[str], settings: Settings) -> tuple[Candidate, str]:
+def match_names(candidate: Candidate, known: Sequence[str], settings: Settings) -> tuple[Candidate, str]:
+    """Return a candidate with one row per item that its inputs' labels name, and how they were matched."""
     held = set(known)
     labels = spell_labels(candidate.labels, known)
     matched = assign(candidate, Assignment.by_label(labels), settings)

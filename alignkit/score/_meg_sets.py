@@ -48,9 +48,9 @@ class MEGSet:
 MEG_SETS = (
     MEGSet("THINGS-MEG", "things_meg", ("validation-pairwise_decoding_RDM1854.mat",), concepts=True, n_group=3),
     MEGSet("Cichy-118", "cichy118", ("MEG_decoding_RDMs.mat", "Cichy_MEG_RDM_rescaled.npy")),
-    MEGSet("ds1: 48 objects, clear", "meg_ds1", ("ds1.mat",), (-0.1, 0.6)),
-    MEGSet("ds2: 48 objects, blurred", "meg_ds2", ("ds2.mat",), (-0.1, 0.6)),
-    MEGSet("ds3: 36 objects, colour", "meg_ds3", ("ds3.mat",), (-0.1, 0.6)),
+    MEGSet("ds1 (48 objects, clear)", "meg_ds1", ("ds1.mat",), (-0.1, 0.6)),
+    MEGSet("ds2 (48 objects, blurred)", "meg_ds2", ("ds2.mat",), (-0.1, 0.6)),
+    MEGSet("ds3 (36 objects, colour)", "meg_ds3", ("ds3.mat",), (-0.1, 0.6)),
 )
 
 
@@ -143,7 +143,7 @@ def _images(one: MEGSet, n_items: int, root: PathLike | None) -> tuple[tuple[str
     """Return the names of images in the order of the RDMs' rows, and what was taken for granted."""
     path = dataset_path(one.dataset, _NAMES, root=root)
     if path.exists():
-        labels, notes = text_lines(path, n_items), ()
+        labels, notes = text_lines(path, n_items), []
     else:
         found = _stimuli(one, root)
         if len(found) != n_items:
@@ -153,12 +153,12 @@ def _images(one: MEGSet, n_items: int, root: PathLike | None) -> tuple[tuple[str
             )
             raise ValueError(msg)
         labels = tuple(sorted(found, key=natural))
-        notes = (f"{one.part}: that row i of the RDMs is picture i of {_STIMULI}/, sorted by name, is an assumption.",)
+        notes = [f"{one.part}: that row i of the RDMs is picture i of {_STIMULI}/, sorted by name, is an assumption."]
     if len(set(labels)) < n_items:
         twice = sorted({label for label in labels if labels.count(label) > 1})
         msg = f"{path} names {join_names(twice)} more than once; every image needs a name of its own."
         raise ValueError(msg)
-    return labels, notes
+    return labels, tuple(notes)
 
 
 def _stimuli(one: MEGSet, root: PathLike | None) -> list[str]:

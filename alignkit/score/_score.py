@@ -156,7 +156,7 @@ def score(
     """
     settings = Settings(
         kernel=kernel,
-        centre=_as_flag("centre", centre),
+        centre=as_flag("centre", centre),
         metric=metric,
         method=method,
         ties=ties,
@@ -180,7 +180,7 @@ def score(
         dataclasses.replace(candidate, centre=settings.centre, manifest=manifest)
         for candidate in open_candidates(features, layer, layers, transform)
     ]
-    with told_once(), Steps(_as_flag("progress", progress)) as steps:
+    with told_once(), Steps(as_flag("progress", progress)) as steps:
         result = suite(candidates, source, settings, steps)
     rows = [row for scored in result.scored for row in scored.rows] + list(result.baselines)
     return ScoreTable(
@@ -216,7 +216,8 @@ def _read_items(items: PathLike | None, relation: str, where: Sequence[str], dat
     return None
 
 
-def _as_flag(name: str, value: object) -> bool:
+def as_flag(name: str, value: object) -> bool:
+    """Return a bool, or raise where it is something else."""
     if not isinstance(value, bool | np.bool_):
         msg = f"{name} must be True or False; got {shown(value)}."
         raise TypeError(msg)

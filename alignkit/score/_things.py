@@ -23,18 +23,18 @@ from alignkit.score._suite import Candidate, SuiteResult, join_scored
 from alignkit.score._triplets import Answers, Battery, ceiling_of, layer_task, score_triplets, triplet_baselines
 
 #: What is known of SPoSE-66's own training data.
-_SPOSE_SPLIT = "fitted to 4.7 million THINGS answers; whether these were held out is not documented"
+SPOSE_SPLIT = "fitted to 4.7 million THINGS answers; whether these were held out is not documented"
 #: Published reliability of the 48-object matrix (Hebart et al. 2020).
 RDM48_RELIABILITY = 0.91
 #: Fewer of the 48 objects are not compared.
-_MIN_RDM48 = 10
+MIN_RDM48 = 10
 
 
 def score_things(candidates: Sequence[Candidate], root: Path | None, settings: Settings, steps: Steps) -> SuiteResult:
     """Score on THINGS: the 20,000 repeats, the 146,168 answers of test10, all together, and the 48 objects."""
     things = load_things(root)
     measures = {settings.kernel, settings.metric}
-    pairs = [_match(c, things, settings) for c in candidates]
+    pairs = [match_concepts(c, things, settings) for c in candidates]
     matched = share_items([c for c, _ in pairs], things.labels, "things", measures, [text for _, text in pairs])
     candidates, shared = matched.candidates, matched.shared
     battery = _battery(things, shared)
@@ -51,14 +51,16 @@ def score_things(candidates: Sequence[Candidate], root: Path | None, settings: S
     scored = score_models(candidates, full, tasks, shared, measures, settings, steps)
     baselines = triplet_baselines(candidates[0].take(shared), battery, settings)
     steps.done("shuffled items")
-    own = _score("SPoSE-66", spose, battery.parts, things, shared, settings, "baseline", "dot", split=_SPOSE_SPLIT)
+    own = _score("SPoSE-66", spose, battery.parts, things, shared, settings, "baseline", "dot", split=SPOSE_SPLIT)
     steps.done("SPoSE-66")
     return SuiteResult(scored, (*baselines, *own.rows), matched.notes)
 
 
-def _match(candidate: Candidate, things: Things, settings: Settings) -> tuple[Candidate, str]:
+def match_concepts(candidate: Candidate, things: Things | Sequence[str], settings: Settings) -> tuple[Candidate, str]:
+    """Return a candidate with one row per concept that its inputs show, and how they were matched."""
     if candidate.manifest is not None:
-        return match_manifest(candidate, things.labels, "things", settings)
+        known = things.labels if isinstance(things, Things) else things
+        return match_manifest(candidate, known, "things", settings)
     match = match_things(candidate.labels, things, relation=settings.relation)  # type: ignore[arg-type]
     number = {concept: i for i, concept in enumerate(match.matched)}
     shown = Assignment(match.rows, np.array([number[concept] for concept in match.concepts]), match.matched)
@@ -110,15 +112,15 @@ def _score(
     options: dict[str, Any] = {"role": role, "kernel": kernel, "split": split}
     behaviour = join_scored(score_triplets(name, x, part, settings, **options) for part in parts)
     split = NOT_FITTED if split is None else split
-    return join_scored([behaviour, Scored(tuple(_rdm48_rows(name, x, things, shared, settings, role, split)))])
+    return join_scored([behaviour, Scored(tuple(rdm48_rows(name, x, things, shared, settings, role, split)))])
 
 
-def _rdm48_rows(
+def rdm48_rows(
     name: str, x: FloatArray, things: Things, shared: tuple[str, ...], settings: Settings, role: Role, split: str
 ) -> list[ScoreRow]:
     """Compare with the 48 x 48 matrix: by the model's RDM, and for SPoSE by its own choice probabilities."""
     held, rows = _held48(things, shared)
-    if len(held) < _MIN_RDM48:
+    if len(held) < MIN_RDM48:
         return []
     if role == "baseline":
         model, how = RDM(1 - pair_probabilities(x[rows]), held), "choice probabilities in the context of these objects"
@@ -159,7 +161,7 @@ def _rdm48_template(human: RDM) -> ScoreRow:
 
 def _rdm48_task(things: Things, shared: tuple[str, ...], settings: Settings) -> list[RdmTask]:
     held, rows = _held48(things, shared)
-    if len(held) < _MIN_RDM48:
+    if len(held) < MIN_RDM48:
         return []
     human = things.rdm48.select(held)
 
