@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from alignkit._check import shown
 from alignkit._typing import PathLike
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._adapters import merge_adapters
@@ -19,8 +20,9 @@ from alignkit.models._final_step import FinalStep, find_final_step, frozen_linea
 from alignkit.models._layer_tokens import LayerTokens
 from alignkit.models._options import Options, PreprocessLike
 from alignkit.models._prompt_model import PromptModel, adapt
-from alignkit.models._run_model import SavedModel, adapter_of, read_run_model
+from alignkit.models._run_model import DYNAMIC, SavedModel, adapter_of, kind_of_run, read_run_model
 from alignkit.models._split_tower import SplitTower
+from alignkit.models._time_names import time_names
 from alignkit.models._towers import Towers, load_towers
 from alignkit.models._weights import check_fit
 
@@ -54,7 +56,8 @@ def build_dynamic_model(
         What the second stage trains; more image blocks than there are mean all. Prompts stay as they are.
     start : path-like, optional
         Folder of a finished run of ``alignkit train hba``: its backbone, image adapters (merged), prompts, projection
-        and scale.
+        and scale. Or of one of ``alignkit train hba-meg``, of the same settings and adapters but for noise and dropout:
+        training goes on from its weights over time and its adapters.
     start_image : bool
         Take its image adapters; otherwise the plain backbone, with its prompts' embeddings, projection and scale.
     backbone : path-like, optional
@@ -92,6 +95,8 @@ def build_dynamic_model(
         msg = "give either start, the folder of a finished run, or backbone, a CLIP's name."
         raise ValueError(msg)
     check_no_texts(adapter)
+    if start is not None and kind_of_run(start) == DYNAMIC:
+        return _from_dynamic(start, settings, adapter, weights=weights, architecture=architecture, seed=seed)
     if start is not None:
         options = Options(name=f"run:{start}", weights=_path(weights), architecture=architecture)
         model = _from_run(read_run_model(start), settings, options, image=start_image)
@@ -230,6 +235,40 @@ def _from_towers(towers: Towers, prompts: Sequence[str], settings: DynamicSettin
     )
     model.identity, model.prompts = dict(towers.identity), plain.prompts
     return model
+
+
+def _from_dynamic(
+    folder: PathLike, settings: DynamicSettings, adapter: AdapterConfig, /, *, seed: int, **where: Any
+) -> DynamicModel:
+    """Return a finished run's model, to be trained on."""
+    from alignkit.models._dynamic_run_model import restore_dynamic_model
+
+    model = restore_dynamic_model(folder, **where)
+    _check_same(f"the dynamics of the run {folder}", _comparable(model.settings), _comparable(settings))
+    model.settings = settings
+    if model.adapter.kind == "none":
+        put_adapters(model, adapter, seed=seed)
+        return model
+    n_blocks = min(adapter.image_blocks, len(model.image.block_names))
+    asked = dataclasses.replace(adapter, image_blocks=n_blocks)
+    _check_same(f"the adapters of the run {folder}", _comparable(model.adapter), _comparable(asked))
+    return model
+
+
+def _comparable(settings: Any) -> dict[str, Any]:
+    """Return what decides which parameters there are, and what they mean."""
+    found = dataclasses.asdict(settings)
+    if "times" in found:
+        found["times"] = time_names(found["times"])
+    return {name: value for name, value in found.items() if name not in ("noise", "init", "dropout")}
+
+
+def _check_same(what: str, own: dict[str, Any], asked: dict[str, Any]) -> None:
+    differ = [name for name in own if own[name] != asked[name]]
+    if differ:
+        said = ", ".join(f"{name} {shown(own[name])} (not {shown(asked[name])})" for name in differ)
+        msg = f"{what} can be gone on with as they are alone: {said}; ask for the same, or give another start."
+        raise ValueError(msg)
 
 
 def _joined(projection: nn.Linear | None, pair: tuple[Tensor, Tensor] | None) -> nn.Linear | None:

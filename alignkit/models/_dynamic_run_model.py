@@ -157,6 +157,7 @@ def load_dynamic_run(path: PathLike, options: Options, /) -> Model:
         },
         n_prefix_tokens=model.backbone.n_prefix_tokens,
         class_token=model.backbone.class_token,
+        main_layers=time_names(model.times),
     )
 
 

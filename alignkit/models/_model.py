@@ -82,6 +82,8 @@ class Model:
         Leading tokens of a transformer that are not image patches (class token, registers).
     class_token : bool
         Whether the first of them is a class token.
+    main_layers : tuple of str
+        Layers that ``"all"`` means, where these are not the blocks: the times of a model that unfolds.
 
     Examples
     --------
@@ -101,6 +103,7 @@ class Model:
     default_layer: str = "output"
     n_prefix_tokens: int = 0
     class_token: bool = False
+    main_layers: tuple[str, ...] = ()
     _probed: dict[str, Probe] = dataclasses.field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -166,8 +169,8 @@ class Model:
         ----------
         layers : str, int, sequence of both, or None
             A name, or a number: among the transformer's blocks where there are any, else among :meth:`layers`;
-            negative numbers count from the end. ``"all"`` means all blocks, or all layers where there are no blocks;
-            ``None`` means :attr:`default_layer`.
+            negative numbers count from the end. ``"all"`` means all blocks, or all layers where there are no blocks
+            (of a model that unfolds over time, all times); ``None`` means :attr:`default_layer`.
 
         Raises
         ------
@@ -179,7 +182,7 @@ class Model:
         if layers is None:
             layers = self.default_layer
         if layers in ("all", ["all"], ("all",)) and "all" not in self.probe().shapes:
-            return tuple(self.probe().blocks or self.probe().shapes)
+            return self.main_layers or tuple(self.probe().blocks or self.probe().shapes)
         wanted = [layers] if isinstance(layers, str | int) else list(layers)
         names = tuple(self._by_number(layer) if isinstance(layer, int) else self._by_name(layer) for layer in wanted)
         if not names:
