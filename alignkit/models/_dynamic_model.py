@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Mapping
@@ -208,12 +209,12 @@ class DynamicModel(nn.Module):
     def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the dimensions that every block gives, shape (B, L, D), before they are mixed."""
         tokens = self.image.suffix(inputs["hidden"]) if "hidden" in inputs else self.image(inputs["image"])
-        with torch.autocast(tokens.device.type, enabled=False):  # cosines times 100 have no bits to spare
+        with _full_precision(tokens):  # cosines times 100 have no bits to spare
             return self._read(tokens.to(self.text_features.dtype))
 
     def from_logits(self, logits_BLD: Tensor, /) -> Tensor:
         """Return the dimensions at every time, shape (B, T, D), of what :meth:`logits` gave."""
-        with torch.autocast(logits_BLD.device.type, enabled=False):
+        with _full_precision(logits_BLD):
             mixed_BTD: Tensor = self.mixing(logits_BLD.to(self.mixing.table.dtype))
             if self.settings.noise == "off":
                 return mixed_BTD
@@ -361,6 +362,11 @@ class _Frozen(nn.Module):
 
     def state_dict(self, *_args: Any, **_more: Any) -> dict[str, Any]:  # type: ignore[override]
         return self.kept
+
+
+def _full_precision(x: Tensor) -> contextlib.AbstractContextManager[Any]:
+    # networks that are only looked at lie on a device without numbers, which has no precision either
+    return contextlib.nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
 
 
 def _shown(curve: Tensor) -> str:

@@ -243,9 +243,12 @@ def _settings(saved: SavedModel) -> DynamicSettings:
 
 def _start(saved: SavedModel) -> Start | None:
     content = saved.manifest["start"]
+    tensors = {name.removeprefix(_START): value for name, value in saved.trained.items() if name.startswith(_START)}
+    if content is None and tensors:
+        msg = f"{saved.path / TENSORS} holds a start, of which {MANIFEST} says nothing; one of them was exchanged."
+        raise ValueError(msg)
     if content is None:
         return None
-    tensors = {name.removeprefix(_START): value for name, value in saved.trained.items() if name.startswith(_START)}
     if not isinstance(content.get("adapter"), dict):
         msg = f"{saved.path / MANIFEST} is damaged: the adapter of its start is {shown(content.get('adapter'))}."
         raise ValueError(msg)
@@ -292,7 +295,8 @@ def _fill(model: DynamicModel, tensors: Mapping[str, Tensor]) -> None:
     check_fit("what noise and dimensions are scaled by", {n: v for n, v in tensors.items() if n in kept}, kept)
     for name, buffer in kept.items():
         buffer.copy_(tensors[name])
-    model.load_trained({name: value for name, value in tensors.items() if name not in (*_KEPT, *_PAIR)})
+    others = (*_KEPT, *_PAIR) if model.paired else _KEPT
+    model.load_trained({name: value for name, value in tensors.items() if name not in others})
     width = model.projection.out_features if model.projection is not None else model.image.width
     if width != model.text_features.shape[1]:
         msg = f"images have {width} channels, and text_features {model.text_features.shape[1]}"
