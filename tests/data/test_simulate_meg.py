@@ -4,10 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from reference.simulate import onset_and_peak, squared_distances
+from reference.simulate import onset_and_peak, personal_distances, squared_distances
 from scipy.stats import spearmanr
 
 from alignkit.data import simulate
+from alignkit.data._simulate_meg_recorder import CATCH
 from alignkit.rsa import RDM, noise_ceiling, rdm
 
 EXACT = {"noise": "white", "session_sd": 0.0}
@@ -227,6 +228,95 @@ def test_noise_ceilings_are_those_of_real_recordings(n_subjects, n_sessions):
     assert 0.05 < lower[1] < 0.3
 
 
+# --- individually different dynamics
+
+
+def test_turns_of_latents_spread_as_asked_and_belong_to_the_person(lab):
+    few, many = (lab.meg(n_subjects=n, dynamics_sd_s=0.05) for n in (2, 24))
+    assert many.turn_s.shape == (24, 12)
+    np.testing.assert_array_equal(few.turn_s, many.turn_s[:2])
+    np.testing.assert_array_equal(few.planted_of(1).values, many.planted_of("p002").values)
+    assert many.turn_s.std() == pytest.approx(0.05, rel=0.1)
+    assert np.abs(many.turn_s).max() <= np.sqrt(3) * 0.05
+    np.testing.assert_array_equal(lab.meg(n_subjects=2).turn_s, 0)
+    fewer = simulate(96, n_dimensions=9).meg(n_subjects=2, dynamics_sd_s=0.05)
+    np.testing.assert_array_equal(fewer.turn_s, few.turn_s[:, :9])
+
+
+@pytest.mark.parametrize("options", [{}, {"dynamics_sd_s": 0.04}, {"dynamics_sd_s": 0.04, "latency_sd_s": 0.01}])
+def test_what_a_person_is_planted_follows_its_definition(options):
+    lab = simulate(16, n_participants=3)
+    meg = lab.meg(n_subjects=3, n_times=40, snr=0.2, **options)
+    low = [name in ("striped", "glossy", "red", "green", "spotted") for name in lab.dimension_names]
+    truth = personal_distances(
+        lab.embedding.tolist(),
+        low,
+        lab.weights[2].tolist(),
+        0.2,
+        meg.times.tolist(),
+        float(meg.onset_s[2]),
+        float(meg.peak_s[2]),
+        meg.turn_s[2].tolist(),
+    )
+    np.testing.assert_allclose(meg.planted_of(2).values, truth, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", [EXACT, {"rank": 20}, {"latency_sd_s": 0.01}])
+def test_what_is_planted_is_what_is_recorded(lab, options):
+    meg, signal = signal_of(lab, 1, snr=0.5, dynamics_sd_s=0.05, **options)
+    planted = meg.planted_of(1)
+    assert planted.dims == ("time",)
+    assert planted.labels == lab.labels
+    for i in (0, 18, 22, 25, 35, 59):
+        found = squared_distances(signal[..., i].astype(float).tolist())
+        np.testing.assert_allclose(found, planted.values[i], rtol=2e-3, atol=1e-4)
+
+
+def test_one_course_for_each_latent_meets_one_for_each_level_where_dynamics_are_alike(lab):
+    options = {"n_subjects": 1, "n_trials": 1, "snr": 0.5}
+    alike, nearly = (lab.meg(**options, dynamics_sd_s=sd) for sd in (0.0, 1e-9))
+    np.testing.assert_allclose(nearly.patterns, alike.patterns, atol=1e-5)
+    plain = simulate(96, individuality=0.0).meg(**options)
+    np.testing.assert_allclose(plain.planted_of().values, plain.planted.values, rtol=1e-12, atol=1e-15)
+
+
+def test_dynamics_move_shares_of_the_signal_and_never_its_size(lab):
+    meg = lab.meg(n_subjects=4, dynamics_sd_s=0.1)
+    means = np.stack([meg.planted_of(s).values.mean(axis=-1) for s in range(4)])
+    np.testing.assert_allclose(means, np.broadcast_to(meg.planted.values.mean(axis=-1), means.shape), rtol=1e-12)
+    assert meg.times[means[3].argmax()] == 0.15
+    at_peak = meg.times.tolist().index(0.15)
+    correlation = np.corrcoef([meg.planted_of(s).values[at_peak] for s in range(4)])
+    alike = np.corrcoef([lab.meg(n_subjects=4).planted_of(s).values[at_peak] for s in range(4)])
+    assert correlation[0, 1:].max() < alike[0, 1:].min()
+    early = meg.turn_s[0].argmin()
+    assert meg.latent_energy(0)[early].argmax() <= at_peak
+
+
+def test_the_group_is_the_mean_of_its_people(lab):
+    meg = lab.meg(n_subjects=3, n_times=30, dynamics_sd_s=0.05)
+    expected = sum(meg.planted_of(name).values for name in meg.subjects) / 3
+    np.testing.assert_allclose(meg.planted_group.values, expected, rtol=1e-12)
+
+
+def test_latents_whose_turn_never_comes_leave_the_signal_whole(lab):
+    meg = lab.meg(n_subjects=2, dynamics_sd_s=1e3)
+    for s in range(2):
+        values = meg.planted_of(s).values
+        np.testing.assert_allclose(values.mean(axis=-1), meg.planted.values.mean(axis=-1), rtol=1e-9)
+
+
+def test_catch_pictures_are_seen_with_ones_own_dynamics(lab):
+    shown = np.array([CATCH, *range(96)])
+    loud, silent = (
+        np.concatenate(list(lab.meg(n_subjects=1, dynamics_sd_s=0.05, snr=snr)._recorder.blocks(0, 0, shown)))
+        for snr in (0.5, 0.0)
+    )
+    size = np.linalg.norm(loud - silent, axis=1)
+    assert size[0, 25] > np.median(size[1:, 25])
+    np.testing.assert_array_equal(size[:, :18], 0)  # up to 70 ms
+
+
 # --- MNE
 
 
@@ -279,6 +369,7 @@ def test_the_recording_says_what_it_is(lab):
         ({"n_trials": 7, "n_sessions": 2}, "n_trials must be a multiple of n_sessions; got 7 trials, 2 sessions"),
         ({"sfreq": 0}, "sfreq must be a finite number above 0"),
         ({"snr": -1}, "snr must be a finite number of at least 0"),
+        ({"dynamics_sd_s": -0.1}, "dynamics_sd_s must be a finite number of at least 0"),
         ({"session_sd": -0.1}, "session_sd must be a finite number of at least 0"),
         ({"noise": "pink"}, "noise must be one of 'realistic', 'white'; got 'pink'"),
         ({"rank": 11}, "rank must be at least 12; got 11"),
@@ -296,6 +387,8 @@ def test_unknown_people_are_named(lab):
     meg = lab.meg(n_subjects=1, n_trials=1)
     with pytest.raises(ValueError, match=r"subject must be one of .*; got 'nobody'"):
         meg.sessions("nobody")
+    with pytest.raises(ValueError, match=r"subject must be one of .*; got 'nobody'"):
+        meg.planted_of("nobody")
     with pytest.raises(ValueError, match="subject must be below 1, the number of people recorded; got 1"):
         meg.sessions(1)
 

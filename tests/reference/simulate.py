@@ -63,3 +63,24 @@ def onset_and_peak(course, times):
     onset = next(time for value, time in zip(course, times, strict=True) if time >= 0 and value > mean + 5 * sd)
     peak = max(range(len(course)), key=lambda t: course[t])
     return onset, times[peak]
+
+
+def personal_distances(embedding, low_level, weights, snr, times, onset, peak, turns):
+    """Return one person's noise-free squared distances per channel, time by time, pairs row-major."""
+    n, dims = len(embedding), range(len(weights))
+    seen = [[math.sqrt(w) * x for w, x in zip(weights, row, strict=True)] for row in embedding]
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
+    apart = [[(seen[i][d] - seen[j][d]) ** 2 for d in dims] for i, j in pairs]
+    size = [sum(row[d] for row in apart) / len(pairs) for d in dims]
+    whole = {level: sum(size[d] for d in dims if low_level[d] == level) for level in (True, False)}
+    part = [size[d] / whole[bool(low_level[d])] for d in dims]
+    result = []
+    for time in times:
+        x = (time - onset) / (peak - onset)
+        energy = max(0.0, x) if x < 1 else math.exp(-0.8 * (x - 1))
+        late = [1 / (1 + math.exp(-4 * (time - turn - peak) / (peak - onset))) for turn in turns]
+        share = [1 - late[d] if low_level[d] else late[d] for d in dims]
+        mean = sum(share[d] * part[d] for d in dims)
+        gain = [snr * 2 * n / (n - 1) * energy * share[d] / mean / whole[bool(low_level[d])] for d in dims]
+        result.append([sum(gain[d] * row[d] for d in dims) for row in apart])
+    return result
