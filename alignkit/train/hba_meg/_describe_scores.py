@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from alignkit.meg import Latency
     from alignkit.train.hba_meg._scores import HBAMEGScores
 
-#: Models and differences of a cell, and notes, that the short form shows.
-_SHOWN, _GAPS, _NOTES = 4, 3, 2
+#: What the short form shows: models of the first cell and of others, differences, and notes.
+_SHOWN, _OTHERS, _GAPS, _NOTES = 4, 3, 3, 2
 _NAME = 22
 _HEAD = ("mean rho", "rho ms", "onset, ms", "peak, ms", "p")
 _WIDTHS = (24, 7, 15, 15, 6)
@@ -28,7 +28,7 @@ def render(scores: HBAMEGScores, width: int = 100, *, short: bool = False) -> st
     lines = [f"Models and people's RDMs over time: {scores.dataset or 'unnamed'}"]
     for k, cell in enumerate(scores.cells):
         lines += ["", *_cell(cell, short=short, first=k == 0)]
-    lines += _behaviour(scores)
+    lines += _behaviour(scores, short=short)
     if short and len(scores.notes) > _NOTES:
         lines += ["", f"{counted(len(scores.notes), 'note')} in .notes"]
     elif scores.notes:
@@ -38,13 +38,14 @@ def render(scores: HBAMEGScores, width: int = 100, *, short: bool = False) -> st
 
 def _cell(cell: CellScores, *, short: bool, first: bool) -> Iterator[str]:
     people = "1 person" if cell.n_people == 1 else f"{cell.n_people} people"
-    when = f"{1e3 * cell.window[0]:g} to {1e3 * cell.window[1]:g} ms"
+    low, high = (1e3 * one for one in cell.window)
+    when = f"{low:g} to {high:g} ms" if len(cell.course.times) > 1 else "one time"
     yield f"{cell.name}: {cell.n_items:,} items, {people}, {when}"
     if first or not short:
         yield _line("", _HEAD)
     if np.isfinite([cell.lower, cell.upper]).all():
         yield _line("noise ceiling", (f"{cell.lower:.3f} to {cell.upper:.3f}",))
-    shown = cell.models[:_SHOWN] if short else cell.models
+    shown = cell.models[: _SHOWN if first else _OTHERS] if short else cell.models
     for one in shown:
         yield _line(one.model, _cells(one))
     if len(shown) < len(cell.models):
@@ -67,7 +68,9 @@ def _cells(one: ModelScore) -> tuple[str, ...]:
 
 
 def _latency(found: Latency | None) -> str:
-    if found is None or not math.isfinite(found.value):
+    if found is None:
+        return ""
+    if not math.isfinite(found.value):
         return "-"
     low, high = 1e3 * found.interval
     return f"{1e3 * found.value:.0f}{_spread(float(low), float(high), '.0f')}"
@@ -89,17 +92,20 @@ def _line(name: str, cells: tuple[str, ...]) -> str:
     return f"  {shorten(name, _NAME):<{_NAME}} {' '.join(texts)}".rstrip()
 
 
-def _behaviour(scores: HBAMEGScores) -> Iterator[str]:
-    measure = ""
-    for one in scores.behaviour:
-        if one.measure != measure:
-            measure = one.measure
-            ceiling = "" if math.isnan(one.ceiling) else f"; people {one.ceiling:.3f}"
-            yield ""
-            yield f"{measure}: {one.n_items:,} {one.items}, n = {one.n:,}; chance {one.chance:.3g}{ceiling}"
-        when, best = one.best
-        over = "" if one.window is None else f" (mean of its window; best {best:.3f} at {1e3 * when:.0f} ms)"
-        yield f"  {shorten(one.model, _NAME):<{_NAME}} {one.mean:.3f}{over}"
+def _behaviour(scores: HBAMEGScores, *, short: bool) -> Iterator[str]:
+    for measure in dict.fromkeys(one.measure for one in scores.behaviour):
+        curves = [one for one in scores.behaviour if one.measure == measure]
+        first = curves[0]
+        ceiling = "" if math.isnan(first.ceiling) else f"; people {first.ceiling:.3f}"
+        yield ""
+        yield f"{measure}: {first.n_items:,} {first.items}, n = {first.n:,}; chance {first.chance:.3g}{ceiling}"
+        shown = curves[:_OTHERS] if short else curves
+        for one in shown:
+            when, best = one.best
+            over = "" if one.window is None else f" (mean of its window; best {best:.3f} at {1e3 * when:.0f} ms)"
+            yield f"  {shorten(one.model, _NAME):<{_NAME}} {one.mean:.3f}{over}"
+        if len(shown) < len(curves):
+            yield f"  and {counted(len(curves) - len(shown), 'more model')}"
 
 
 def describe(scores: HBAMEGScores) -> str:

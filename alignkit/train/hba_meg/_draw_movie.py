@@ -57,14 +57,16 @@ def plot_movie(
     figure, axes = plt.subplots(
         len(rdms),
         len(chosen),
-        figsize=(0.6 + 1.25 * len(chosen), 0.3 + 1.3 * len(rdms)),
+        figsize=(1.3 + 1.25 * len(chosen), 0.3 + 1.3 * len(rdms)),
         squeeze=False,
         layout="compressed",
     )
     for row, (name, rdm) in zip(axes, rdms.items(), strict=True):
         limits = _limits(rdm, colours)
-        for ax, t in zip(row, chosen, strict=True):
-            _draw(ax, _square(rdm, t, colours), limits)
+        images = [_draw(ax, _square(rdm, t, colours), limits) for ax, t in zip(row, chosen, strict=True)]
+        bar = figure.colorbar(images[-1], ax=row.tolist(), fraction=0.02, pad=0.01)
+        bar.set_label("rank" if colours == "ranks" else rdm.metric or "dissimilarity", size=7)
+        bar.ax.tick_params(labelsize=6)
         row[0].set_ylabel(name, fontsize=8, parse_math=False)
     for ax, t in zip(axes[0], chosen, strict=True):
         ax.set_title(_when(when, t), fontsize=8)

@@ -188,7 +188,7 @@ def _in_order(course: TimeCourse, names: list[str]) -> TimeCourse:
 
 def _model_score(course: TimeCourse, name: str, where: slice, numbers: Numbers, notes: Notes, cell: str) -> ModelScore:
     """Return one model's summaries; those that its curve is not defined for are NaN or none."""
-    curves, times, about = course.curves(name), course.times, f"{name!r}, {cell}"
+    curves, times, about = course.curves(name), course.times, f"{name}: {cell}"
     heights = height(curves, times, where)
     low, high = _interval(heights, numbers)
     score = ModelScore(name, float(heights.mean()), low, high, heights, None, None, None, None, math.nan)
@@ -217,7 +217,9 @@ def _curve_summaries(
     first, last = float(times[where][0]), float(times[where][-1])
     found: dict[str, Any] = {}
     if where.stop - where.start > 1:
-        area = auc(course, tmin=first, tmax=last, of_ceiling=bool(course.pooling) and n > 1, **options)
+        # what has no area above 0 is no ceiling to be a share of
+        bounded = bool((height(np.stack([course.lower, course.upper]), times, where) > 0).all())
+        area = auc(course, tmin=first, tmax=last, of_ceiling=bounded, **options)
         found["area"] = area
         found |= {"mean": area.mean, "low": float(area.interval[0]), "high": float(area.interval[1])}
         # by default the search begins after 0
