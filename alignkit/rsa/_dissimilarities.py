@@ -85,12 +85,13 @@ def _whitened(patterns: Patterns) -> Array:
 
 def _angular(patterns: Patterns, *, centred: bool) -> tuple[Array, Array]:
     """Return one minus the cosine of all pairs of rows, and which rows have no direction."""
-    angular = _angular_of_tensor if is_tensor(patterns.x) else _gram_numpy.angular
+    angular = angular_of_tensor if is_tensor(patterns.x) else _gram_numpy.angular
     values, empty = angular(patterns.x, centred=centred, dtype=patterns.dtype)
     return _with_ties(values, absolute=1e-14), empty
 
 
-def _angular_of_tensor(x: Array, *, centred: bool, dtype: Precision) -> tuple[Array, Array]:
+def angular_of_tensor(x: Array, *, centred: bool, dtype: Precision) -> tuple[Array, Array]:
+    """Return one minus the cosine of all pairs of rows of a tensor, and which rows have no direction."""
     torch = namespace(x)
     empty = constant_rows(x) if centred else ~(x != 0).any(dim=-1)
     x, _ = rescale(x, -1)

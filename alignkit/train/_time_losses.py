@@ -1,12 +1,16 @@
 """Losses on dissimilarities over time: their correlation with measured ones, their size, and how they generalise.
 
-Every one compares a whole batch of items at once. Pairs that are NaN on either side at a time do not count there.
+Every one compares a whole batch of items at once, by the kernels of :mod:`alignkit.rsa`. Pairs that are NaN on either side at a time do not count there.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from alignkit.rsa._arrays import precision_of
+from alignkit.rsa._condensed import upper_triangle
+from alignkit.rsa._dissimilarities import angular_of_tensor
 
 # Axes: B items, T times, D dimensions, P pairs of items (the upper triangle, row by row).
 
@@ -41,15 +45,11 @@ def rdms_over_time(embedding_BTD: Tensor, /) -> Tensor:
             f"{tuple(embedding_BTD.shape)}."
         )
         raise ValueError(msg)
-    centred_TBD = (embedding_BTD - embedding_BTD.mean(dim=2, keepdim=True)).transpose(0, 1)
-    norm_TB1 = centred_TBD.norm(dim=2, keepdim=True)
-    constant_TB1 = norm_TB1 == 0
-    # a quotient by 0 would make the gradients of all others NaN
-    unit_TBD = centred_TBD / torch.where(constant_TB1, torch.ones_like(norm_TB1), norm_TB1)
-    row, column = torch.triu_indices(len(embedding_BTD), len(embedding_BTD), offset=1, device=embedding_BTD.device)
-    similarity_TP = (unit_TBD @ unit_TBD.transpose(1, 2))[:, row, column]
-    undefined_TP = (constant_TB1 | constant_TB1.transpose(1, 2))[:, row, column]
-    return torch.where(undefined_TP, torch.full_like(similarity_TP, torch.nan), 1 - similarity_TP)
+    x_TBD = embedding_BTD.transpose(0, 1)
+    values_TP, constant_TB = angular_of_tensor(x_TBD, centred=True, dtype=precision_of(x_TBD))
+    undefined_TP = upper_triangle(constant_TB[:, :, None] | constant_TB[:, None, :])
+    # what stands there has no gradient already, so that the others' stay numbers
+    return torch.where(undefined_TP, torch.full_like(values_TP, torch.nan), values_TP)
 
 
 def over_all_loss(rdms_TP: Tensor, target_TP: Tensor, /) -> Tensor:
