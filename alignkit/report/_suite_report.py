@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from alignkit._typing import PathLike
 from alignkit.meg import TimeCourse
 from alignkit.report._page import Figure, Section, write_page
@@ -63,5 +65,11 @@ def _figure(scores: SuiteScores, part: str) -> Figure:
 
 
 def _spoken(course: TimeCourse) -> str:
-    peaks = zip(course.models, course.mean.max(axis=1), course.times[course.mean.argmax(axis=1)], strict=True)
-    return "; ".join(f"{name} highest {height:.4f} at {1e3 * time:g} ms" for name, height, time in peaks)
+    spoken = []
+    for name, mean in zip(course.models, course.mean, strict=True):
+        if np.isfinite(mean).any():
+            best = int(np.nanargmax(mean))
+            spoken.append(f"{name} highest {mean[best]:.4f} at {1e3 * course.times[best]:g} ms")
+        else:
+            spoken.append(f"{name} undefined")
+    return "; ".join(spoken)

@@ -117,10 +117,9 @@ def _score_rdm48(candidates: Sequence[Candidate], things: Things, settings: Sett
     known = things.rdm48.labels or ()
     having = []
     for candidate in candidates:
-        try:
-            having.append(match_concepts(candidate, things, settings))
-        except ValueError:
-            continue
+        own = _of_concepts(candidate, things)
+        if own is not None:
+            having.append(match_concepts(own, things, settings))
     having = [(one, text) for one, text in having if len(set(one.labels) & set(known)) >= MIN_RDM48]
     if not having:
         return f"no model has {MIN_RDM48} of the 48 objects ({join_names(known, 3)})."
@@ -211,17 +210,22 @@ def _match_set(
 def _shown(candidate: Candidate, one: MEGSet, movie: Movie, things: Things | None) -> Candidate | None:
     """Return a candidate's inputs that show items of a data set: those of others are none of its business."""
     if one.concepts:
-        try:
-            lost = set(match_things(candidate.labels, things or movie.labels).unmatched)
-        except ValueError:  # none of them
-            return None
-        rows = [row for row, label in enumerate(candidate.labels) if label not in lost]
-    else:
-        known, spelled = set(movie.labels), spell_labels(candidate.labels, movie.labels)
-        rows = [row for row in _of_set(candidate.labels, one) if spelled[row] in known]
-    if not rows:
+        return _of_concepts(candidate, things or movie.labels)
+    known, spelled = set(movie.labels), spell_labels(candidate.labels, movie.labels)
+    return _rows(candidate, [row for row in _of_set(candidate.labels, one) if spelled[row] in known])
+
+
+def _of_concepts(candidate: Candidate, things: Things | Sequence[str]) -> Candidate | None:
+    """Return a candidate's inputs that show concepts; None where none does."""
+    try:
+        lost = set(match_things(candidate.labels, things).unmatched)
+    except ValueError:
         return None
-    return candidate.with_items(lambda x: x[rows], tuple(candidate.labels[row] for row in rows))
+    return _rows(candidate, [row for row, label in enumerate(candidate.labels) if label not in lost])
+
+
+def _rows(candidate: Candidate, rows: list[int]) -> Candidate | None:
+    return candidate.with_items(lambda x: x[rows], tuple(candidate.labels[row] for row in rows)) if rows else None
 
 
 def _of_set(labels: Sequence[str], one: MEGSet) -> list[int]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The layer that a model over time gives besides: its mean over the response.
 _OUTPUT = "output"
+#: Seconds: times are sums of steps, and not what is written for them.
+_TINY = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -41,15 +43,18 @@ class Moving:
         return rdm(x, metric=self.metric, labels=self.labels)  # type: ignore[arg-type]
 
     def runs(self, times: FloatArray) -> Iterator[tuple[int, slice]]:
-        """Give (own time, which of ``times`` it stands for): the nearest, and the first or last beyond its ends."""
-        nearest = np.abs(times[:, None] - self.times).argmin(axis=1)
+        """Give (own time, which of ``times`` it stands for): the nearest, and the first or last beyond its ends.
+
+        Half way between two it is the earlier: nothing is ahead of its time.
+        """
+        nearest = np.searchsorted((self.times[:-1] + self.times[1:]) / 2, times - _TINY)
         starts = np.flatnonzero(np.diff(nearest, prepend=-1))
         for start, stop in zip(starts, [*starts[1:], len(times)], strict=True):
             yield int(nearest[start]), slice(int(start), int(stop))
 
     def beyond(self, times: FloatArray) -> FloatArray:
         """Return which of ``times`` lie farther than half a step before its first time or behind its last."""
-        half = np.diff(self.times).max() / 2 + 1e-9
+        half = np.diff(self.times).max() / 2 + _TINY
         return times[(times < self.times[0] - half) | (times > self.times[-1] + half)]
 
 

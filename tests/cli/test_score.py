@@ -8,18 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference.meg_sets import movies, write_result_dsm
 
 from alignkit._cli._registry import VERBS
 from alignkit._cli._score import ScoreConfig, _open_all
 from alignkit._config import options
 from alignkit.models import Features
-from alignkit.score import ScoreTable, score
+from alignkit.score import ScoreTable, SuiteScores, score, score_suite
 
 #: What users' scripts may contain. A change here is a change of the public interface: say so in the changelog.
 FROZEN = {
     "score": {
         "features",
         "dataset",
+        "suite",
         "root",
         "layer",
         "layers",
@@ -108,7 +110,7 @@ def test_every_option_is_one_of_the_function_with_the_same_default():
 
     known = inspect.signature(score).parameters
     for field in dataclasses.fields(ScoreConfig):
-        if field.name in ("features", "dataset", "labels", "transform", "out", "progress"):
+        if field.name in ("features", "dataset", "suite", "labels", "transform", "out", "progress"):
             continue
         assert field.default == known[field.name].default, field.name
 
@@ -119,9 +121,12 @@ def test_the_choices_are_those_of_the_function():
     from alignkit._cli._score import ScoreConfig
     from alignkit.score._choices import CHOICES
     from alignkit.score._score import SUITES
+    from alignkit.score._score_suite import DATA_SUITES
 
     hints = get_type_hints(ScoreConfig)
-    assert set(get_args(hints["dataset"])) == set(SUITES)
+    (dataset, _), (suite, _) = get_args(hints["dataset"]), get_args(hints["suite"])
+    assert set(get_args(dataset)) == set(SUITES)
+    assert set(get_args(suite)) == set(DATA_SUITES)
     for name, allowed in CHOICES.items():
         assert get_args(hints[name]) == allowed
 
@@ -268,14 +273,48 @@ def test_photos_are_what_a_table_says(scores, here, labels):
     assert (code, err) == (2, "error: no row of items.csv has room 'C'; that column holds 'A', 'B'.\n")
 
 
+@pytest.fixture
+def suite_root(here) -> Path:
+    """A root with one of the suite's data sets, as it was published, and features of its items."""
+    times, names = np.linspace(-0.1, 0.6, 71), [f"o{k}.png" for k in range(12)]
+    truth = np.random.default_rng(0).normal(size=(12, 5))
+    write_result_dsm(here / "data", "meg_ds1", movies(4, times, truth), names)
+    Features.from_array(truth, names, name="truth").save(here / "truth.npz")
+    return here / "data"
+
+
+def test_a_suite_is_printed_and_is_that_of_the_function(run, suite_root, here):
+    words = ("score", "--features", "truth.npz", "--suite", "hba", "--root", suite_root, "--no-progress")
+    code, out, err = run(*words, "--n-bootstrap", 20, "--out", "r.json")
+    assert (code, err) == (0, "")
+    scores = score_suite(here / "truth.npz", root=suite_root, n_bootstrap=20)
+    assert out == f"{scores.to_text()}\nsaved to r.json\n"
+    assert SuiteScores.load(here / "r.json").to_text() == scores.to_text()
+    assert "run `alignkit data import meg_ds2 --from PATH`" in " ".join(out.split())
+
+
+def test_a_suite_as_a_page(run, suite_root, here):
+    words = ("score", "--features", "truth.npz", "--suite", "hba", "--root", suite_root, "--no-progress")
+    assert run(*words, "--n-bootstrap", 20, "--out", "r.html")[0] == 0
+    page = (here / "r.html").read_text(encoding="utf-8")
+    assert "Over time" in page
+    assert "Not at hand" in page
+
+
 # --- what is refused, before any work and without a trace
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "are required."),
-        (("--features", "a.npz"), "is required."),
+        ((), "is required."),
+        (("--features", "a.npz"), "with --dataset NAME or --suite hba; give one of them."),
+        (("--features", "a.npz", "--dataset", "rsa92", "--suite", "hba"), "give one of them, not both."),
+        (("--features", "a.npz", "--suite", "brain-score"), "--suite must be one of"),
+        (("--features", "a.npz", "--suite", "hba", "--layers", "all"), "--layers is for --dataset; --suite hba has no"),
+        (("--features", "a.npz", "--suite", "hba", "--items", "l.csv"), "--items is for --dataset; --suite hba has no"),
+        (("--features", "a.npz", "--suite", "hba", "--min-votes", "3"), "--min-votes is for --dataset; --suite hba"),
+        (("--features", "a.npz", "--suite", "hba", "--root", "."), "none of the data sets of the suite is at hand"),
         (("--features", "--dataset", "rsa92"), "--features"),
         (("--features", "a.npz", "--dataset", "imagenet"), "--dataset must be one of"),
         (("--features", "a.npz", "--dataset", "rsa92", "--kernel", "rbf"), "--kernel must be one of"),

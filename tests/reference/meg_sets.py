@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from reference.matlab73 import write_matlab73
 from scipy.io import savemat
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata, spearmanr
-
-from reference.matlab73 import write_matlab73
 
 
 def movies(n_people: int, times: np.ndarray, truth: np.ndarray, *, noise: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -85,5 +85,5 @@ def ceilings(squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def area(curve: np.ndarray, times: np.ndarray) -> float:
     """Return the area from 0 ms on by trapezoids, in units x ms."""
     after = [k for k in range(len(times)) if times[k] > -1e-9]
-    steps = zip(after[:-1], after[1:], strict=True)
+    steps = itertools.pairwise(after)
     return float(sum((curve[a] + curve[b]) / 2 * (times[b] - times[a]) * 1000 for a, b in steps))
