@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from alignkit._typing import AnyArray, BoolArray, FloatArray
 
 Read = Callable[[int, int], AnyArray]
 #: Pairs that one product of matrices takes at a time: their sums are added in float64.
-_PAIRS = 1 << 16
+_PAIRS = 1 << 14
+#: Bytes that a pair of items takes on its way from a file.
+_BYTES = 36
 #: A variance below this part of the sum of squares is one of rounding.
 _ROUNDING = 1e-12
 
@@ -111,17 +115,43 @@ def person_curves(read: Read, n_times: int, n_pairs: int, /, *, n_bytes: int) ->
     n_bytes : int
         Memory to work in.
     """
-    step = max(1, min(n_times, n_bytes // (40 * n_pairs)))
-    cuts = [(start, min(start + step, n_times)) for start in range(0, n_times, step)]
+    few = max(1, n_bytes // 2 // (_BYTES * n_pairs))
+    many = max(few, n_bytes // 2 // (5 * n_pairs))  # as float32, beside what says which are numbers
     richness, r = np.full(n_times, np.nan), np.full((n_times, n_times), np.nan)
-    for i, (start, stop) in enumerate(cuts):
-        x, mean, used = _centred(read(start, stop))
-        richness[start:stop] = mean
-        for first, last in cuts[i:]:
-            y, _, also = (x, mean, used) if first == start else _centred(read(first, last))
-            r[start:stop, first:last] = _correlations(x, y, used, also)
+    for start in range(0, n_times, many):
+        stop = min(start + many, n_times)
+        held, richness[start:stop] = _held(read, range(start, stop, few), stop)
+        r[start:stop, start:stop] = _correlations(held, held)
+        for first in range(stop, n_times, few):
+            last = min(first + few, n_times)
+            other, _ = _centred(read(first, last))
+            r[start:stop, first:last] = _correlations(held, other)
             r[first:last, start:stop] = r[start:stop, first:last].T
     return richness, mean_of_numbers(r, axis=1)
+
+
+class _Centred(NamedTuple):
+    """RDMs of some times, centred and of length 1, 0 where they are NaN; and which are numbers (None: all)."""
+
+    values: npt.NDArray[np.float32]
+    used: BoolArray | None
+
+
+def _held(read: Read, starts: range, stop: int) -> tuple[_Centred, FloatArray]:
+    """Return RDMs of many times, read few at a time, and their means."""
+    values, used, means = None, None, []
+    for start in starts:
+        rows = slice(start - starts[0], min(start + starts.step, stop) - starts[0])
+        part, mean = _centred(read(start, min(start + starts.step, stop)))
+        if values is None:
+            values = np.empty((stop - starts[0], part.values.shape[1]), dtype=np.float32)
+        values[rows] = part.values
+        if part.used is not None:
+            used = np.ones(values.shape, dtype=bool) if used is None else used
+            used[rows] = part.used
+        means.append(mean)
+    assert values is not None
+    return _Centred(values, used), np.concatenate(means)
 
 
 def mean_of_numbers(values: AnyArray, /, axis: int = 0) -> FloatArray:
@@ -133,47 +163,45 @@ def mean_of_numbers(values: AnyArray, /, axis: int = 0) -> FloatArray:
     return means
 
 
-def _centred(values: AnyArray) -> tuple[AnyArray, FloatArray, BoolArray | None]:
-    """Return RDMs without their means, 0 where they are NaN; the means; and what is no NaN, None where nothing is."""
+def _centred(values: AnyArray) -> tuple[_Centred, FloatArray]:
+    """Return RDMs, centred and of length 1, and their means; a row of one value, whose mean is rounded, is 0."""
     missing = np.isnan(values)
-    if not missing.any():
-        mean = values.mean(axis=1, dtype=np.float64)
-        return _without(values, mean, _vary(values)), mean, None
+    gaps = bool(missing.any())
     mean = mean_of_numbers(values, axis=1)
-    varying = _vary(np.where(missing, mean[:, None], values))
-    return np.where(missing, np.float32(0), _without(values, mean, varying)), mean, ~missing
+    low, high = np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1)
+    vary = high - low > _ROUNDING * np.maximum(abs(low), abs(high))
+    centred = values - mean[:, None]
+    if gaps:
+        centred[missing] = 0.0
+    norm = np.sqrt(np.einsum("tp,tp->t", centred, centred))
+    scale = np.divide(1.0, norm, out=np.zeros_like(norm), where=vary & (norm > 0))
+    return _Centred((centred * scale[:, None]).astype(np.float32), ~missing if gaps else None), mean
 
 
-def _vary(values: AnyArray) -> BoolArray:
-    """Return which rows have values that differ by more than their last digits."""
-    low, high = values.min(axis=1), values.max(axis=1)
-    found: BoolArray = high - low > 1e-12 * np.maximum(abs(low), abs(high))
+def _correlations(x: _Centred, y: _Centred) -> FloatArray:
+    """Return Pearson's r of all times of ``x`` with all of ``y``, over the pairs that both have."""
+    if x.used is not None or y.used is not None:
+        return _over_shared(x, y)
+    r = np.zeros((len(x.values), len(y.values)))
+    for start in range(0, x.values.shape[1], _PAIRS):
+        r += x.values[:, start : start + _PAIRS] @ y.values[:, start : start + _PAIRS].T
+    constant = [~one.values.any(axis=1) for one in (x, y)]
+    undefined = np.logical_or.outer(*constant) | (x.values.shape[1] < 3)
+    found: FloatArray = np.where(undefined, np.nan, r)
     return found
 
 
-def _without(values: AnyArray, mean: FloatArray, varying: BoolArray) -> AnyArray:
-    # a row of one value would leave the rounding of its mean, which correlates
-    return ((values - mean[:, None]) * varying[:, None]).astype(np.float32)
-
-
-def _correlations(x: AnyArray, y: AnyArray, used: BoolArray | None, also: BoolArray | None) -> FloatArray:
-    """Return Pearson's r of all rows of ``x`` with all of ``y``, over the pairs that both have."""
-    shape = (len(x), len(y))
-    cross, n = np.zeros(shape), np.zeros(shape)
-    sums = [np.zeros(shape) for _ in range(4)]  # of x, of x squared, of y, of y squared
-    for start in range(0, x.shape[1], _PAIRS):
+def _over_shared(x: _Centred, y: _Centred) -> FloatArray:
+    """Return these correlations where pairs are missing at some times, and so other ones for every two times."""
+    shape = (len(x.values), len(y.values))
+    cross, n, *sums = (np.zeros(shape) for _ in range(6))  # sums of x, of x squared, of y, of y squared
+    for start in range(0, x.values.shape[1], _PAIRS):
         part = slice(start, start + _PAIRS)
-        a, b = x[:, part].astype(np.float64), y[:, part].astype(np.float64)
-        u = np.ones_like(a) if used is None else used[:, part].astype(np.float64)
-        v = np.ones_like(b) if also is None else also[:, part].astype(np.float64)
+        a, b = x.values[:, part].astype(np.float64), y.values[:, part].astype(np.float64)
+        u, v = _weights(x, part), _weights(y, part)
         cross += a @ b.T
-        if used is None and also is None:
-            n += a.shape[1]
-            terms = (a.sum(axis=1)[:, None], (a**2).sum(axis=1)[:, None], b.sum(axis=1), (b**2).sum(axis=1))
-        else:
-            n += u @ v.T
-            terms = (a @ v.T, a**2 @ v.T, u @ b.T, u @ (b**2).T)
-        for total, term in zip(sums, terms, strict=True):
+        n += u @ v.T
+        for total, term in zip(sums, (a @ v.T, a**2 @ v.T, u @ b.T, u @ (b**2).T), strict=True):
             total += term
     count = np.maximum(n, 1)
     covariance = cross - sums[0] * sums[2] / count
@@ -181,3 +209,10 @@ def _correlations(x: AnyArray, y: AnyArray, used: BoolArray | None, also: BoolAr
     defined = (n >= 3) & (first > _ROUNDING * sums[1]) & (second > _ROUNDING * sums[3])
     found: FloatArray = np.where(defined, covariance / np.sqrt(np.where(defined, first * second, 1.0)), np.nan)
     return found
+
+
+def _weights(x: _Centred, part: slice) -> FloatArray:
+    """Return 1 for every number, 0 for NaN; one row where there is none."""
+    if x.used is None:
+        return np.ones((1, x.values[:1, part].shape[1]))
+    return x.used[:, part].astype(np.float64)

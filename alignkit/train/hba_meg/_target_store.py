@@ -128,7 +128,7 @@ class TargetStore:
         train: IntArray | None = None,
         scale: Scale = "minmax",
         dtype: Dtype = "float32",
-        memory: int | str = "256 MB",
+        memory: int | str = "1 GB",
         progress: bool = True,
     ) -> Self:
         """Make the targets of some people and items, or open them where they are made already.
@@ -283,13 +283,11 @@ def _write(plan: _Plan, path: Path, progress: bool) -> None:
     shape = (plan.n_pairs, plan.slices.n_times)
     mode: Literal["r+", "w+"] = "r+" if state["done"] else "w+"
     values = np.lib.format.open_memmap(path / _PART, mode=mode, dtype=plan.dtype, shape=shape)
-    # the mean, its count, and two persons' values beside what they are read from
-    per_time = 18 * plan.n_pairs + 8 * plan.n_read
-    step = max(1, plan.n_bytes // per_time)
+    few, many = _stretches(plan)
     with tqdm(total=shape[1], initial=state["done"], desc="targets", unit="time", disable=not progress) as bar:
-        for start in range(state["done"], shape[1], step):
-            stop = min(start + step, shape[1])
-            _write_stretch(plan, path, values, state, start, stop)
+        for start in range(state["done"], shape[1], many):
+            stop = min(start + many, shape[1])
+            _write_stretch(plan, path, values, state, (start, stop, few))
             bar.update(stop - start)
     del values
     manifest = {
@@ -307,6 +305,13 @@ def _write(plan: _Plan, path: Path, progress: bool) -> None:
     (path / _PART).replace(path / _VALUES)
     write_json(path / _MANIFEST, manifest)
     (path / _PROGRESS).unlink(missing_ok=True)
+
+
+def _stretches(plan: _Plan) -> tuple[int, int]:
+    """Return how many times are averaged at once, and how many are written: every write touches the whole file."""
+    # the mean, its count, and one person's values beside what they are read from
+    few = max(1, plan.n_bytes // 2 // (24 * plan.n_pairs + 8 * plan.n_read))
+    return few, max(few, plan.n_bytes // 2 // (4 * plan.n_pairs))
 
 
 def _state(plan: _Plan, path: Path) -> dict[str, Any]:
@@ -330,19 +335,21 @@ def _unit(plan: _Plan) -> float:
     return float(2.0 ** np.ceil(np.log2(largest))) if largest > 0 else 1.0
 
 
-def _write_stretch(plan: _Plan, path: Path, values: Any, state: dict[str, Any], start: int, stop: int) -> None:
-    mean = plan.mean(start, stop)
-    mean /= state["unit"]
-    stored = mean.astype(plan.dtype)
+def _write_stretch(plan: _Plan, path: Path, values: Any, state: dict[str, Any], stretch: tuple[int, int, int]) -> None:
+    start, stop, few = stretch
+    stored = np.empty((stop - start, plan.n_pairs), dtype=plan.dtype)
+    for first in range(start, stop, few):
+        last = min(first + few, stop)
+        stored[first - start : last - start] = plan.mean(first, last) / state["unit"]
     if np.isinf(stored).any():
         msg = f"RDMs between {plan.slices.times[start]:g} and {plan.slices.times[stop - 1]:g} s are too large for "
         msg += f"{plan.dtype}; set cache_dtype to float32."
         raise ValueError(msg)
     values[:, start:stop] = stored.T
     values.flush()
-    there = stored[~np.isnan(stored)]
-    if there.size:
-        low, high = (float(one) * state["unit"] for one in (there.min(), there.max()))
+    low, high = np.fmin.reduce(stored, axis=None), np.fmax.reduce(stored, axis=None)  # NaN does not count
+    if not np.isnan(low):
+        low, high = float(low) * state["unit"], float(high) * state["unit"]
         state["low"] = low if state["low"] is None else min(low, state["low"])
         state["high"] = high if state["high"] is None else max(high, state["high"])
     state["done"] = stop
