@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alignkit._demo._draw import draw
-from alignkit._io import atomic_write
+from alignkit._io import atomic_write, read_json, write_json
 
 if TYPE_CHECKING:
     from alignkit.data import SimulatedLab
     from alignkit.data._simulate_meg import SimulatedMEG
+
+#: Objects of the lab that this recording is made for: a quarter of them is held out.
+N_OBJECTS = 160
+#: The recording. Leave-one-out ceilings (Spearman, held-out objects, either half) lie at .2 to .3 at the peak, and who
+#: knows what is planted names most people from the RDMs of one half. The steep rise makes the peak plain: RDMs that
+#: correlate best with people's do so at ``peak_s``.
+RECORDING: Mapping[str, Any] = {
+    "n_subjects": 12,
+    "n_sessions": 12,
+    "n_times": 71,
+    "sfreq": 100.0,
+    "onset_s": 0.1,
+    "peak_s": 0.15,
+    "dynamics_sd_s": 0.1,
+    "snr": 0.05,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,36 +66,65 @@ def make_meg_lab(folder: Path, lab: SimulatedLab, /, *, views: int = 1, **design
     folder : Path
         Made when missing.
     lab : SimulatedLab
-        Whose people, the first of them, are recorded.
+        Whose people, the first of them, are recorded; of ``N_OBJECTS`` objects for the ceilings of ``RECORDING``.
     views : int
         Pictures of each object.
     **design
-        As for ``SimulatedLab.meg``; an even number of sessions.
+        As for ``SimulatedLab.meg``, in place of what ``RECORDING`` says. An even number of sessions, six or more.
+
+    Returns
+    -------
+    MEGLab
+
+    Raises
+    ------
+    ValueError
+        A folder that holds another study, or sessions that cannot be halved.
     """
+    design = {**RECORDING, **design}
     meg = lab.meg(**design)
-    if meg.n_sessions % 2:
-        msg = f"n_sessions must be even, as each half gives RDMs of its own; got {meg.n_sessions}."
+    if meg.n_sessions < 6 or meg.n_sessions % 2:  # noise is estimated in two sessions or more, outside the one tested
+        msg = f"n_sessions must be 6, 8, 10, ..., so that each half can be cross-validated; got {meg.n_sessions}."
         raise ValueError(msg)
+    _claim(folder, lab, design)
     images, held_out = folder / "images", folder / "held_out.txt"
     draw(lab, images, dict.fromkeys(lab.labels, views))
     with atomic_write(held_out) as file:
         file.write("".join(f"{label}\n" for label in lab.split["test"]).encode())
     half = meg.n_sessions // 2
-    halves = ((folder / "rdms", range(half)), (folder / "rdms-test", range(half, 2 * half)))
-    rdms, test_rdms = (_write_rdms(meg, part, sessions) for part, sessions in halves)
+    rdms = _write_rdms(meg, folder / "rdms", range(half))
+    test_rdms = _write_rdms(meg, folder / "rdms-test", range(half, 2 * half))
     return MEGLab(lab=lab, meg=meg, images=images, rdms=rdms, test_rdms=test_rdms, held_out=held_out)
 
 
-def _write_rdms(meg: SimulatedMEG, folder: Path, sessions: Sequence[int]) -> tuple[Path, ...]:
+def _claim(folder: Path, lab: SimulatedLab, design: Mapping[str, Any]) -> None:
+    """Write what the study is, or raise where the folder holds another."""
+    truth = hashlib.sha256(lab.embedding.tobytes() + lab.weights.tobytes()).hexdigest()
+    study = {"seed": lab.seed, "n_objects": len(lab.labels), "image_size": lab.image_size, "truth": truth, **design}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "study.json"
+    if not path.is_file():
+        write_json(path, study)
+        return
+    there = read_json(path)
+    differ = sorted(name for name in study.keys() | there.keys() if study.get(name) != there.get(name))
+    if differ:
+        msg = f"{folder} holds another study, which differs in {', '.join(differ)}; name another folder."
+        raise ValueError(msg)
+
+
+def _write_rdms(meg: SimulatedMEG, folder: Path, sessions: range) -> tuple[Path, ...]:
+    """Write the crossnobis RDMs of everybody's sessions, where they are missing."""
     from alignkit.meg import RDMStore, time_rdms
 
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = tuple(folder / f"{person}.zarr" for person in meg.subjects)
+    folder.mkdir(exist_ok=True)
     rows = np.isin(meg.session, sessions)
     shown = [meg.labels[c] for c in meg.condition[rows]]
+    paths = tuple(folder / f"{person}.zarr" for person in meg.subjects)
     for person, path in zip(meg.subjects, paths, strict=True):
         if path.exists() and RDMStore.open(path).finished:
             continue
         trials = np.concatenate([trials for k, trials in enumerate(meg.sessions(person)) if k in sessions])
-        time_rdms(trials, by=shown, folds=meg.session[rows].tolist(), times=meg.times, dtype="float32", out=path)
+        folds = meg.session[rows].tolist()
+        time_rdms(trials, by=shown, folds=folds, times=meg.times, dtype="float32", out=path)
     return paths

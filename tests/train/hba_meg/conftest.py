@@ -14,6 +14,5 @@ def meg_lab(tmp_path_factory: pytest.TempPathFactory) -> MEGLab:
     few = {"n_triplets": 500, "n_held_out": 200, "n_repeats": 20, "n_two_afc": 20, "n_scanned": 1}
     lab = simulate(24, n_participants=4, image_size=32, rng=5, **few)
     folder = Path(tmp_path_factory.mktemp("meg-lab"))
-    return make_meg_lab(
-        folder, lab, n_subjects=4, n_sessions=8, n_channels=16, n_times=12, sfreq=25.0, peak_s=0.18, snr=0.1
-    )
+    small = {"n_subjects": 4, "n_sessions": 8, "n_channels": 16, "n_times": 12, "sfreq": 25.0, "peak_s": 0.18}
+    return make_meg_lab(folder, lab, **small, snr=0.1)
