@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignkit._check import check_choice, counted, join_names
+from alignkit._check import check_choice, join_names
 from alignkit._plot import new_axes
 from alignkit._result import Result
 from alignkit._typing import FloatArray
@@ -239,10 +239,11 @@ def mean_in_window(curves: FloatArray, times: FloatArray, window: tuple[float, f
 
 def describe_scored(items: str, *, other_sessions: bool, n_items: int) -> str:
     """Return, in words, what models are scored on, in-sample where they are."""
-    which = {"held_out": "held-out items", "val": "validation items (chosen on)", "train": "trained items"}[items]
+    noun = "item" if n_items == 1 else "items"
+    which = {"held_out": f"held-out {noun}", "val": f"validation {noun} (chosen on)", "train": f"trained {noun}"}[items]
     sessions = "sessions that nothing was trained on" if other_sessions else "the sessions that were trained on"
     in_sample = "; in-sample" if items == "train" and not other_sessions else ""
-    return f"{counted(n_items, 'item').split()[0]} {which} in {sessions}{in_sample}"
+    return f"{n_items:,} {which} in {sessions}{in_sample}"
 
 
 def without(names: tuple[str, ...], what: str, /) -> tuple[str, ...]:
