@@ -129,8 +129,8 @@ def _score_rdm48(candidates: Sequence[Candidate], things: Things, settings: Sett
     scored = {c.name: Scored(tuple(_rdm48_of(c, things, matched.shared, settings))) for c in matched.candidates}
     place = {label: i for i, label in enumerate(things.labels)}
     spose = things.spose66[[place[label] for label in matched.shared]]
-    own = rdm48_rows(_SPOSE, spose, things, matched.shared, settings, "baseline", SPOSE_SPLIT)
-    return _Part(scored, tuple(own), tuple(f"{RDM48}: {note}" for note in matched.notes))
+    spose_rows = rdm48_rows(_SPOSE, spose, things, matched.shared, settings, "baseline", SPOSE_SPLIT)
+    return _Part(scored, tuple(spose_rows), tuple(f"{RDM48}: {note}" for note in matched.notes))
 
 
 def _rdm48_of(candidate: Candidate, things: Things, shared: tuple[str, ...], settings: Settings) -> list[ScoreRow]:
