@@ -12,7 +12,7 @@ import torch
 from reference.hba_meg_loop import mix
 from reference.toy_clip import sizes
 
-from alignkit.models import AdapterConfig, Model, Preprocess, Towers, load_towers
+from alignkit.models import AdapterConfig, Model, Preprocess, Towers
 from alignkit.models._build_dynamic_model import assemble, put_adapters
 from alignkit.models._dynamic_model import DynamicModel, DynamicSettings
 from alignkit.models._final_step import FinalStep
@@ -234,36 +234,6 @@ def test_the_readout_stays_in_full_precision_under_autocast(make_towers: Maker) 
         found = model({"hidden": hidden})
     assert torch.equal(found, model({"hidden": hidden}))
     torch.testing.assert_close(model({"hidden": hidden.half()}), model({"hidden": hidden}), rtol=0.02, atol=0.05)
-
-
-def test_a_vit_of_another_library_with_a_norm_and_no_projection() -> None:
-    towers = load_towers("random:test_vit", text="minilm", img_size=32)
-    pair = (10 * directions(384, 64), directions(384, 1)[:, 0])
-    plain = PromptModel.build(towers, PROMPTS, FROZEN, head="ridge")
-    plain.set_projection(*pair)
-    settings = DynamicSettings(times=TIMES)
-    model = assemble(
-        towers.image, towers.model, plain.text_features, settings, name="vit", pair=pair, log_scale=towers.log_scale
-    )
-    assert model.final_step == FinalStep("norm", None)
-    torch.testing.assert_close(model(images())[:, 2], torch.relu(plain(images())), rtol=1e-4, atol=1e-4)
-
-
-def test_a_middle_block_has_no_norm_behind_it() -> None:
-    towers = load_towers("random:test_vit", text="minilm", layer=3, img_size=32)
-    settings = DynamicSettings(times=(0.0,))
-    model = assemble(towers.image, towers.model, directions(3, 64), settings, name="vit", log_scale=0.0)
-    assert (model.final_step, model.mixing.table.shape) == (FinalStep(), (1, 4))
-
-
-def test_networks_whose_embedding_is_no_class_token_are_refused() -> None:
-    import timm
-
-    network = timm.create_model("vit_tiny_patch16_224", img_size=32, depth=2, num_classes=0, global_pool="avg").eval()
-    source = Model.from_module(network, Preprocess.clip(32), name="mean", n_prefix_tokens=1, class_token=True)
-    tower = SplitTower.from_model(source)
-    with pytest.raises(ValueError, match=r"the embedding of mean \(layer 'output'\) is neither the class token behind"):
-        assemble(tower, source, torch.eye(2, 192), DynamicSettings(times=(0.0,)), name="mean", log_scale=0.0)
 
 
 @pytest.mark.parametrize(
