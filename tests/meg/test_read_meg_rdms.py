@@ -14,6 +14,7 @@ import pytest
 from scipy.io import savemat
 
 from alignkit.meg import RDMStore, _rdm_array, read_meg_rdms
+from alignkit.meg._read_meg_rdms import sizes_of_rdms
 from alignkit.rsa import RDM
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -252,6 +253,7 @@ def test_a_store_holds_one_movie(rng, tmp_path):
 RUN = """
 import sys, time
 from alignkit.meg import RDMStore, _rdm_array, read_meg_rdms
+from alignkit.meg._read_meg_rdms import sizes_of_rdms
 _rdm_array._BLOCK = 1
 write = RDMStore.write
 def slow(self, start, values):
@@ -418,3 +420,10 @@ def test_a_shape_that_is_only_claimed(tmp_path):
     for out in (None, tmp_path / "a.zarr"):
         with pytest.raises(ValueError, match=r"GiB|labels="):
             read_meg_rdms(tmp_path / "a.mat", subject=1, out=out)
+
+
+def test_sizes_are_those_of_the_files_axes(tmp_path, rng):
+    np.save(tmp_path / "a.npy", squares(rng, 3, 2, 4))
+    assert sizes_of_rdms(tmp_path / "a.npy") == {"subject": 3, "session": 2, "time": 4, "item": N}
+    path = write_v73(tmp_path / "b.mat", "mat", squares(rng, 3, 4).transpose(2, 3, 1, 0))
+    assert sizes_of_rdms(path) == {"subject": 3, "time": 4, "item": N}

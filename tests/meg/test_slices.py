@@ -191,3 +191,30 @@ def test_the_same_rdms_are_not_two_participants(values, tmp_path):
         with pytest.raises(ValueError, match="are the same RDMs; a participant would count twice"):
             slices(twice)
     assert slices([one, movie(values[1])]).n_subjects == 2
+
+
+def test_items_and_people_are_read_by_themselves(values, tmp_path):
+    both = np.stack([values[0], values[0] + 1])
+    more = movie(values[0] + 2).select([*reversed(movie(values[0]).labels)])
+    found = slices({"both": movie(both, dims=("subject", "time")), "more": more})
+    items = np.array([2, 0, 3])
+    part = found.take(items)
+    assert part.labels == tuple(found.labels[i] for i in items)
+    expected = movie(values[0]).take(items).values
+    for shift, name in enumerate(found.subjects):
+        one = part.one(name)
+        assert (one.subjects, one.n_pairs) == ((name,), 3)
+        assert np.allclose(one.read(0, one.n_times)[0], expected + shift)
+    again = part.take(np.array([1, 2, 0]))
+    assert again.labels == tuple(found.labels[i] for i in (0, 3, 2))
+    assert np.allclose(again.one("more").read(0, 1)[0], movie(values[0]).take([0, 3, 2]).values[0] + 2)
+
+
+def test_counts_of_one_person_are_read_by_themselves(values, tmp_path):
+    path = tmp_path / "p.zarr"
+    accuracies = np.round(values[0] * 48) / 48 % 1
+    kept = RDMStore.create(path, labels=movie(values[0]).labels, times=movie(values[0]).coords["time"], n_decisions=24)
+    kept.write(0, accuracies)
+    kept.close()
+    one = slices([path]).one("p").take(np.array([1, 0, 2]))
+    assert np.array_equal(one.read_ordered(0, 2), one.read(0, 2) * 48)

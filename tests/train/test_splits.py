@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from alignkit.train._splits import Splits, fold_objects, linked_objects, split_objects
+from alignkit.train._splits import Splits, fold_objects, hold_out_objects, linked_objects, split_objects
 
 NAMES = [f"object_{i:02d}" for i in range(40)]
 
@@ -102,3 +102,11 @@ def test_an_object_on_two_sides_is_refused(tmp_path):
     (tmp_path / "splits.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="unique"):
         Splits.load(tmp_path / "splits.json")
+
+
+def test_all_that_is_not_held_out_may_be_trained_on():
+    sources = [{"a"}, {"b"}, {"c"}, {"d"}, {"a", "e"}]
+    found = hold_out_objects(["v", "w", "x", "y", "z"], held_out=["z", "nobody"], seed=3, sources=sources)
+    assert found == Splits(("w", "x", "y"), (), ("v", "z"), 3)
+    with pytest.raises(ValueError, match="2 of 3 objects are not held out; training needs at least 3"):
+        hold_out_objects(["a", "b", "c"], held_out=["a"])

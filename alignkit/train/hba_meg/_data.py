@@ -180,6 +180,7 @@ def read_data(config: HBAMEGConfig, /) -> HBAMEGData:
     things, always, notes = recognise_things(known, config.root)
     images = _images(config, known, things)
     labels = tuple(label for label in known if label in images)
+    of_images = _without_images(known, labels)
     rdms = rdms.take(np.array([i for i, label in enumerate(known) if label in images], dtype=np.int64))
     test_rdms = _test_rdms(config, rdms) if config.test_rdms else None
     shown = tuple(images[label] for label in labels)
@@ -200,7 +201,7 @@ def read_data(config: HBAMEGConfig, /) -> HBAMEGData:
         repeats=restrict_answers(repeated_answers(answers) if own else things.repeats, labels),  # type: ignore[union-attr]
         rdm48=None if things is None else select48(things.rdm48, labels),
         name=_name(config),
-        notes=(*notes, *_without_images(known, labels), *of_splits, *_without_test(rdms, test_rdms)),
+        notes=(*notes, *of_images, *of_splits, *_without_test(rdms, test_rdms)),
     )
 
 

@@ -21,6 +21,7 @@ from alignkit.meg._read_meg_rdms import read_meg_rdms, sizes_of_rdms
 from alignkit.meg._slices import Slices, Source, align_slices, as_sources, opened
 from alignkit.rsa import RDM
 from alignkit.rsa._container import condensed_rdm
+from alignkit.train._names_file import read_lines
 from alignkit.train.hba_meg._curves import mean_of_numbers
 from alignkit.train.hba_meg._sample_times import sample_times
 from alignkit.train.hba_meg.config import HBAMEGConfig
@@ -97,12 +98,7 @@ def read_item_names(path: PathLike, /) -> tuple[str, ...]:
             msg += "image_name."
             raise ValueError(msg)
         return as_labels(str(path), table[columns[0]].tolist())
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not a text file ({error})."
-        raise ValueError(msg) from error
-    return as_labels(str(path), [line.strip() for line in lines if line.strip()])
+    return read_lines(path)
 
 
 def _check_twice(field: str, names: Sequence[str], what: str) -> None:
