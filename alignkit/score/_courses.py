@@ -106,14 +106,19 @@ def _compare(models: Mapping[str, RDM], people: RDM, settings: Settings, *, ceil
 def _moving(model: Moving, people: RDM, mean: RDM, settings: Settings) -> tuple[FloatArray, FloatArray]:
     """Return the similarity of a model at its own times, shape (subject, time), and to the mean RDM, shape (time,)."""
     times = people.coords["time"]
-    within, group = np.full(people.shape, np.nan), np.full(len(times), np.nan)
+    together = condensed_rdm(
+        np.concatenate([people.values, mean.values[None]]),
+        people.labels,
+        dims=("subject", "time"),
+        coords={"subject": [*people.coords["subject"].tolist(), "mean"], "time": times},
+    )
+    found = np.full(together.shape, np.nan)
     for position, where in model.runs(times):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             own = {"model": model.rdm(position)}
-        within[:, where] = _compare(own, people.isel(time=where), settings).similarity[0]
-        group[where] = _compare(own, mean.isel(time=where), settings).similarity[0, 0]
-    return within, group
+        found[:, where] = _compare(own, together.isel(time=where), settings).similarity[0]
+    return found[:-1], found[-1]
 
 
 def _tell_undefined(names: tuple[str, ...], similarity: FloatArray) -> None:
