@@ -138,13 +138,16 @@ def height(curves: FloatArray, times: FloatArray, where: slice, /) -> FloatArray
 
 
 def _complete(people: RDM, cell: Cell, notes: Notes) -> RDM | None:
-    """Return the RDMs of those who have some pairs at every time."""
-    there: BoolArray = np.isfinite(people.values).sum(axis=-1) >= _MIN_PAIRS
-    always: BoolArray = np.asarray(there.all(axis=1))
+    """Return the RDMs of those who have some pairs that differ at every time."""
+    there: BoolArray = np.isfinite(people.values)
+    highest = people.values.max(axis=-1, where=there, initial=-np.inf)
+    lowest = people.values.min(axis=-1, where=there, initial=np.inf)
+    always: BoolArray = np.asarray(((there.sum(axis=-1) >= _MIN_PAIRS) & (highest > lowest)).all(axis=1))
     kept = np.flatnonzero(always)
     if len(kept) < len(cell.names):
         names = [name for name, so in zip(cell.names, always, strict=True) if not so]
-        notes.add(cell.name, f"{join_names(names)}: fewer than {_MIN_PAIRS} pairs at some time, and not scored.")
+        why = f"fewer than {_MIN_PAIRS} pairs, or only equal ones, at some time"
+        notes.add(cell.name, f"{join_names(names)}: {why}, and not scored.")
     return people.isel(subject=kept.tolist()) if len(kept) else None
 
 
