@@ -104,7 +104,7 @@ class SimulatedMEG:
 
     @property
     def planted(self) -> RDM:
-        """Noise-free squared distances per channel of a person with even weights and the lab's onset and peak.
+        """Noise-free squared distances per channel of a person with even weights and the lab's latencies.
 
         e(t) [(1 - m(t)) low + m(t) high] times the signal's scale, dims ("time",): what crossnobis over sessions
         estimates without bias. For many objects and samples, see :meth:`planted_at`.
