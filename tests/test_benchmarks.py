@@ -1,4 +1,4 @@
-"""The benchmarks of M/EEG run: small sizes, equality with the rivals, and nothing written."""
+"""The benchmarks of M/EEG and of models over time run: small sizes, equality with the rivals, and nothing written."""
 
 from __future__ import annotations
 
@@ -49,6 +49,16 @@ def test_a_small_run_checks_and_prints_and_keeps_nothing(name):
     assert "times faster" in head
     difference = float(re.fullmatch(r".*\| (\S+) \|", last)[1])
     assert difference <= 1e-10
+    assert sorted(FOLDER.glob("results/*")) == before
+
+
+@pytest.mark.slow
+def test_the_head_of_models_over_time_equals_its_loop():
+    pytest.importorskip("torch")
+    before = sorted(FOLDER.glob("results/*"))
+    done = run("dynamic_head", "--small")
+    assert done.returncode == 0, done.stderr
+    assert "a loop over times and layers" in done.stdout
     assert sorted(FOLDER.glob("results/*")) == before
 
 

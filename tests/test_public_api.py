@@ -31,7 +31,7 @@ PACKAGES = [f"alignkit.{name}" for name in alignkit.__all__ if not name.startswi
 SHARED = {
     "_choice_scores": {"choice_entropy", "cross_entropy", "expected_calibration_error", "kl_divergence"},
     "_condensed": {"condense", "squareform"},
-    "_evaluate": {"evaluate_run"},
+    "_people": {"personal_dynamics"},
     "_match_things": {"things_label"},
     "_registry": {"dataset_path", "datasets"},
     "_run": {"rerun"},

@@ -134,7 +134,7 @@ def _data(lab: SimulatedLab, held_out: Sequence[str], result: RunResult) -> HBAD
 
 def _score(data: HBAData, result: RunResult, path: Path) -> HBAScores:
     from alignkit.train import HBAScores
-    from alignkit.train.hba._evaluate import evaluate_data
+    from alignkit.train.hba._evaluate_run import evaluate_data
 
     if path.is_file():
         return HBAScores.load(path)

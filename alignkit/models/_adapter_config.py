@@ -18,7 +18,7 @@ class AdapterConfig:
 
     kind: Kind = "dora"
     """lora (Hu et al. 2021), dora (Liu et al. 2024: magnitudes too), none (the head alone), or full: all weights of
-    these blocks, or of an image network that has no blocks to cut it at (such as random:small_cnn)."""
+    these blocks, or (with more image blocks than there are) of an image network as a whole."""
     rank: int = 32
     """Rank of the update."""
     alpha: float = 16.0

@@ -181,6 +181,7 @@ def plain_network(identity: Any, start: Start | None, options: Options, /, *, fo
         As :func:`load_backbone`, or adapters that do not fit it.
     """
     towers = load_backbone(identity, options, run=str(folder))
+    blocks = towers.image.block_names
     if start is not None:
         adapt(towers.image, start.adapter, start.adapter.image_blocks, "image")
         own = {f"{_IMAGE}{name}": value for name, value in towers.image.named_parameters() if value.requires_grad}
@@ -189,6 +190,8 @@ def plain_network(identity: Any, start: Start | None, options: Options, /, *, fo
             for name, parameter in own.items():
                 parameter.copy_(start.tensors[name])
         merge_adapters(towers.image.network)
+        towers.image.block_names = blocks  # a network that was trained as a whole had but one
+        towers.image.split_at(len(blocks))
     return towers.image, towers.model
 
 

@@ -52,6 +52,8 @@ class DynamicSettings:
         Whether a time's weights are averaged with earlier ones alone.
     reach : int
         Samples of that window on each side.
+    dimension_weights : bool
+        Whether each dimension has a factor of its own at every time, beside the blocks' weights.
     noise : {"off", "mean", "published"}
         None; what all draws average to, by the stored spread; or one draw per pass, by the batch's own.
     """
@@ -60,6 +62,7 @@ class DynamicSettings:
     readout: Readout = "cosine"
     window: Window = "causal"
     reach: int = 0
+    dimension_weights: bool = False
     noise: Noise = "off"
 
     def __post_init__(self) -> None:
@@ -74,6 +77,7 @@ class DynamicSettings:
         for name, allowed in (("readout", Readout), ("window", Window), ("noise", Noise)):
             check_choice(name, getattr(self, name), get_args(allowed))
         check_count("reach", self.reach)
+        check_choice("dimension_weights", self.dimension_weights, (True, False))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +166,13 @@ class DynamicModel(nn.Module):
         self.image = image
         self.norm = norm
         self.projection = projection
-        self.mixing = LayerMixing(n_times, len(image.block_names), reach=settings.reach, window=settings.window)
+        self.mixing = LayerMixing(
+            n_times,
+            len(image.block_names),
+            reach=settings.reach,
+            window=settings.window,
+            n_dimensions=n_dimensions if settings.dimension_weights else None,
+        )
         self.register_buffer("text_features", text_features)
         self.register_buffer("log_scale", torch.full((1,), log_scale))
         self.register_buffer("slope", torch.ones(n_dimensions) if slope is None else slope)
@@ -332,7 +342,8 @@ class DynamicModel(nn.Module):
                 parameter.copy_(state[name])
 
     def _own(self) -> dict[str, nn.Parameter]:
-        return {"mixing.table": self.mixing.table, **self.adapter_parameters()}
+        mixing = {f"mixing.{name}": value for name, value in self.mixing.named_parameters()}
+        return {**mixing, **self.adapter_parameters()}
 
     # --- what it is made of
 

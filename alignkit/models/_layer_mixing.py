@@ -33,6 +33,9 @@ class LayerMixing(nn.Module):
         Times that the window has on each side: 3 in CLIP-HBA-MEG (at 5 ms), 0 for no smoothing.
     window : {"centred", "causal"}
         Whether the window also covers later times: centred, a model responds before it could.
+    n_dimensions : int, optional
+        Learn as well how much each of so many dimensions counts at every time: a positive factor, 1 as it starts,
+        whose logarithm is averaged over the window too.
 
     References
     ----------
@@ -49,7 +52,15 @@ class LayerMixing(nn.Module):
 
     average: torch.Tensor
 
-    def __init__(self, n_times: int, n_layers: int, *, reach: int = 0, window: Window = "causal") -> None:
+    def __init__(
+        self,
+        n_times: int,
+        n_layers: int,
+        *,
+        reach: int = 0,
+        window: Window = "causal",
+        n_dimensions: int | None = None,
+    ) -> None:
         super().__init__()
         check_count("n_times", n_times, 1)
         check_count("n_layers", n_layers, 1)
@@ -58,6 +69,7 @@ class LayerMixing(nn.Module):
         table = torch.zeros(n_times, n_layers)
         table[:, -1] = 1.0
         self.table = nn.Parameter(table)
+        self.log_factors = None if n_dimensions is None else nn.Parameter(torch.zeros(n_times, n_dimensions))
         self.register_buffer("average", window_average(n_times, reach, window), persistent=False)
 
     def matrix(self) -> torch.Tensor:
@@ -70,6 +82,19 @@ class LayerMixing(nn.Module):
         scaled_TL = (smooth_TL - low) / (high - low + _TINY)
         return scaled_TL / (scaled_TL.sum(dim=1, keepdim=True) + _TINY)
 
+    def factors(self) -> torch.Tensor:
+        """Return how much each dimension counts at every time, shape (T, D), where that is learnt.
+
+        Raises
+        ------
+        ValueError
+            It is not.
+        """
+        if self.log_factors is None:
+            msg = "this model has no weights of dimensions; train it with dimension_weights."
+            raise ValueError(msg)
+        return torch.exp(self.average @ self.log_factors)
+
     def forward(self, logits_BLD: torch.Tensor) -> torch.Tensor:
         """Return the dimensions at every time, shape (B, T, D), at least 0.
 
@@ -78,7 +103,8 @@ class LayerMixing(nn.Module):
         logits_BLD : torch.Tensor, shape (B, L, D)
             What every layer gives.
         """
-        return torch.relu(self.matrix() @ logits_BLD)
+        mixed_BTD = torch.relu(self.matrix() @ logits_BLD)
+        return mixed_BTD if self.log_factors is None else mixed_BTD * self.factors()
 
 
 def window_average(n_times: int, reach: int, window: Window) -> torch.Tensor:

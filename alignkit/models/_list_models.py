@@ -183,7 +183,7 @@ def _known(wanted: str) -> Iterator[_Row]:
 def _of_timm(cached: Mapping[str, Mapping[str, Path]], *, random: bool) -> Iterator[_Row]:
     timm: Any = import_module("timm")
     if random:
-        for name in ("small_cnn", *timm.list_models()):
+        for name in ("small_cnn", "small_vit", *timm.list_models()):
             yield f"random:{name}", "image", HERE, "untrained"
         return
     for name in timm.list_pretrained():

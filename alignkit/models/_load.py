@@ -58,7 +58,8 @@ def load(
         - ``open_clip:ViT-L-14/openai``: the image tower of a CLIP, architecture / pretrained tag (with ``weights=`` of
           your own training, the architecture alone).
         - ``timm:vit_small_patch14_dinov2``: any timm network with its pretrained weights.
-        - ``random:resnet18``: a timm network, untrained: a baseline. ``random:small_cnn`` can be trained on a CPU.
+        - ``random:resnet18``: a timm network, untrained: a baseline. ``random:small_cnn`` and ``random:small_vit`` can
+          be trained on a CPU.
         - ``hf:facebook/dinov2-base``, ``hf:FOLDER``: a vision model of the Hugging Face hub, or one in a folder, by
           transformers; of CLIP and SigLIP the image tower. Safetensors only, and code that comes with a model is never
           run. Its output is the projected embedding of a CLIP, else the pooled output (for DINOv2 the normalised class

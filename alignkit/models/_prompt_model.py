@@ -332,8 +332,9 @@ def adapt(tower: SplitTower, adapter: AdapterConfig, n_blocks: int, which: str, 
         More blocks than there are, or that cannot be adapted.
     """
     n_blocks = 0 if adapter.kind == "none" else n_blocks
-    if adapter.kind == "full" and n_blocks and not tower.block_names and tower.blank is not None:
+    if adapter.kind == "full" and n_blocks > len(tower.block_names) and tower.blank is not None:
         tower.as_one_block()
+        n_blocks = 1
     n_all = len(tower.block_names)
     if n_blocks and not n_all:
         msg = (

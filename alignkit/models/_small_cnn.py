@@ -10,6 +10,15 @@ from torch import nn
 # Axes: B images, C channels.
 
 _GROUPS = 8
+_GREY = (0.5, 0.5, 0.5)
+#: What images are brought to, as timm's networks say it.
+GREY_64: dict[str, Any] = {
+    "input_size": (3, 64, 64),
+    "mean": _GREY,
+    "std": _GREY,
+    "crop_pct": 1.0,
+    "interpolation": "bicubic",
+}
 
 
 class SmallCNN(nn.Module):
@@ -42,21 +51,14 @@ class SmallCNN(nn.Module):
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
-        grey = (0.5, 0.5, 0.5)
-        self.pretrained_cfg: dict[str, Any] = {
-            "input_size": (3, 64, 64),
-            "mean": grey,
-            "std": grey,
-            "crop_pct": 1.0,
-            "interpolation": "bicubic",
-        }
+        self.pretrained_cfg: dict[str, Any] = dict(GREY_64)
         self.stages = nn.Sequential(
-            _convolution(3, width, stride=2),
-            _convolution(width, 2 * width, stride=2),
-            _Residual(2 * width),
-            _convolution(2 * width, 4 * width, stride=2),
-            _Residual(4 * width),
-            _convolution(4 * width, 4 * width),
+            convolution(3, width, stride=2),
+            convolution(width, 2 * width, stride=2),
+            Residual(2 * width),
+            convolution(2 * width, 4 * width, stride=2),
+            Residual(4 * width),
+            convolution(4 * width, 4 * width),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -74,16 +76,20 @@ class _Standardised(nn.Conv2d):
         return nn.functional.conv2d(x, weight, None, self.stride, self.padding)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """Two convolutions, added to what comes in."""
+
     def __init__(self, n: int) -> None:
         super().__init__()
-        self.first = _convolution(n, n)
+        self.first = convolution(n, n)
         self.second = nn.Sequential(_Standardised(n, n, 3, padding=1, bias=False), nn.GroupNorm(_GROUPS, n))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return maps of the same shape."""
         return torch.relu(x + self.second(self.first(x)))
 
 
-def _convolution(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
+def convolution(n_in: int, n_out: int, *, stride: int = 1) -> nn.Sequential:
+    """Return a 3 x 3 convolution with standardised weights, a group norm and rectification."""
     convolution = _Standardised(n_in, n_out, 3, stride=stride, padding=1, bias=False)
     return nn.Sequential(convolution, nn.GroupNorm(_GROUPS, n_out), nn.ReLU())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,12 +46,13 @@ def _outline(architecture: str, options: Options) -> Model:
 
 
 def load_random(architecture: str, options: Options) -> Model:
-    """Build ``random:ARCHITECTURE``, of timm or :class:`SmallCNN`: untrained, from ``options.seed``."""
+    """Build ``random:ARCHITECTURE``, of timm or one of our own: untrained, from ``options.seed``."""
     import torch
 
     from alignkit.models._small_cnn import SmallCNN
+    from alignkit.models._small_vit import small_vit
 
-    own = {"small_cnn": SmallCNN}
+    own: dict[str, Callable[[], nn.Module]] = {"small_cnn": SmallCNN, "small_vit": small_vit}
     if architecture not in own:
         _check_name(architecture)
     seed = check_count("seed", options.seed)
@@ -59,7 +60,7 @@ def load_random(architecture: str, options: Options) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         if architecture in own:
-            module: nn.Module = own[architecture]()
+            module = own[architecture]()
         else:
             module = _create(architecture, img_size=options.img_size, pretrained=False)
     return as_model(module, options, architecture=architecture, seed=seed)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from alignkit.train._evaluate_run import evaluate_run
 from alignkit.train._result import RunResult
 from alignkit.train._run import rerun, run
 from alignkit.train.config import LoopConfig, OptimConfig
-from alignkit.train.hba._evaluate import evaluate_run
 from alignkit.train.hba._personal import fit_personal
 from alignkit.train.hba._personal_adapters import personal_adapters
 from alignkit.train.hba._personal_result import PersonalAdapters, PersonalModels
 from alignkit.train.hba._scores import HBAScores
+from alignkit.train.hba_meg._people import personal_dynamics
+from alignkit.train.hba_meg._people_result import PersonalDynamics
+from alignkit.train.hba_meg._scores import HBAMEGScores
 
 __all__ = [
+    "HBAMEGScores",
     "HBAScores",
     "LoopConfig",
     "OptimConfig",
     "PersonalAdapters",
+    "PersonalDynamics",
     "PersonalModels",
     "RunResult",
     "evaluate_run",
     "fit_personal",
     "personal_adapters",
+    "personal_dynamics",
     "rerun",
     "run",
 ]

@@ -12,7 +12,8 @@ from alignkit.train._run_folder import RunFolder
 from alignkit.train._task import Task
 from alignkit.train.config import LoopConfig, OptimConfig
 
-#: Config class -> (module, function that builds the task); the class itself is in ``config.py`` beside the module.
+#: Config class -> (module, function that builds the task). Beside that module, ``config.py`` has the class itself, and
+#: ``_evaluate_run.py`` the function that scores a finished run.
 METHODS = {
     "HBAConfig": ("alignkit.train.hba.task", "build"),
     "HBAMEGConfig": ("alignkit.train.hba_meg.task", "build"),
@@ -52,8 +53,8 @@ def builder(config: object) -> Callable[[Any, RunFolder], Task]:
     return build
 
 
-def config_class(name: str) -> type[Any]:
-    """Return the config class of a method by its name.
+def package_of(name: str) -> str:
+    """Return the package of a method by its config's name.
 
     Raises
     ------
@@ -63,6 +64,16 @@ def config_class(name: str) -> type[Any]:
     if name not in METHODS:
         msg = f"there is no training method with a {shown(name)}; there are {join_names(METHODS)}."
         raise ValueError(msg)
-    package = METHODS[name][0].rpartition(".")[0]
-    found: type[Any] = getattr(import_module(f"{package}.config"), name)
+    return METHODS[name][0].rpartition(".")[0]
+
+
+def config_class(name: str) -> type[Any]:
+    """Return the config class of a method by its name.
+
+    Raises
+    ------
+    ValueError
+        No such method.
+    """
+    found: type[Any] = getattr(import_module(f"{package_of(name)}.config"), name)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -80,6 +81,27 @@ class Splits:
         except (AttributeError, KeyError, TypeError) as error:
             msg = f"{path} does not hold splits written by alignkit."
             raise ValueError(msg) from error
+
+
+def kept_splits(path: PathLike, splits: Splits, /) -> Splits:
+    """Return the splits that a run's folder holds, where these are of the same objects; as they are where none are.
+
+    Raises
+    ------
+    ValueError
+        Splits of other objects: the data are not those that the run was trained on.
+    """
+    if not Path(path).exists():
+        return splits
+    kept = Splits.load(path)
+    then, now = ({*s.train, *s.val, *s.held_out} for s in (kept, splits))
+    if then != now:
+        msg = (
+            f"the data are not those that {Path(path).parent} was trained on: {join_names(sorted(then ^ now))} are in "
+            "one of them alone; give the run its data back."
+        )
+        raise ValueError(msg)
+    return kept
 
 
 def split_objects(

@@ -1,6 +1,7 @@
 """Losses on dissimilarities over time: their correlation with measured ones, their size, and how they generalise.
 
-Every one compares a whole batch of items at once, by the kernels of :mod:`alignkit.rsa`. Pairs that are NaN on either side at a time do not count there.
+Every one compares a whole batch of items at once, by the kernels of :mod:`alignkit.rsa`. Pairs that are NaN on either
+side at a time do not count there.
 """
 
 from __future__ import annotations

@@ -66,3 +66,24 @@ def test_bad_options_are_refused(options: dict[str, object], match: str) -> None
     given = {"n_times": 3, "n_layers": 2, **options}
     with pytest.raises(ValueError, match=match):
         LayerMixing(given.pop("n_times"), given.pop("n_layers"), **given)  # type: ignore[arg-type]
+
+
+def test_dimensions_may_have_factors_of_their_own_over_time():
+    mixing = LayerMixing(5, 3, reach=1, n_dimensions=4)
+    logits = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(mixing(logits), LayerMixing(5, 3, reach=1)(logits))  # as they start
+    with torch.no_grad():
+        mixing.log_factors.copy_(torch.randn(5, 4, generator=torch.Generator().manual_seed(1)))
+    expected = torch.stack(
+        [
+            torch.relu(mixing.matrix()[t] @ logits) * torch.exp(mixing.log_factors[max(0, t - 1) : t + 1].mean(dim=0))
+            for t in range(5)
+        ],
+        dim=1,
+    )
+    torch.testing.assert_close(mixing(logits), expected)
+
+
+def test_without_factors_there_are_none_to_show():
+    with pytest.raises(ValueError, match="has no weights of dimensions; train it with dimension_weights"):
+        LayerMixing(2, 2).factors()

@@ -87,6 +87,8 @@ def test_a_network_without_blocks_says_how_it_is_trained() -> None:
         build(AdapterConfig(kind="lora", image_blocks=2, text_blocks=0))
 
 
-def test_a_whole_network_is_one_block() -> None:
-    with pytest.raises(ValueError, match="image_blocks is 2, and the image network has 1 blocks"):
-        build(AdapterConfig(kind="full", image_blocks=2, text_blocks=0))
+def test_more_blocks_than_there_are_mean_the_whole_network_where_all_weights_are_trained() -> None:
+    assert build(AdapterConfig(kind="full", image_blocks=2, text_blocks=0)).image.takes_inputs
+    assert build(AdapterConfig(kind="full", image_blocks=7, text_blocks=0), "random:test_vit", 32).image.takes_inputs
+    with pytest.raises(ValueError, match="image_blocks is 7, and the image network has 6 blocks"):
+        build(AdapterConfig(kind="lora", image_blocks=7, text_blocks=0), "random:test_vit", 32)

@@ -10,9 +10,12 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from alignkit._typing import IntArray
 from alignkit.models._build_dynamic_model import build_dynamic_model
 from alignkit.models._dynamic_model import DynamicModel, DynamicSettings
+from alignkit.models._dynamic_run_model import restore_dynamic_model
 from alignkit.models._run import as_device
+from alignkit.models._run_model import DYNAMIC, kind_of_run
 from alignkit.train._names_file import read_lines
 from alignkit.train._predict import predict
 from alignkit.train._prefix_cache import cache_prefix
@@ -25,21 +28,47 @@ from alignkit.train.hba_meg.config import HBAMEGConfig
 T = TypeVar("T")
 #: Seconds between looks at what another process fills.
 _PAUSE = 1.0
+#: Seconds: times are sums of steps, and not what is written for them.
+_TOLERANCE = 1e-6
 #: Dimensions of SPoSE, whose prompts are taken where nothing else says what dimensions there are.
 _SPOSE = 66
 
 
 def build_model(data: HBAMEGData, config: HBAMEGConfig, /) -> DynamicModel:
-    """Return the model as it is before training: at every time what its start gives."""
+    """Return the model as it is before training: at every time what its start gives, or what a group's run gave.
+
+    Raises
+    ------
+    ValueError
+        A group's run over other times.
+    """
+    if config.start is not None and kind_of_run(config.start) == DYNAMIC:
+        model = restore_dynamic_model(config.start, weights=config.weights)
+        check_times(model, data, config.start)
+    else:
+        model = _new_model(data, config)
+    return model.to(as_device(config.loop.device))
+
+
+def check_times(model: DynamicModel, data: HBAMEGData, path: Path, /) -> None:
+    """Raise where a model has other times than the data."""
+    if len(model.times) != len(data.times) or np.abs(np.array(model.times) - data.times).max() > _TOLERANCE:
+        mine, theirs = (f"{len(t)} from {t[0]:g} to {t[-1]:g} s" for t in (model.times, data.times))
+        msg = f"the model in {path} has other times ({mine}) than the RDMs ({theirs}); give RDMs over its times."
+        raise ValueError(msg)
+
+
+def _new_model(data: HBAMEGData, config: HBAMEGConfig) -> DynamicModel:
     settings = DynamicSettings(
         times=tuple(data.times.tolist()),
         readout=config.readout,
         window=config.window,
         reach=config.reach,
+        dimension_weights=config.dimension_weights,
         noise=config.noise,
     )
     if config.start is not None:
-        model = build_dynamic_model(
+        return build_dynamic_model(
             settings,
             config.adapter,
             start=config.start,
@@ -47,18 +76,16 @@ def build_model(data: HBAMEGData, config: HBAMEGConfig, /) -> DynamicModel:
             weights=config.weights,
             seed=config.loop.seed,
         )
-    else:
-        model = build_dynamic_model(
-            settings,
-            config.adapter,
-            backbone=config.backbone,
-            prompts=_prompts(config),
-            weights=config.weights,
-            img_size=config.img_size,
-            preprocess=config.preprocess,
-            seed=config.loop.seed,
-        )
-    return model.to(as_device(config.loop.device))
+    return build_dynamic_model(
+        settings,
+        config.adapter,
+        backbone=config.backbone,
+        prompts=_prompts(config),
+        weights=config.weights,
+        img_size=config.img_size,
+        preprocess=config.preprocess,
+        seed=config.loop.seed,
+    )
 
 
 def build_targets(
@@ -105,7 +132,7 @@ def build_source(
     )
 
 
-def set_noise(model: DynamicModel, targets: TargetStore, source: Source, photos: Sequence[int], /) -> None:
+def set_noise(model: DynamicModel, targets: TargetStore, source: Source, photos: IntArray, /) -> None:
     """Let noise follow how RDMs generalise over time, in units of how much dimensions differ over training photos.
 
     As published, gain follows richness and generalisation too, so that nothing but noise is left before the picture.
@@ -117,11 +144,10 @@ def set_noise(model: DynamicModel, targets: TargetStore, source: Source, photos:
         model.set_curves(generalization=alike, richness=rich, noise_level=level)
     else:
         model.set_curves(noise_level=level)
-    numbers = np.asarray(photos)
     logits = predict(
         _Logits(model),
-        lambda index: source(numbers[index]),
-        len(numbers),
+        lambda index: source(photos[index]),
+        len(photos),
         batch_size=64,
         device=next(model.parameters()).device,
     )

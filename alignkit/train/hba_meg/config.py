@@ -124,6 +124,8 @@ class HBAMEGConfig:
     """Whether a time's weights are averaged with earlier ones (causal) or, as published, with later ones as well."""
     reach: int = 0
     """Samples that the window reaches on each side."""
+    dimension_weights: bool = False
+    """Learn as well how much each dimension counts at every time, which layers alone cannot say."""
     noise: Noise = "off"
     """Noise on dimensions, less where RDMs generalise: off; mean (what all draws average to); or drawn anew in each
     pass and scaled by the batch, as published."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from alignkit._typing import FloatArray, IntArray
+from alignkit._typing import AnyArray, IntArray
 from alignkit.models._dynamic_model import DynamicModel
 from alignkit.train._images import mean_over_photos, photos_of_objects
 from alignkit.train._order import Order, Samples
@@ -139,7 +139,7 @@ class HBAMEGTask:
 
     def embedding(
         self, items: IntArray, /, *, module: nn.Module | None = None, processes: Processes | None = None
-    ) -> FloatArray:
+    ) -> AnyArray:
         """Return the dimensions of items at every time, mean over their photos, shape (items, times, dimensions).
 
         Parameters

@@ -9,7 +9,7 @@ import pytest
 from reference.meg_cells import LABELS, N_PAIRS, models, planted, study
 
 from alignkit.rsa import RDM
-from alignkit.train.hba_meg._evaluate import evaluate_cells
+from alignkit.train.hba_meg._evaluate_cells import evaluate_cells
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from reference.meg_cells import LABELS, N_PAIRS, models, study
 
 from alignkit.rsa import RDM
 from alignkit.train.hba_meg._draw_behaviour import plot_behaviour
-from alignkit.train.hba_meg._evaluate import evaluate_cells
+from alignkit.train.hba_meg._evaluate_cells import evaluate_cells
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from reference.meg_cells import models, study
 
 from alignkit.train.hba_meg._draw_cells import plot_cell, plot_cells
-from alignkit.train.hba_meg._evaluate import evaluate_cells
+from alignkit.train.hba_meg._evaluate_cells import evaluate_cells
 
 
 @pytest.fixture(scope="module")

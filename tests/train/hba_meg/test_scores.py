@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from reference.meg_cells import LABELS, N_PAIRS, models, study
 
 from alignkit.rsa import RDM
-from alignkit.train.hba_meg._evaluate import evaluate_cells
+from alignkit.train.hba_meg._evaluate_cells import evaluate_cells
 from alignkit.train.hba_meg._scores import HBAMEGScores
 
 

@@ -9,7 +9,7 @@ import pytest
 from reference.meg_cells import LABELS, TIMES, models, planted, study
 
 from alignkit.rsa import RDM
-from alignkit.train.hba_meg._evaluate import evaluate_cells
+from alignkit.train.hba_meg._evaluate_cells import evaluate_cells
 
 FEW = {"n_bootstrap": 100, "n_permutations": 200}
 

@@ -26,7 +26,7 @@ from alignkit.train._history import History
 from alignkit.train._journal import Journal
 from alignkit.train._own_functions import check_own_functions
 from alignkit.train._run_folder import CONFIG, FINISHED, METRICS, SPLITS, read_versions
-from alignkit.train._splits import Splits
+from alignkit.train._splits import kept_splits
 from alignkit.train.hba import _parts as parts
 from alignkit.train.hba._data import HBAData, read_data
 from alignkit.train.hba._dimension_scores import DimensionScore, score_dimensions
@@ -56,39 +56,7 @@ def evaluate_run(
     The run's data are read again as its config names them. Beside the trained model stand what it was before training,
     the frozen backbone's image features, its cosines of images and prompts (zero-shot dimension logits, where images
     and texts share a space), ridge regression of the targets on frozen features, and the targets themselves.
-
-    Parameters
-    ----------
-    path : path
-        The run's folder.
-    n_bootstrap : int, optional
-        Resamples for every interval; by default what the run's config says.
-    device : str
-        Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
-    progress : bool
-        Show bars with the time left on stderr.
-    architecture : str or sequence of str, optional
-        ``my_module:factory`` that the run's settings name as a model, which is only called when it is named here too.
-
-    Returns
-    -------
-    HBAScores
-        A score table (RDM48, answers about held-out objects, agreement with the targets of held-out and validation
-        objects), each dimension's correlation with its target, and the curves that the epoch was chosen by.
-
-    Raises
-    ------
-    FileNotFoundError
-        A folder without a run, a run that is not finished, or data or weights that are not there.
-    ValueError
-        A run of another method, data or weights that are not those of the run, or a function of somebody's own.
-
-    Examples
-    --------
-    >>> from alignkit.train import evaluate_run
-    >>> scores = evaluate_run("my-model")  # doctest: +SKIP
-    >>> scores.table.value("my-model", "RDM48", "spearman").value  # doctest: +SKIP
-    0.757
+    :func:`alignkit.train.evaluate_run` takes the runs of all methods.
     """
     folder = Path(path)
     config = _read_config(folder)
@@ -264,20 +232,10 @@ def _check_table(config: HBAConfig, folder: Path) -> None:
 
 def _with_splits(data: HBAData, folder: Path) -> HBAData:
     """Return the data split as the run had them."""
-    path = folder / SPLITS
-    if not path.exists():
-        return data
-    splits = Splits.load(path)
-    then, now = ({*s.train, *s.val, *s.held_out} for s in (splits, data.splits))
-    if then != now:
-        msg = (
-            f"the data are not those that {folder} was trained on: {join_names(sorted(then ^ now))} are in one of them "
-            "alone; give the run its data back."
-        )
-        raise ValueError(msg)
+    splits = kept_splits(folder / SPLITS, data.splits)
     seen = set(data.always) - set(splits.held_out)
     if seen:
-        msg = f"{path} trains or chooses on objects that are always held out: {join_names(sorted(seen))}."
+        msg = f"{folder / SPLITS} trains or chooses on objects that are always held out: {join_names(sorted(seen))}."
         raise ValueError(msg)
     return dataclasses.replace(data, splits=splits)
 

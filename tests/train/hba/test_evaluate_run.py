@@ -14,7 +14,7 @@ from alignkit.models._run_model import read_run_model
 from alignkit.rsa import RDM, compare, rdm
 from alignkit.train import HBAScores, LoopConfig, OptimConfig, evaluate_run, run
 from alignkit.train._splits import Splits
-from alignkit.train.hba._evaluate import _curves, evaluate_data
+from alignkit.train.hba._evaluate_run import _curves, evaluate_data
 from alignkit.train.hba.config import HBAConfig
 from alignkit.train.hba.task import build_task
 
@@ -276,7 +276,7 @@ def test_what_is_no_finished_run_is_refused(tmp_path, finished):
     shutil.copytree(finished[0].out, copy)
     versions = json.loads((copy / "versions.json").read_text())
     (copy / "versions.json").write_text(json.dumps({**versions, "method": "OtherConfig"}))
-    with pytest.raises(ValueError, match="holds a run of OtherConfig; a run of HBAConfig is expected"):
+    with pytest.raises(ValueError, match="there is no training method with a 'OtherConfig'"):
         evaluate_run(copy)
 
 
