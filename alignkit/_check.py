@@ -51,6 +51,14 @@ def check_nan_policy(value: object) -> None:
     check_choice("nan_policy", value, get_args(NanPolicy))
 
 
+def as_flag(name: str, value: object) -> bool:
+    """Return a bool, or raise where it is something else."""
+    if not isinstance(value, bool | np.bool_):
+        msg = f"{name} must be True or False; got {shown(value)}."
+        raise TypeError(msg)
+    return bool(value)
+
+
 def check_count(name: str, value: object, minimum: int = 0) -> int:
     """Return ``value`` as an int, or raise when it is not a whole number >= ``minimum``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):

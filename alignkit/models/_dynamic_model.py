@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 import torch
 from torch import Tensor, nn
 
-from alignkit._check import check_choice, check_count
+from alignkit._check import as_flag, check_choice, check_count
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._dynamic_noise import draw_noise, mean_of_noise
 from alignkit.models._encoded_texts import unit
@@ -77,7 +77,7 @@ class DynamicSettings:
         for name, allowed in (("readout", Readout), ("window", Window), ("noise", Noise)):
             check_choice(name, getattr(self, name), get_args(allowed))
         check_count("reach", self.reach)
-        check_choice("dimension_weights", self.dimension_weights, (True, False))
+        as_flag("dimension_weights", self.dimension_weights)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

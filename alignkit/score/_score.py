@@ -8,10 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from alignkit import __version__
-from alignkit._check import check_choice, check_count, check_fraction, shown
+from alignkit._check import as_flag, check_choice, check_count, check_fraction, shown
 from alignkit._typing import PathLike
 from alignkit._versions import versions
 from alignkit.models import Features
@@ -214,14 +212,6 @@ def _read_items(items: PathLike | None, relation: str, where: Sequence[str], dat
         msg = f"{name} filters the table that says what photos show; give that table with items=."
         raise ValueError(msg)
     return None
-
-
-def as_flag(name: str, value: object) -> bool:
-    """Return a bool, or raise where it is something else."""
-    if not isinstance(value, bool | np.bool_):
-        msg = f"{name} must be True or False; got {shown(value)}."
-        raise TypeError(msg)
-    return bool(value)
 
 
 def _find_suite(dataset: str | SimulatedLab, root: PathLike | None) -> tuple[Suite, str, Any]:

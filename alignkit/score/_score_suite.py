@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alignkit import __version__
-from alignkit._check import check_choice, check_count, check_fraction
+from alignkit._check import as_flag, check_choice, check_count, check_fraction
 from alignkit._typing import PathLike
 from alignkit._versions import versions
 from alignkit.models import Features
@@ -19,7 +19,6 @@ from alignkit.score._match import told_once
 from alignkit.score._moving import open_over_time
 from alignkit.score._paired import paired_differences
 from alignkit.score._row import Settings
-from alignkit.score._score import as_flag
 from alignkit.score._steps import Steps
 from alignkit.score._suite_scores import SuiteScores
 from alignkit.score._table import ScoreTable, rank_rows
