@@ -136,6 +136,18 @@ def test_before_onset_alone_everything_is_the_output(start: tuple[Path, PromptMo
     torch.testing.assert_close(found, outputs(model).mean(dim=1))
 
 
+def test_weights_of_dimensions_come_back(start: tuple[Path, PromptModel], tmp_path: Path) -> None:
+    settings = DynamicSettings(times=TIMES, dimension_weights=True)
+    model = build_dynamic_model(settings, FROZEN, start=start[0])
+    plain = outputs(model)
+    factors = torch.linspace(0.5, 2.0, model.mixing.log_factors.numel()).reshape(len(TIMES), -1)
+    with torch.no_grad():
+        model.mixing.log_factors.copy_(factors.log())
+    torch.testing.assert_close(outputs(model), plain * factors)
+    save_dynamic_model(tmp_path, model, manifest={})
+    assert torch.equal(outputs(restore_dynamic_model(tmp_path)), outputs(model))
+
+
 def test_options_that_a_run_has_already(run: tuple[Path, DynamicModel]) -> None:
     with pytest.raises(ValueError, match="does not take 'img_size'"):
         load(f"run:{run[0]}", img_size=64)
