@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
-from alignkit._check import require
+from alignkit._cli._train_check import check_extra, check_images, check_run_folder
 from alignkit._cli._train_personal import fit_and_show, is_personal
 from alignkit._cli._train_show import in_training, show_run
-from alignkit.data import dataset_path
 from alignkit.train._run_folder import Resume
 from alignkit.train.hba.config import HBAConfig
 
@@ -73,27 +71,7 @@ def run_train_hba(config: TrainHBAConfig) -> None:
 
 def _check(config: HBAConfig) -> None:
     """Refuse at once what would be refused later, or in words that do not help."""
-    for module in ("torch", "peft", "safetensors"):
-        require(module, "train")
-    if config.out.exists() and not config.out.is_dir():
-        msg = f"--out {config.out} is a file; name a folder."
-        raise NotADirectoryError(msg)
-    if not config.out.absolute().parent.is_dir():
-        msg = f"the folder {config.out.parent} of --out does not exist; create it first."
-        raise FileNotFoundError(msg)
-    photos = dataset_path("things", root=config.root) / "photos"
+    check_extra()
+    check_run_folder(config.out)
     # a personal model finds the images of the group's run
-    if config.images is None and config.subject is None and not photos.is_dir():
-        msg = f"--images is not given, and there are no photos of THINGS at {photos}; name a folder of images."
-        raise FileNotFoundError(msg)
-    if config.images is not None and not config.images.is_dir():
-        what = "is a file" if config.images.exists() else "does not exist"
-        msg = f"--images {config.images} {what}; name a folder of images."
-        raise NotADirectoryError(msg)
-    if config.images is not None and _inside(config.out, config.images):
-        msg = f"--out {config.out} lies among the images of {config.images}; choose a folder elsewhere."
-        raise ValueError(msg)
-
-
-def _inside(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+    check_images(config.images, out=config.out, root=config.root, needed=config.subject is None)

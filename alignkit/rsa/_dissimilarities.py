@@ -104,12 +104,13 @@ def angular_of_tensor(x: Array, *, centred: bool, dtype: Precision) -> tuple[Arr
 
 def _squares(x: Array, dtype: Precision) -> tuple[Array, Array]:
     """Return squared distances of rescaled ``x`` and the exponents, shape (..., 1, 1), taken out of ``x``."""
-    squares, rescaled = (_squares_of_tensor, rescale) if is_tensor(x) else (_gram_numpy.squares, rescale_if_needed)
+    squares, rescaled = (squares_of_tensor, rescale) if is_tensor(x) else (_gram_numpy.squares, rescale_if_needed)
     x, exponent = rescaled(x, (-2, -1))
     return _with_ties(squares(x, dtype=dtype), relative=1e-13), exponent
 
 
-def _squares_of_tensor(x: Array, *, dtype: Precision) -> Array:
+def squares_of_tensor(x: Array, *, dtype: Precision) -> Array:
+    """Return the squared distances of all pairs of rows of a tensor."""
     # Distances do not change when columns are centred, but the Gram matrix loses far fewer digits.
     centred = cast(x - x.mean(dim=-2, keepdim=True), dtype)
     norms = (centred * centred).sum(dim=-1)

@@ -6,39 +6,50 @@ side at a time do not count there.
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
+from alignkit._check import check_choice
 from alignkit.rsa._arrays import precision_of
 from alignkit.rsa._condensed import upper_triangle
-from alignkit.rsa._dissimilarities import angular_of_tensor
+from alignkit.rsa._dissimilarities import angular_of_tensor, squares_of_tensor
+
+Metric = Literal["correlation", "sqeuclidean"]
 
 # Axes: B items, T times, D dimensions, P pairs of items (the upper triangle, row by row).
 
 
-def rdms_over_time(embedding_BTD: Tensor, /) -> Tensor:
-    r"""Return :math:`1 - r` of all pairs of items at every time, with Pearson's r over dimensions.
+def rdms_over_time(embedding_BTD: Tensor, /, metric: Metric = "correlation") -> Tensor:
+    r"""Return the dissimilarities of all pairs of items at every time.
 
     Parameters
     ----------
     embedding_BTD : Tensor, shape (items, times, dimensions)
-        What a model gives.
+        What a model gives, on the scale from 0 to 100.
+    metric : {"correlation", "sqeuclidean"}
+        :math:`1 - r` with Pearson's r over dimensions; or the mean over dimensions of squared differences on a scale
+        from 0 to 1, which is what cross-validated distances estimate.
 
     Returns
     -------
     Tensor, shape (times, pairs)
-        NaN where an item has the same value in all dimensions (all 0, say); such pairs get no gradient.
+        NaN where an item has the same value in all dimensions (all 0, say) and no correlation; such pairs get no
+        gradient.
 
     Raises
     ------
     ValueError
-        Other axes, fewer than two items, or fewer than two dimensions.
+        Other axes, fewer than two items, fewer than two dimensions, or another metric.
 
     Examples
     --------
-    >>> x = torch.tensor([[[0.0, 1.0, 2.0]], [[0.0, 2.0, 4.0]], [[2.0, 1.0, 0.0]]])
+    >>> x = torch.tensor([[[0.0, 10.0, 20.0]], [[0.0, 20.0, 40.0]], [[20.0, 10.0, 0.0]]])
     >>> rdms_over_time(x).round(decimals=6).tolist()
     [[0.0, 2.0, 2.0]]
+    >>> rdms_over_time(x, "sqeuclidean").round(decimals=4).tolist()
+    [[0.0167, 0.0267, 0.07]]
     """
     if embedding_BTD.ndim != 3 or len(embedding_BTD) < 2 or embedding_BTD.shape[2] < 2:
         msg = (
@@ -46,7 +57,10 @@ def rdms_over_time(embedding_BTD: Tensor, /) -> Tensor:
             f"{tuple(embedding_BTD.shape)}."
         )
         raise ValueError(msg)
+    check_choice("metric", metric, get_args(Metric))
     x_TBD = embedding_BTD.transpose(0, 1)
+    if metric == "sqeuclidean":
+        return squares_of_tensor(x_TBD / 100, dtype=precision_of(x_TBD)) / x_TBD.shape[2]
     values_TP, constant_TB = angular_of_tensor(x_TBD, centred=True, dtype=precision_of(x_TBD))
     undefined_TP = upper_triangle(constant_TB[:, :, None] | constant_TB[:, None, :])
     # what stands there has no gradient already, so that the others' stay numbers

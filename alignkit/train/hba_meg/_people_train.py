@@ -17,7 +17,6 @@ from alignkit.train._people import person_folder
 from alignkit.train._processes import Processes
 from alignkit.train._run import train_task
 from alignkit.train._run_folder import CHECKPOINTS, FINISHED, RunFolder
-from alignkit.train._time_losses import rdms_over_time
 from alignkit.train.hba_meg._people_study import PeopleStudy
 from alignkit.train.hba_meg.config import HBAMEGConfig
 from alignkit.train.hba_meg.task import WEIGHTS, HBAMEGTask, build_task
@@ -98,7 +97,7 @@ def _train_person(study: PeopleStudy, name: str, folder: RunFolder, processes: P
 
 def _rdms(task: HBAMEGTask, study: PeopleStudy) -> torch.Tensor:
     with torch.no_grad():
-        return rdms_over_time(torch.from_numpy(task.embedding(study.rows))).float().contiguous()
+        return task.rdms(torch.from_numpy(task.embedding(study.rows))).float().contiguous()
 
 
 def _let_go(path: Path) -> None:

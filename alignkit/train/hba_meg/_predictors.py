@@ -24,7 +24,7 @@ from alignkit.train._predict import predict
 from alignkit.train._source import ImageSource
 from alignkit.train.hba_meg._build import build_model
 from alignkit.train.hba_meg._data import HBAMEGData
-from alignkit.train.hba_meg.config import HBAMEGConfig
+from alignkit.train.hba_meg.config import HBAMEGConfig, Metric
 
 if TYPE_CHECKING:
     from alignkit.models import Model
@@ -46,21 +46,24 @@ class Predictor:
     data : HBAMEGData
     kernel : {"dot", "cosine"}
         Similarity of two items in odd-one-out choices.
+    metric : {"correlation", "sqeuclidean"}
+        Dissimilarity of two items in RDMs.
     """
 
     name: str
     rows: PhotoRows
     data: HBAMEGData
     kernel: Kernel = "dot"
+    metric: Metric = "correlation"
 
     def __call__(self, items: IntArray, /) -> RDM:
-        """Return 1 - Pearson's r between items (rows of the data), at every time where the model unfolds."""
+        """Return dissimilarities between items (rows of the data), at every time where the model unfolds."""
         x = self.embedding(items)
         labels = [self.data.labels[i] for i in items]
         if x.ndim == 2:
-            return rdm(x, metric="correlation", labels=labels)
+            return rdm(x, metric=self.metric, labels=labels)
         times = {"time": self.data.times}
-        return rdm(np.swapaxes(x, 0, 1), metric="correlation", labels=labels, dims=("time",), coords=times)
+        return rdm(np.swapaxes(x, 0, 1), metric=self.metric, labels=labels, dims=("time",), coords=times)
 
     def embedding(self, items: IntArray, /) -> AnyArray:
         """Return the mean embedding of each item's photos, shape (items, times, dimensions) or (items, channels)."""
@@ -88,7 +91,10 @@ def predictors_of(
         Confirms a backbone that is a function of the user's own.
     """
     size = config.loop.batch_size
-    found = [Predictor(name, _Kept(_by(model, model, data, size)), data), _before(model, data, config)]
+    found = [
+        Predictor(name, _Kept(_by(model, model, data, size)), data, metric=config.metric),
+        _before(model, data, config),
+    ]
     plain = load_backbone(model.identity, Options(name=name, architecture=architecture), run=name).model
     called = "image features" if model.paired else "CLIP image features"
     return [*found, Predictor(called, _Kept(_features(plain, data, config)), data, kernel="cosine")]
@@ -99,10 +105,10 @@ def _before(model: DynamicModel, data: HBAMEGData, config: HBAMEGConfig) -> Pred
     untrained = build_model(data, config)
     size = config.loop.batch_size
     if config.start is not None and kind_of_run(config.start) == DYNAMIC:
-        return Predictor("the group's model", _Kept(_by(untrained, untrained, data, size)), data)
+        return Predictor("the group's model", _Kept(_by(untrained, untrained, data, size)), data, metric=config.metric)
     from_run = config.start is not None
     name = "HBA (before training)" if from_run else "zero-shot dimensions (before training)"
-    return Predictor(name, _Kept(_by(_LastBlock(untrained), untrained, data, size)), data)
+    return Predictor(name, _Kept(_by(_LastBlock(untrained), untrained, data, size)), data, metric=config.metric)
 
 
 class _LastBlock(nn.Module):

@@ -21,6 +21,7 @@ Window = Literal["causal", "centred"]
 Readout = Literal["cosine", "linear"]
 Noise = Literal["off", "mean", "published"]
 Scale = Literal["minmax", "published"]
+Metric = Literal["correlation", "sqeuclidean"]
 #: Whether a metric of validation is better when it is large or small.
 MODES: dict[str, Mode] = {"val_loss": "min", "val_spearman": "max"}
 
@@ -126,6 +127,9 @@ class HBAMEGConfig:
     """Samples that the window reaches on each side."""
     dimension_weights: bool = False
     """Learn as well how much each dimension counts at every time, which layers alone cannot say."""
+    metric: Metric = "correlation"
+    """Dissimilarity of the model's dimensions: 1 - Pearson's r, as published; or sqeuclidean, what cross-validated
+    distances (crossnobis) of M/EEG estimate, which suits few dimensions better."""
     noise: Noise = "off"
     """Noise on dimensions, less where RDMs generalise: off; mean (what all draws average to); or drawn anew in each
     pass and scaled by the batch, as published."""
@@ -181,7 +185,7 @@ class HBAMEGConfig:
 
 
 def _check_choices(config: HBAMEGConfig) -> None:
-    choices = (("window", Window), ("readout", Readout), ("noise", Noise), ("scale", Scale))
+    choices = (("window", Window), ("readout", Readout), ("noise", Noise), ("scale", Scale), ("metric", Metric))
     for name, allowed in choices:
         check_choice(name, getattr(config, name), get_args(allowed))
     check_choice("preprocess", config.preprocess, ("own", "clip", "hba", "imagenet"))

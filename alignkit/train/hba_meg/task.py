@@ -118,8 +118,12 @@ class HBAMEGTask:
 
     def loss(self, outputs: Tensor, targets: Mapping[str, Tensor], /) -> Mapping[str, Tensor]:
         """Return the loss and its terms, and the share of pairs of training items seen so far."""
-        found = self.objective(rdms_over_time(outputs), targets["rdms"])
+        found = self.objective(self.rdms(outputs), targets["rdms"])
         return {**found, "pairs_seen": targets["pairs_seen"]}
+
+    def rdms(self, embedding: Tensor, /) -> Tensor:
+        """Return the model's dissimilarities, shape (times, pairs), of embeddings (items, times, dimensions)."""
+        return rdms_over_time(embedding, self.config.metric)
 
     def names(self, samples: Samples, /) -> Sequence[str]:
         """Return the items' names."""
@@ -167,7 +171,7 @@ class HBAMEGTask:
     def _validation_rdms(self, module: nn.Module, processes: Processes | None) -> tuple[Tensor, Tensor]:
         mine = torch.from_numpy(self.embedding(self._checked, module=module, processes=processes))
         with torch.no_grad():
-            return rdms_over_time(mine), torch.from_numpy(self.store.batch(self._checked))
+            return self.rdms(mine), torch.from_numpy(self.store.batch(self._checked))
 
     def export(self, folder: Path, /) -> None:
         """Write the trained model."""
@@ -263,6 +267,7 @@ def _saver(
         "people": list(people),
         "held_out_people": list(data.held_out_people),
         "target_scale": [store.low, store.high],
+        "metric": config.metric,
         "terms": dataclasses.asdict(config.terms),
         "n_items": {part: len(getattr(data.splits, part)) for part in ("train", "val", "held_out")},
         "splits": "splits.json",
