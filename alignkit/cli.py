@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from alignkit._cli._similarity import SimilarityConfig
     from alignkit._cli._train import TrainConfig
     from alignkit._cli._train_hba import TrainHBAConfig
+    from alignkit._cli._train_hba_meg import TrainHBAMEGConfig
     from alignkit._cli._train_models import TrainExportConfig, TrainImportHBAConfig
     from alignkit._demo import DemoConfig
 
@@ -88,6 +89,14 @@ def train_hba() -> Entry[TrainHBAConfig]:
     from alignkit._cli._train_hba import TrainHBAConfig, presets, run_train_hba
 
     return Entry(TrainHBAConfig, run_train_hba, presets)
+
+
+@verb("train hba-meg", TRAINING)
+def train_hba_meg() -> Entry[TrainHBAMEGConfig]:
+    """Train a model to unfold over time as people's M/EEG does, group or person."""
+    from alignkit._cli._train_hba_meg import TrainHBAMEGConfig, presets, run_train_hba_meg
+
+    return Entry(TrainHBAMEGConfig, run_train_hba_meg, presets)
 
 
 @verb("train", TRAINING)

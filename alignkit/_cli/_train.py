@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 from alignkit._check import require
-from alignkit._cli._train_personal import fit_and_show, is_personal
+from alignkit._cli._train_people import train_and_show
+from alignkit._cli._train_personal import fit_and_show
 from alignkit._cli._train_show import in_training, show_run
 from alignkit._config import named, read_config
 from alignkit.train._methods import config_class
 from alignkit.train._own_functions import check_own_functions
 from alignkit.train._run_folder import CONFIG, is_run, read_versions
 from alignkit.train.hba.config import HBAConfig
+from alignkit.train.hba_meg.config import HBAMEGConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,9 @@ def run_train(config: TrainConfig) -> None:
     with in_training(TrainConfig):
         require("torch", "train")
         personal = _personal(config)
+        if isinstance(personal, HBAMEGConfig):
+            train_and_show(personal, "auto")
+            return
         if personal is not None:
             fit_and_show(personal, "auto")
             return
@@ -50,12 +55,12 @@ def run_train(config: TrainConfig) -> None:
         show_run(result, images=getattr(result.config, "images", None))
 
 
-def _personal(config: TrainConfig) -> HBAConfig | None:
+def _personal(config: TrainConfig) -> HBAConfig | HBAMEGConfig | None:
     """Return the settings of a run of personal models, with the new folder; None where the run is none."""
     if not is_run(config.source):
         return None
     settings = read_config(config.source / CONFIG, config_class(read_versions(config.source)["method"]))
-    if not isinstance(settings, HBAConfig) or not is_personal(settings):
+    if not isinstance(settings, HBAConfig | HBAMEGConfig) or settings.subject is None:
         return None
     if config.source.resolve() == config.out.resolve():
         msg = f"--out must be another folder than {config.source}, which keeps the run that is repeated."

@@ -16,9 +16,10 @@ from alignkit.train._launch import read_launch
 from alignkit.train._own_functions import own_functions
 
 if TYPE_CHECKING:
-    from alignkit.train import HBAScores, RunResult
+    from alignkit.rsa import RDM
+    from alignkit.train import HBAMEGScores, HBAScores, RunResult
 
-REPORT, SCORES = "report.html", "scores.json"
+REPORT, SCORES, MOVIES = "report.html", "scores.json", "movies"
 
 
 @contextlib.contextmanager
@@ -42,26 +43,59 @@ def show_run(result: RunResult, *, images: Path | None) -> None:
     """Score a finished run, write its report beside it, and print both and how its model is used."""
     if not is_main():
         return
-    from alignkit.report import write_training_report
+    from alignkit.train import HBAMEGScores
 
     print(result)
     scores = _scores(result)
-    write_training_report(result.path / REPORT, result, scores)
+    if isinstance(scores, HBAMEGScores):
+        _write_dynamics(result, scores)
+    else:
+        _write_training(result, scores)
     print(f"\n{scores}\n\nreport: {result.path / REPORT}\n{next_step(result.path, images)}")
 
 
-def _scores(result: RunResult) -> HBAScores:
+def _scores(result: RunResult) -> HBAScores | HBAMEGScores:
     """Return what the run bought, from its folder where it was scored before."""
-    from alignkit.train import HBAScores, evaluate_run
+    from alignkit.train import HBAMEGScores, HBAScores, evaluate_run
 
     path, loop = result.path / SCORES, result.config.loop
+    kinds: dict[str, type[HBAScores | HBAMEGScores]] = {"HBAConfig": HBAScores, "HBAMEGConfig": HBAMEGScores}
     if path.exists():
-        return HBAScores.load(path)
+        return kinds[result.method].load(path)
     # the functions have been called already, for whoever trained
     named = own_functions(result.config)
     scores = evaluate_run(result.path, device=loop.device, progress=loop.progress, architecture=named)
     scores.save(path)
     return scores
+
+
+def _write_training(result: RunResult, scores: HBAScores) -> None:
+    from alignkit.report import write_training_report
+
+    write_training_report(result.path / REPORT, result, scores)
+
+
+def _write_dynamics(result: RunResult, scores: HBAMEGScores) -> None:
+    from alignkit.report import write_dynamics_report
+
+    write_dynamics_report(result.path / REPORT, result, scores, _movies(result) if scores.cells else None)
+
+
+def _movies(result: RunResult) -> dict[str, RDM]:
+    """Return RDMs over time of people and of the run's model, from its folder where they were made before."""
+    from alignkit.rsa import RDM
+    from alignkit.train import rdm_movies
+
+    folder, loop = result.path / MOVIES, result.config.loop
+    files = {name: folder / f"{name}.npz" for name in ("people", "model")}
+    if all(path.is_file() for path in files.values()):
+        return {name: RDM.load(path) for name, path in files.items()}
+    named = own_functions(result.config)
+    movies = rdm_movies(result.path, device=loop.device, progress=loop.progress, architecture=named)
+    folder.mkdir(exist_ok=True)
+    for name, rdm in movies.items():
+        rdm.save(files[name])
+    return movies
 
 
 def next_step(path: Path, images: Path | None, part: str = "") -> str:

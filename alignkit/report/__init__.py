@@ -1,6 +1,8 @@
 """Reports: one self-contained HTML page with tables, figures and the words for a Methods section."""
 
+from alignkit.report._dynamics_report import write_dynamics_report
 from alignkit.report._page import Figure, Section, write_page
+from alignkit.report._personal_dynamics_report import write_personal_dynamics_report
 from alignkit.report._personal_report import write_personal_report
 from alignkit.report._score_report import score_sections, write_score_report
 from alignkit.report._suite_report import write_suite_report
@@ -10,7 +12,9 @@ __all__ = [
     "Figure",
     "Section",
     "score_sections",
+    "write_dynamics_report",
     "write_page",
+    "write_personal_dynamics_report",
     "write_personal_report",
     "write_score_report",
     "write_suite_report",

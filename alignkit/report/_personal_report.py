@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 import shlex
-import tomllib
 from pathlib import Path
 
-from alignkit._config import to_toml
 from alignkit._typing import PathLike
 from alignkit.models._personal_model import subject_file
 from alignkit.models._towers import as_factory
 from alignkit.report._page import Section, write_page
-from alignkit.report._training_report import flat, rendered
+from alignkit.report._training_report import rendered, settings_section
 from alignkit.train import PersonalAdapters, PersonalModels
 from alignkit.train.hba._personal_scores import RIVALS, Person, PersonalScores
 from alignkit.train.hba.config import HBAConfig
 
 #: People whose verdicts are written out.
 _TOLD = 30
+#: Below the settings.
+_NOTES = ("What is left at its default comes from the group's run, which start names.",)
 
 
 def write_personal_report(
@@ -54,7 +54,7 @@ def write_personal_report(
     sections.append(Section("How it was done", paragraphs=[models.methods_text()], notes=models.notes))
     if config is not None:
         sections.insert(0, _commands(models, config))
-        sections.append(_settings(config))
+        sections.append(settings_section(config, _NOTES))
     name = "Personal models" if len(models.people) != 1 else f"Personal model of {models.people[0].subject}"
     where = "" if config is None else f" in {config.out.resolve().name}"
     write_page(path, title=f"{name}{where}", lead=models.verdict, sections=sections)
@@ -140,12 +140,6 @@ def _gains(models: PersonalScores) -> Section:
         caption = "The same gain over the shared model against how many answers the person gave; black: above 0."
         figures.append(rendered(models.plot(), caption, f"People gave {min(counts):,} to {max(counts):,} answers."))
     return Section("Gains", figures=figures)
-
-
-def _settings(config: HBAConfig) -> Section:
-    rows = [[name, value] for name, value in flat(tomllib.loads(to_toml(config)))]
-    notes = ["What is left at its default comes from the group's run, which start names."]
-    return Section("Settings", tables=[("All that the config.toml says.", ["setting", "value"], rows)], notes=notes)
 
 
 def _percent(value: float, sign: str = "") -> str:

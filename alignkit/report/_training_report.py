@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from alignkit._config import to_toml
@@ -49,7 +49,7 @@ def write_training_report(path: PathLike, result: RunResult, scores: HBAScores |
     sections = [_commands(result)]
     if scores is not None:
         sections += [*score_sections(scores.table), *_dimensions(scores)]
-    sections += [_training(result, scores), _words(result, scores), _settings(result)]
+    sections += [_training(result, scores), _words(result, scores), settings_section(result.config)]
     lead = "How training went, and the settings." if scores is None else _found(scores)
     write_page(path, title=f"Training of {name}", lead=lead, sections=sections)
 
@@ -156,16 +156,19 @@ def _words(result: RunResult, scores: HBAScores | None) -> Section:
     return Section("How it was trained", paragraphs=[text for text in words if text])
 
 
-def _settings(result: RunResult) -> Section:
-    rows = [[name, value] for name, value in flat(tomllib.loads(to_toml(result.config)))]
-    return Section("Settings", tables=[("All that the run's config.toml says.", ["setting", "value"], rows)])
+def settings_section(config: object, notes: Sequence[str] = ()) -> Section:
+    """Return all settings of a run as a table."""
+    rows = [[name, value] for name, value in _flat(tomllib.loads(to_toml(config)))]
+    return Section(
+        "Settings", tables=[("All that the run's config.toml says.", ["setting", "value"], rows)], notes=notes
+    )
 
 
-def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield settings by their dotted names, as text."""
     for name, value in table.items():
         if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name}.")
+            yield from _flat(value, f"{prefix}{name}.")
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             yield prefix + name, shown.lower() if isinstance(value, bool) else shown

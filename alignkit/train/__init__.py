@@ -12,6 +12,7 @@ from alignkit.train.hba._personal_result import PersonalAdapters, PersonalModels
 from alignkit.train.hba._scores import HBAScores
 from alignkit.train.hba_meg._people import personal_dynamics
 from alignkit.train.hba_meg._people_result import PersonalDynamics
+from alignkit.train.hba_meg._rdm_movies import rdm_movies
 from alignkit.train.hba_meg._scores import HBAMEGScores
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "fit_personal",
     "personal_adapters",
     "personal_dynamics",
+    "rdm_movies",
     "rerun",
     "run",
 ]

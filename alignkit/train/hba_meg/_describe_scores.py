@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 #: What the short form shows: models of the first cell and of others, differences, and notes.
 _SHOWN, _OTHERS, _GAPS, _NOTES = 4, 3, 3, 2
 _NAME = 22
-_HEAD = ("mean rho", "rho ms", "onset, ms", "peak, ms", "p")
+#: What :func:`numbers_of` gives.
+HEAD = ("mean rho", "rho ms", "onset, ms", "peak, ms", "p")
 _WIDTHS = (24, 7, 15, 15, 6)
 
 
@@ -36,34 +37,40 @@ def render(scores: HBAMEGScores, width: int = 100, *, short: bool = False) -> st
     return "\n".join(line if line in scores.notes else shorten(line, width) for line in lines)
 
 
-def _cell(cell: CellScores, *, short: bool, first: bool) -> Iterator[str]:
+def headline(cell: CellScores) -> str:
+    """Return what a cell is: its items, its people and the stretch of time."""
     people = "1 person" if cell.n_people == 1 else f"{cell.n_people} people"
     low, high = (1e3 * one for one in cell.window)
     when = f"{low:g} to {high:g} ms" if len(cell.course.times) > 1 else "one time"
-    yield f"{cell.name}: {cell.n_items:,} items, {people}, {when}"
+    return f"{cell.name}: {cell.n_items:,} items, {people}, {when}"
+
+
+def _cell(cell: CellScores, *, short: bool, first: bool) -> Iterator[str]:
+    yield headline(cell)
     if first or not short:
-        yield _line("", _HEAD)
+        yield _line("", HEAD)
     if np.isfinite([cell.lower, cell.upper]).all():
         yield _line("noise ceiling", (f"{cell.lower:.3f} to {cell.upper:.3f}",))
     shown = cell.models[: _SHOWN if first else _OTHERS] if short else cell.models
     for one in shown:
-        yield _line(one.model, _cells(one))
+        yield _line(one.model, numbers_of(one))
     if len(shown) < len(cell.models):
         yield f"  and {counted(len(cell.models) - len(shown), 'more model')}"
     gaps = [gap for gap in cell.differences if not short or (first and gap.model == cell.models[0].model)]
     for gap in gaps[:_GAPS] if short else gaps:
         value = f"{gap.difference:+.3f}{_spread(gap.low, gap.high, '+.3f')}"
-        yield _line(f"{gap.model} - {gap.other}", (value, "", "", "", _p(gap.p)))
+        yield _line(f"{gap.model} - {gap.other}", (value, "", "", "", told_p(gap.p)))
 
 
-def _cells(one: ModelScore) -> tuple[str, ...]:
+def numbers_of(one: ModelScore) -> tuple[str, ...]:
+    """Return one model's mean, area, onset, peak and p in a cell, as text."""
     area = "" if one.area is None else f"{1e3 * one.area.integral:.1f}"
     return (
         f"{one.mean:.3f}{_spread(one.low, one.high, '.3f')}" if math.isfinite(one.mean) else "-",
         area,
         _latency(one.onset),
         _latency(one.peak),
-        _p(one.p),
+        told_p(one.p),
     )
 
 
@@ -83,7 +90,8 @@ def _spread(low: float, high: float, digits: str) -> str:
     return f" [{low:{digits}}, {high:{digits}}]"
 
 
-def _p(p: float) -> str:
+def told_p(p: float) -> str:
+    """Return a p-value as text."""
     return "-" if not math.isfinite(p) else "<.0001" if p < 1e-4 else f"{p:.4f}".lstrip("0") if p < 1 else "1"
 
 

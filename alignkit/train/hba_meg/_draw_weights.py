@@ -21,7 +21,15 @@ _MOST_NAMES = 26
 
 
 def plot_weights(
-    weights: ArrayLike, times: ArrayLike, layers: Sequence[str], ax: Axes | None = None, /, *, title: str = ""
+    weights: ArrayLike,
+    times: ArrayLike,
+    layers: Sequence[str],
+    ax: Axes | None = None,
+    /,
+    *,
+    title: str = "",
+    what: str = "layer",
+    values: str = "weight",
 ) -> Axes:
     """Draw weights of layers over time: time to the right, layers upward, the first at the bottom.
 
@@ -37,6 +45,8 @@ def plot_weights(
         Where to draw; by default, a new figure.
     title : str
         Above the picture.
+    what, values : str
+        What is drawn upward, and what colours stand for.
 
     Returns
     -------
@@ -51,7 +61,7 @@ def plot_weights(
     if len(when) != len(matrix):
         msg = f"weights must have a row per time, {len(when):,}; got shape {matrix.shape}."
         raise ValueError(msg)
-    names = as_labels("the layers", layers, matrix.shape[1])
+    names = as_labels(f"the {what}s", layers, matrix.shape[1])
     ax = new_axes(ax, figsize=(6.0, 1.4 + 0.16 * min(len(names), 30)))
     scale, label = time_axis(when)
     low, high = float(np.nanmin(matrix, initial=0.0)), float(np.nanmax(matrix, initial=0.0))
@@ -66,10 +76,10 @@ def plot_weights(
     step = -(-len(names) // _MOST_NAMES)
     ax.set_yticks(range(0, len(names), step), names[::step], fontsize=7, parse_math=False)
     ax.set_xlabel(label)
-    ax.set_ylabel("layer")
+    ax.set_ylabel(what)
     ax.set_title(title, fontsize=9, loc="left", parse_math=False)
     assert ax.figure is not None
     bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.9)
-    bar.set_label("weight")
+    bar.set_label(values)
     bar.outline.set_visible(False)
     return ax

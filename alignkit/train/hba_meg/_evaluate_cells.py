@@ -27,6 +27,7 @@ def evaluate_cells(
     embedders: Mapping[str, Embedder] | None = None,
     kernels: Mapping[str, Kernel] | None = None,
     weights: Weights | None = None,
+    factors: Weights | None = None,
     window_s: tuple[float, float] | None = None,
     n_bootstrap: int = 1000,
     n_permutations: int = 10_000,
@@ -55,6 +56,8 @@ def evaluate_cells(
         Similarity of embedded items, by model; by default dot products of embeddings over time and cosines of others.
     weights : (ndarray, shape (times, layers), sequence of str), optional
         How much each layer counts at each time, with the layers' names: kept for the figure.
+    factors : (ndarray, shape (times, dimensions), sequence of str), optional
+        How much each dimension counts at each time, with the dimensions' names: kept for the figure.
     window_s : tuple of float, optional
         First and last second of the stretch that scores are means over; by default all from 0 on.
     n_bootstrap : int
@@ -82,7 +85,8 @@ def evaluate_cells(
     check_count("n_permutations", n_permutations, 1)
     check_count("max_trained_items", max_trained_items, 4)
     check_count("seed", seed)
-    matrix, layers = _as_weights(weights, len(data.times))
+    matrix, layers = _as_weights("weights", weights, len(data.times))
+    factor, dimensions = _as_weights("factors", factors, len(data.times))
     numbers = Numbers(window_s, n_bootstrap, n_permutations, seed)
     notes = Notes()
     cells, known = cells_of(data, seed=seed, most=max_trained_items)
@@ -104,6 +108,8 @@ def evaluate_cells(
         n_permutations=n_permutations,
         seed=seed,
         notes=(*data.notes, *known, *notes),
+        factors=factor,
+        dimensions=dimensions,
     )
 
 
@@ -119,11 +125,11 @@ def _check(models: Mapping[str, Predictor], window_s: tuple[float, float] | None
         raise ValueError(msg)
 
 
-def _as_weights(weights: Weights | None, n_times: int) -> tuple[FloatArray | None, tuple[str, ...]]:
+def _as_weights(name: str, weights: Weights | None, n_times: int) -> tuple[FloatArray | None, tuple[str, ...]]:
     if weights is None:
         return None, ()
-    matrix = as_float_array("weights", weights[0], ndim=2)
+    matrix = as_float_array(name, weights[0], ndim=2)
     if len(matrix) != n_times:
-        msg = f"weights must have a row per time, {n_times:,}; got shape {matrix.shape}."
+        msg = f"{name} must have a row per time, {n_times:,}; got shape {matrix.shape}."
         raise ValueError(msg)
-    return matrix, as_labels("the layers", weights[1], matrix.shape[1])
+    return matrix, as_labels("the layers" if name == "weights" else "the dimensions", weights[1], matrix.shape[1])

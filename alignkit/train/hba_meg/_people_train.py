@@ -17,9 +17,10 @@ from alignkit.train._people import person_folder
 from alignkit.train._processes import Processes
 from alignkit.train._run import train_task
 from alignkit.train._run_folder import CHECKPOINTS, FINISHED, RunFolder
+from alignkit.train.hba_meg._first_stage import WEIGHTS
 from alignkit.train.hba_meg._people_study import PeopleStudy
 from alignkit.train.hba_meg.config import HBAMEGConfig
-from alignkit.train.hba_meg.task import WEIGHTS, HBAMEGTask, build_task
+from alignkit.train.hba_meg.task import HBAMEGTask, build_task
 
 #: RDMs over time of the scored items, of the person's model and of the one that it started at.
 PREDICTED = "predicted.safetensors"

@@ -90,14 +90,16 @@ def predictors_of(
     architecture : str, optional
         Confirms a backbone that is a function of the user's own.
     """
-    size = config.loop.batch_size
-    found = [
-        Predictor(name, _Kept(_by(model, model, data, size)), data, metric=config.metric),
-        _before(model, data, config),
-    ]
+    found = [predictor_of(model, name, data, config), _before(model, data, config)]
     plain = load_backbone(model.identity, Options(name=name, architecture=architecture), run=name).model
     called = "image features" if model.paired else "CLIP image features"
     return [*found, Predictor(called, _Kept(_features(plain, data, config)), data, kernel="cosine")]
+
+
+def predictor_of(model: DynamicModel, name: str, data: HBAMEGData, config: HBAMEGConfig, /) -> Predictor:
+    """Return the trained model alone, as :func:`predictors_of` takes it."""
+    rows = _Kept(_by(model, model, data, config.loop.batch_size))
+    return Predictor(name, rows, data, metric=config.metric)
 
 
 def _before(model: DynamicModel, data: HBAMEGData, config: HBAMEGConfig) -> Predictor:

@@ -43,6 +43,10 @@ class HBAMEGScores(Result):
         Of all random draws.
     notes : tuple of str
         What a reader must know.
+    factors : ndarray, shape (time, dimension), or None
+        How much every dimension counts at every time, where that was learnt.
+    dimensions : tuple of str
+        Names of these dimensions.
     """
 
     dataset: str
@@ -54,6 +58,8 @@ class HBAMEGScores(Result):
     n_permutations: int
     seed: int
     notes: tuple[str, ...]
+    factors: np.ndarray[Any, np.dtype[np.float64]] | None = None
+    dimensions: tuple[str, ...] = ()
 
     def cell(self, items: str = "", people: str = "") -> CellScores:
         """Return one cell; by default the one that tells most: held-out items before all others.
@@ -173,6 +179,22 @@ class HBAMEGScores(Result):
             msg = "these scores hold no weights of layers; pass weights= to the evaluation."
             raise ValueError(msg)
         return plot_weights(self.weights, self.times, self.layers, ax)
+
+    def plot_factors(self, ax: Axes | None = None) -> Axes:
+        """Draw how much every dimension counts at every time: doublings of its part in the mix of layers.
+
+        Raises
+        ------
+        ValueError
+            Scores that hold no such factors.
+        """
+        from alignkit.train.hba_meg._draw_weights import plot_weights
+
+        if self.factors is None:
+            msg = "these scores hold no factors of dimensions; train with dimension_weights."
+            raise ValueError(msg)
+        logs = np.log2(self.factors)
+        return plot_weights(logs, self.times, self.dimensions, ax, what="dimension", values="log2 of the factor")
 
 
 def _behaviour_rows(one: BehaviourCurve) -> list[Row]:

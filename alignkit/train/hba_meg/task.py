@@ -21,6 +21,7 @@ from alignkit.train._time_losses import rdms_over_time
 from alignkit.train.hba_meg._build import build_model, build_source, build_targets, set_noise
 from alignkit.train.hba_meg._coverage import Coverage
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
+from alignkit.train.hba_meg._first_stage import WEIGHTS
 from alignkit.train.hba_meg._objective import Objective
 from alignkit.train.hba_meg._target_store import TargetStore
 from alignkit.train.hba_meg._validation import mean_spearman, validation_items
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from alignkit.train._processes import Processes
     from alignkit.train._run_folder import RunFolder
 
-#: Folder of the first stage, in the run's.
-WEIGHTS = "weights"
 #: Stream of :meth:`Samples.uniform`.
 _PHOTO = 0
 #: What the layers' weights over time are called among the model's parameters.
