@@ -35,16 +35,9 @@ _BACKBONE = "random:small_cnn"
 
 def train_in_lab(config: DemoConfig) -> Trained:
     """Draw the lab, train, score before and after, and fit models of single people; what is there is reused."""
-    folder = config.out / f"training-{config.n_training_objects}-objects-seed-{config.seed}"
+    folder = training_folder(config)
     folder.mkdir(parents=True, exist_ok=True)
-    lab = _simulate(config)
-    train, held_out = lab.split["train"], lab.split["test"][:_HELD_OUT]
-    say(
-        f"     drawing {len(train):,} objects to train on, {_VIEWS} pictures of each, and {len(held_out)} held out, "
-        f"{_VIEWS_HELD_OUT} of each"
-    )
-    draw(lab, folder / "images", {**dict.fromkeys(train, _VIEWS), **dict.fromkeys(held_out, _VIEWS_HELD_OUT)})
-    _write_study(lab, (*train, *held_out), held_out, folder)
+    lab, held_out = draw_study(config, folder)
     result = _run(folder, config)
     people = folder / f"{config.n_participants}-people"
     people.mkdir(exist_ok=True)
@@ -54,6 +47,24 @@ def train_in_lab(config: DemoConfig) -> Trained:
     say("     fitting models of single people to their own answers about held-out objects")
     personal, ideal = _personal(lab, held_out, result, people)
     return Trained(lab, result, scores, _ceilings(lab, data), personal, ideal)
+
+
+def training_folder(config: DemoConfig) -> Path:
+    """Return where the larger lab's pictures and models lie."""
+    return config.out / f"training-{config.n_training_objects}-objects-seed-{config.seed}"
+
+
+def draw_study(config: DemoConfig, folder: Path) -> tuple[SimulatedLab, Sequence[str]]:
+    """Draw the larger lab into a folder, and return it with the names of the objects held out."""
+    lab = _simulate(config)
+    train, held_out = lab.split["train"], lab.split["test"][:_HELD_OUT]
+    say(
+        f"     drawing {len(train):,} objects to train on, {_VIEWS} pictures of each, and {len(held_out)} held out, "
+        f"{_VIEWS_HELD_OUT} of each"
+    )
+    draw(lab, folder / "images", {**dict.fromkeys(train, _VIEWS), **dict.fromkeys(held_out, _VIEWS_HELD_OUT)})
+    _write_study(lab, (*train, *held_out), held_out, folder)
+    return lab, held_out
 
 
 def _simulate(config: DemoConfig) -> SimulatedLab:
