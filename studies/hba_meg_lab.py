@@ -83,7 +83,7 @@ def describe_group(unfolded: Unfolded, /) -> dict[str, Any]:
             "mean_in_window": row.mean,
             "mean_95": [row.low, row.high],
             "peak_s": float(course.times[best]),
-            "peak_95_s": None if row.peak is None else [float(row.peak.low[0]), float(row.peak.high[0])],
+            "peak_95_s": None if row.peak is None else row.peak.interval.tolist(),
             "at_peak": float(course.mean[number, best]),
             "lower_at_peak": float(course.lower[best]),
             "upper_at_peak": float(course.upper[best]),

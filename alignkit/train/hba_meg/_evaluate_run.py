@@ -14,6 +14,7 @@ from alignkit.train._run_folder import CONFIG
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
 from alignkit.train.hba_meg._evaluate_cells import evaluate_cells
 from alignkit.train.hba_meg._finished_run import FinishedRun
+from alignkit.train.hba_meg._people_study import dynamics_settings
 from alignkit.train.hba_meg._predictors import predictors_of
 from alignkit.train.hba_meg._scores import HBAMEGScores
 from alignkit.train.hba_meg.config import HBAMEGConfig
@@ -76,3 +77,9 @@ def evaluate_data(
         seed=config.loop.seed,
         progress=progress,
     )
+
+
+def _settings(folder: Path) -> HBAMEGConfig:
+    """Return a run's settings; a person's, which leave data to the group's run, with these."""
+    config = read_config(folder / CONFIG, HBAMEGConfig)
+    return config if config.subject is None or config.rdms else dynamics_settings(config)
