@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 from alignkit._check import check_count
-from alignkit._config import read_config
 from alignkit._typing import PathLike
-from alignkit.train._run_folder import CONFIG
-from alignkit.train.hba_meg._data import HBAMEGData, read_data
+from alignkit.train.hba_meg._data import HBAMEGData
 from alignkit.train.hba_meg._evaluate_cells import evaluate_cells
 from alignkit.train.hba_meg._finished_run import FinishedRun
-from alignkit.train.hba_meg._people_study import dynamics_settings
 from alignkit.train.hba_meg._predictors import predictors_of
 from alignkit.train.hba_meg._scores import HBAMEGScores
-from alignkit.train.hba_meg.config import HBAMEGConfig
 
 
 def evaluate_run(
@@ -30,14 +25,13 @@ def evaluate_run(
     architecture: str | Sequence[str] | None = None,
 ) -> HBAMEGScores:
     """Score a finished run of HBA-MEG; :func:`alignkit.train.evaluate_run` takes the runs of all methods."""
-    config = read_config(Path(path) / CONFIG, HBAMEGConfig)
     return evaluate_data(
-        read_data(config), path, n_bootstrap=n_bootstrap, device=device, progress=progress, architecture=architecture
+        None, path, n_bootstrap=n_bootstrap, device=device, progress=progress, architecture=architecture
     )
 
 
 def evaluate_data(
-    data: HBAMEGData,
+    data: HBAMEGData | None,
     path: PathLike,
     /,
     *,
@@ -50,8 +44,8 @@ def evaluate_data(
 
     Parameters
     ----------
-    data : HBAMEGData
-        Where the run's folder has splits, these are taken.
+    data : HBAMEGData or None
+        Where the run's folder has splits, these are taken. Without data, those that its settings name are read.
     path : path
         The run's folder.
     n_bootstrap, device, progress, architecture
@@ -77,9 +71,3 @@ def evaluate_data(
         seed=config.loop.seed,
         progress=progress,
     )
-
-
-def _settings(folder: Path) -> HBAMEGConfig:
-    """Return a run's settings; a person's, which leave data to the group's run, with these."""
-    config = read_config(folder / CONFIG, HBAMEGConfig)
-    return config if config.subject is None or config.rdms else dynamics_settings(config)

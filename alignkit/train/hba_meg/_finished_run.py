@@ -17,6 +17,7 @@ from alignkit.train._run_folder import CONFIG, SPLITS
 from alignkit.train._splits import kept_splits
 from alignkit.train.hba_meg._build import check_times
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
+from alignkit.train.hba_meg._people_study import dynamics_settings
 from alignkit.train.hba_meg.config import HBAMEGConfig
 
 
@@ -65,7 +66,7 @@ class FinishedRun:
             Data or weights that are not those of the run, or a function of somebody's own.
         """
         folder = Path(path)
-        config = read_config(folder / CONFIG, HBAMEGConfig)
+        config = _settings(folder)
         check_own_functions(config, architecture, run=folder)
         own = architecture if isinstance(architecture, str) or architecture is None else next(iter(architecture), None)
         loop = dataclasses.replace(config.loop, device=device, progress=progress)
@@ -75,3 +76,9 @@ class FinishedRun:
         model = restore_dynamic_model(folder, weights=config.weights, architecture=own)
         check_times(model, data, folder)
         return cls(folder.resolve().name, config, data, model.to(as_device(device)), own)
+
+
+def _settings(folder: Path) -> HBAMEGConfig:
+    """Return a run's settings; a person's, which leave data to the group's run, with these."""
+    config = read_config(folder / CONFIG, HBAMEGConfig)
+    return config if config.subject is None or config.rdms else dynamics_settings(config)
