@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from alignkit._cli._files import first_rows
@@ -24,8 +25,12 @@ def train_and_show(config: HBAMEGConfig, resume: Resume) -> None:
     """Train people's models, print and report whose M/EEG is most like whose, and say how a model is used."""
     from alignkit.report import write_personal_dynamics_report
     from alignkit.train import personal_dynamics
+    from alignkit.train.hba_meg._people_study import dynamics_settings
 
     found = personal_dynamics(config, resume=resume)
+    # the group's run says of what
+    group = dynamics_settings(config)
+    config = dataclasses.replace(config, images=group.images, backbone=group.backbone)
     own = config.out / person_folder(found.people[0])
     folder = config.out if config.subject == "all" else own
     found.save(folder / TABLE)
@@ -36,7 +41,7 @@ def train_and_show(config: HBAMEGConfig, resume: Resume) -> None:
         files.append(str(folder / MATRIX))
         print(f"{_matrix(found.identification)}\n")
     write_personal_dynamics_report(folder / REPORT, found, config)
-    print(f"{found.verdict}\n\nall numbers: {' and '.join(files)}\nreport: {folder / REPORT}")
+    print(f"all numbers: {' and '.join(files)}\nreport: {folder / REPORT}")
     print(next_step(own, config.images))
 
 

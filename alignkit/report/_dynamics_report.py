@@ -98,8 +98,8 @@ def _commands(result: RunResult) -> Section:
 def _courses(scores: HBAMEGScores) -> Section:
     cell = scores.cell()
     what = "Mean over people of the correlation of every model's RDM with each person's at each time"
-    marks = "; lines below: times at which a cluster lies above 0; dots: onset and peak" if cell.timed else ""
-    caption = f"{headline(cell)}. {what}, with intervals{marks}; grey: noise ceiling."
+    marks = "; triangles: onset and peak; bars below: when a cluster lies above 0" if cell.timed else ""
+    caption = f"{_capital(headline(cell))}. {what}, with intervals; grey: noise ceiling{marks}."
     figures = [rendered(scores.plot(), caption, f"{_spoken(cell)}.")]
     if len(scores.cells) > 1:
         every = f"The same in all {len(scores.cells)} cells of items and people; in-sample where the title says so."
@@ -152,8 +152,8 @@ def _weights(scores: HBAMEGScores) -> list[Section]:
 
 def _movie(target: Path, scores: HBAMEGScores, movies: Mapping[str, RDM]) -> Section:
     first = next(iter(movies.values()))
-    whose = f" ({scores.cell().name})" if scores.cells else ""
-    caption = f"RDMs of {first.n_items} items over time{whose}; items that people's RDMs hold alike are neighbours."
+    whose = f", {scores.cell().name}" if scores.cells else ""
+    caption = f"RDMs of {first.n_items} items over time{whose}. Items that people's RDMs hold alike are neighbours."
     figure = Figure.from_matplotlib(plot_movie(movies), caption, f"RDMs over time of {' and '.join(movies)}.")
     if len(first) < 2:
         return Section("RDMs over time", figures=[figure])
@@ -224,13 +224,17 @@ def _found(scores: HBAMEGScores) -> str:
     cell = scores.cell()
     own = cell.models[0]
     others = "; ".join(f"{one.model} {_number(one.mean)}" for one in cell.models[1:])
-    words = [f"{headline(cell)}: mean rho {_number(own.mean)}"]
+    words = [f"{_capital(headline(cell))}: mean rho {_number(own.mean)}"]
     words.append(f"noise ceiling {_number(cell.lower)} to {_number(cell.upper)}")
     if others:
         words.append(others)
     if own.peak is not None and math.isfinite(own.peak.value):
         words.append(f"peak at {1e3 * own.peak.value:.0f} ms")
     return f"{'; '.join(words)}."
+
+
+def _capital(sentence: str) -> str:
+    return f"{sentence[0].upper()}{sentence[1:]}"
 
 
 def _spoken(cell: CellScores) -> str:

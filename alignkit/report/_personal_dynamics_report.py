@@ -101,11 +101,10 @@ def _tests(found: PersonalDynamics, identified: Identification) -> Section:
     rows += [_test(one) for one in identified.tests]
     if identified.session_tests:
         rows.append(["by other sessions of the same people (what a model is up against)"])
-        rows += [
-            [one.name, _number(one.value), _number(one.chance), f"{one.p:.2g}"] for one in identified.session_tests
-        ]
-    which = "all" if identified.exact else "random"
-    caption = f"Identification, against {identified.n_permutations:,} {which} permutations of who owns which model."
+        rows += [_test(one) for one in identified.session_tests]
+    n = f"{identified.n_permutations:,}"
+    permutations = f"all {n} permutations" if identified.exact else f"{n} random permutations"
+    caption = f"Identification, against {permutations} of who owns which model."
     tables = [(caption, ["test", "value", "chance", "p"], rows)]
     if found.tests:
         means = [
@@ -119,7 +118,8 @@ def _tests(found: PersonalDynamics, identified: Identification) -> Section:
 
 
 def _test(one: IdentificationTest) -> list[str]:
-    return [one.name, _number(one.value), _number(one.chance), f"{one.p:.2g}"]
+    digits = ".4f" if one.name.startswith("own") else ".3f"
+    return [one.name, _number(one.value, digits), _number(one.chance, digits), _number(one.p, ".2g")]
 
 
 def _courses(found: PersonalDynamics) -> Section:
@@ -135,11 +135,11 @@ def _courses(found: PersonalDynamics) -> Section:
 def _people(found: PersonalDynamics) -> Section:
     table = found.to_dataframe()
     names = {
-        "trained_on": "trained on",
-        "own": "own model",
-        "group": "group's model",
-        "others": "others' models",
-        "own_sessions": "own other sessions",
+        **({"trained_on": "trained on"} if found.shuffled else {}),
+        "own": "own",
+        "group": "group's",
+        "others": "others'",
+        "own_sessions": "own sessions",
         "others_sessions": "others' sessions",
         "rank_1": "rank-1",
         "two_way": "two-way",
@@ -147,7 +147,10 @@ def _people(found: PersonalDynamics) -> Section:
     shown = {name: title for name, title in names.items() if name in table}
     rows = [[str(row["participant"]), *(_cell(row[name]) for name in shown)] for row in table.to_dict(orient="records")]
     start, stop = found.window
-    caption = f"Spearman's correlation of each person's RDMs, mean from {1e3 * start:g} to {1e3 * stop:g} ms."
+    caption = (
+        f"Spearman's correlation of each person's RDMs with models (own, group's, others') and with RDMs of other "
+        f"sessions, mean from {1e3 * start:g} to {1e3 * stop:g} ms."
+    )
     notes = [f"{found.split[0].upper()}{found.split[1:]}.", f"{found.n_parameters:,} parameters trained per person."]
     return Section("Person by person", tables=[(caption, ["person", *shown.values()], rows)], notes=notes)
 
@@ -156,5 +159,5 @@ def _cell(value: object) -> str:
     return _number(value) if isinstance(value, float) else str(value)
 
 
-def _number(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "-"
+def _number(value: float, digits: str = ".3f") -> str:
+    return f"{value:{digits}}" if math.isfinite(value) else "-"
