@@ -25,14 +25,14 @@ from alignkit.train import PersonalDynamics, personal_dynamics
 from alignkit.train.hba_meg.config import HBAMEGConfig
 from benchmarks._harness import machine
 
-STEPS = 3600
+STEPS = 7200
 
 
 def main() -> None:
     """Run the study and keep what it found."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for labs, runs and scores")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="labs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="labs")
     parser.add_argument("--steps", type=int, default=STEPS, help="three times those of the start's training")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

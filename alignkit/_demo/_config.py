@@ -14,6 +14,7 @@ REAL_COMMANDS = (
     "alignkit extract --model efficientnet-lite0 --images MY_IMAGES --out feats",
     "alignkit score --features feats --dataset things --root DATA_FOLDER --out result.html",
     "alignkit train hba --images MY_IMAGES --root DATA_FOLDER --out my-model",
+    "alignkit train hba-meg --images MY_IMAGES --rdms MY_RDMS.zarr --start my-model --out my-dynamic-model",
 )
 
 
@@ -40,7 +41,7 @@ class DemoConfig:
     seed: int = 0
     """Seed of everything that is drawn."""
     train: bool = True
-    """Train CLIP-HBA in the lab as well, up to three minutes on two cores."""
+    """Train CLIP-HBA and CLIP-HBA-MEG in the lab as well, up to five minutes on two cores."""
     n_training_objects: int = 4800
     """Objects of the larger lab for that; a quarter of them is held out."""
     training_steps: int = 2400

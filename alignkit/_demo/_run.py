@@ -27,7 +27,7 @@ def run_demo(config: DemoConfig) -> None:
     """Run the demo: images, features, scores, a trained model and a report in ``config.out``."""
     started = time.perf_counter()
     work = _make_folders(config)
-    n_steps = 5 if config.train else 4
+    n_steps = 6 if config.train else 4
     say(f"1/{n_steps}  Simulating a lab: drawn objects, simulated people, simulated fMRI. Nobody real is involved.")
     lab = _simulate(config)
     lab.export_images(work / "images")
@@ -40,8 +40,10 @@ def run_demo(config: DemoConfig) -> None:
     print(table.to_text())
     sections: list[Section] = []
     if config.train:
-        say("4/5  Training a network on the dimensions that people judge by (CLIP-HBA)")
+        say("4/6  Training a network on the dimensions that people judge by (CLIP-HBA)")
         sections = _train(config)
+        say("5/6  Training a network to unfold in time as people's M/EEG does (CLIP-HBA-MEG)")
+        sections += _unfold(config)
     say(f"{n_steps}/{n_steps}  Writing the report")
     report = config.out / "report.html"
     _write_report(report, table, lab, features, sections)
@@ -97,9 +99,7 @@ def _score(features: list[Features], lab: SimulatedLab, config: DemoConfig) -> S
 
 def _train(config: DemoConfig) -> list[Section]:
     """Train in a larger lab of the same people, say what it bought, and return that as a part of the page."""
-    missing = _missing(_TRAINING_NEEDS)
-    if missing:
-        say(f"     no training: {missing} not installed (pip install 'alignkit[all]')")
+    if not _can_train():
         return []
     from alignkit._demo._training import train_in_lab
     from alignkit._demo._training_page import training_section
@@ -107,6 +107,27 @@ def _train(config: DemoConfig) -> list[Section]:
     trained = train_in_lab(config)
     print(f"\n{trained.to_text()}")
     return [training_section(trained)]
+
+
+def _unfold(config: DemoConfig) -> list[Section]:
+    """Train on people's M/EEG in the same lab, say what it bought, and return that as a part of the page."""
+    if not _can_train():
+        return []
+    from alignkit._demo._dynamics import unfold_in_lab
+    from alignkit._demo._dynamics_page import dynamics_section, to_text
+    from alignkit._demo._training import training_folder
+
+    unfolded = unfold_in_lab(config, training_folder(config))
+    print(f"\n{to_text(unfolded)}")
+    return [dynamics_section(unfolded)]
+
+
+def _can_train() -> bool:
+    """Return whether all that training needs is installed, or say what is missing."""
+    missing = _missing(_TRAINING_NEEDS)
+    if missing:
+        say(f"     no training: {missing} not installed (pip install 'alignkit[all]')")
+    return not missing
 
 
 def _write_report(
