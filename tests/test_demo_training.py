@@ -128,3 +128,31 @@ def test_a_second_demo_reuses_all_of_it(demo, capsys):
     assert f"{trained.after.value:.1%} of people" in page
     assert 'alt=""' not in page
     assert f"alignkit train --from {trained.result.path}" in page
+    assert page.index("Training in the simulated lab") < page.index("Unfolding in time")
+    assert "CLIP-HBA-MEG in the lab: Spearman's correlation with each person's RDMs" in printed.out
+
+
+@pytest.mark.slow
+def test_the_last_part_unfolds_in_time_and_is_reused(demo):
+    from alignkit._demo._dynamics import unfold_in_lab
+    from alignkit._demo._dynamics_page import dynamics_section, to_text
+    from alignkit._demo._training import training_folder
+
+    config, _ = demo
+    unfolded = unfold_in_lab(config, training_folder(config))
+    cell = unfolded.scores.cell("held_out", "train")
+    assert cell.other_sessions
+    assert [row.model for row in cell.models[1:]] == ["HBA (before training)", "image features"]
+    held_out = set(unfolded.study.held_out.read_text().split())
+    assert held_out == set(unfolded.study.lab.split["test"])
+    assert cell.n_items == len(held_out)
+    text = to_text(unfolded)
+    assert all(f"{row.mean:.4f}" in text for row in cell.models)
+    assert f"{cell.lower:.4f} to {cell.upper:.4f}" in text
+    assert "the signal's peak was planted at 150 ms" in text
+    (command,) = dynamics_section(unfolded).commands
+    assert command.startswith("alignkit train hba-meg --subject all --start ")
+    weights = unfolded.result.path / "adapter.safetensors"
+    before = weights.stat().st_mtime_ns
+    unfold_in_lab(config, training_folder(config))
+    assert weights.stat().st_mtime_ns == before
