@@ -61,12 +61,13 @@ def write_dynamics_report(
     >>> write_dynamics_report("my-model/report.html", result, scores, movies)  # doctest: +SKIP
     """
     target = Path(path)
+    animation = target.with_name(f"{target.stem}-rdms.gif")
     sections = [_commands(result)]
     if scores.cells:
         sections += [_courses(scores), _table(scores)]
     sections += _weights(scores)
     if movies:
-        sections.append(_movie(target, scores, movies))
+        sections.append(_movies(scores, movies, animation))
     if scores.behaviour:
         sections.append(_behaviour(scores))
     if scores.notes:
@@ -75,6 +76,8 @@ def write_dynamics_report(
     sections += [_training(result), words, settings_section(result.config)]
     name = result.path.resolve().name
     write_page(target, title=f"{name}, over time", lead=_found(scores), sections=sections)
+    if movies and _moves(movies):
+        write_movie(animation, {name: _thinned(one) for name, one in movies.items()})
 
 
 def _commands(result: RunResult) -> Section:
@@ -150,19 +153,23 @@ def _weights(scores: HBAMEGScores) -> list[Section]:
     return [Section("What counts when", figures=figures)] if figures else []
 
 
-def _movie(target: Path, scores: HBAMEGScores, movies: Mapping[str, RDM]) -> Section:
+def _movies(scores: HBAMEGScores, movies: Mapping[str, RDM], animation: Path) -> Section:
     first = next(iter(movies.values()))
     whose = f", {scores.cell().name}" if scores.cells else ""
     caption = f"RDMs of {first.n_items} items over time{whose}. Items that people's RDMs hold alike are neighbours."
     figure = Figure.from_matplotlib(plot_movie(movies), caption, f"RDMs over time of {' and '.join(movies)}.")
-    if len(first) < 2:
-        return Section("RDMs over time", figures=[figure])
-    keep = np.unique(np.linspace(0, len(first) - 1, min(len(first), _FRAMES)).round().astype(int)).tolist()
-    place = target.with_name(f"{target.stem}-rdms.gif")
-    write_movie(place, {name: one.isel(time=keep) for name, one in movies.items()})
-    return Section(
-        "RDMs over time", figures=[figure], notes=[f"The same as an animation: {place.name}, beside this page."]
-    )
+    notes = [f"The same as an animation: {animation.name}, beside this page."] if _moves(movies) else []
+    return Section("RDMs over time", figures=[figure], notes=notes)
+
+
+def _moves(movies: Mapping[str, RDM]) -> bool:
+    return len(next(iter(movies.values()))) > 1
+
+
+def _thinned(movie: RDM) -> RDM:
+    """Return a movie of no more frames than anybody wants to wait for."""
+    n = len(movie)
+    return movie.isel(time=np.unique(np.linspace(0, n - 1, min(n, _FRAMES)).round().astype(int)).tolist())
 
 
 def _behaviour(scores: HBAMEGScores) -> Section:

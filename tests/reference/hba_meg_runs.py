@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from alignkit._demo._meg_lab import make_meg_lab
+from alignkit.data import simulate
 from alignkit.models import AdapterConfig
 from alignkit.train import LoopConfig, OptimConfig
 from alignkit.train._processes import Processes
@@ -14,6 +16,14 @@ from alignkit.train.hba_meg.config import HBAMEGConfig
 from alignkit.train.hba_meg.task import build_task
 
 PROMPTS = ("red", "a tool", "round", "an animal", "food", "heavy")
+
+
+def small_lab(folder):
+    """Return four simulated people who saw 24 objects in eight sessions, recorded at twelve times."""
+    few = {"n_triplets": 500, "n_held_out": 200, "n_repeats": 20, "n_two_afc": 20, "n_scanned": 1}
+    lab = simulate(24, n_participants=4, image_size=32, rng=5, **few)
+    small = {"n_subjects": 4, "n_sessions": 8, "n_channels": 16, "n_times": 12, "sfreq": 25.0, "peak_s": 0.18}
+    return make_meg_lab(folder, lab, **small, snr=0.1)
 
 
 def lab_config(meg_lab, folder, weights, **changes):

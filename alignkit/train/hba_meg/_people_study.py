@@ -43,7 +43,18 @@ _OWN = (
     "n_permutations",
 )
 #: What a person's model has from the group's, and cannot have otherwise.
-_GROUPS = ("readout", "window", "reach", "backbone", "img_size", "preprocess", "prompts")
+_GROUPS = (
+    "readout",
+    "window",
+    "reach",
+    "dimension_weights",
+    "noise",
+    "adapter",
+    "backbone",
+    "img_size",
+    "preprocess",
+    "prompts",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -50,7 +50,7 @@ def published_person() -> HBAMEGConfig:
         terms=TermsConfig(over_all=1.0, size=0.15, generalization=0.1),
         loop={"epochs": 30, "batch_size": 40, "patience": 10},
         weights_epochs=10,
-        weights_patience=None,
+        weights_patience=10,  # theirs never acts
         average=5,
     )
 

@@ -104,6 +104,8 @@ def test_data_and_model_are_the_groups_and_the_rest_is_peoples_own(tmp_path):
         ({"readout": "linear"}, "people's models start at the group's, whose 'readout' they have"),
         ({"window": "centred", "reach": 3}, "'window', 'reach'"),
         ({"img_size": 64}, "'img_size'"),
+        ({"adapter": AdapterConfig(rank=6)}, "'adapter'"),
+        ({"noise": "mean", "dimension_weights": True}, "'dimension_weights', 'noise'"),
     ],
 )
 def test_what_would_be_another_model_is_refused(start, changes, text):
