@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from alignkit._check import join_names
+from alignkit._check import counted, join_names
 from alignkit.train._time_losses import each_time_loss, generalization_loss, over_all_loss, size_loss
 from alignkit.train.hba_meg.config import TermsConfig
 
@@ -52,8 +52,8 @@ class Objective:
             msg = f"{join_names(undefined)} cannot be computed on these RDMs; too few pairs of items are numbers."
             raise ValueError(msg)
         if undefined:
-            n_times = len(target)
-            msg = f"{join_names(undefined)} is not defined on these RDMs ({n_times} times) and is left out of the loss."
+            n_times = counted(len(target), "time")
+            msg = f"{join_names(undefined)} is not defined on these RDMs ({n_times}) and is left out of the loss."
             warnings.warn(msg, stacklevel=2)
         with torch.no_grad():
             before = {name: float(_term(name, rdms, target)) for name in self.weights}

@@ -35,7 +35,7 @@ def test_terms_may_count_as_they_are():
 
 
 def test_a_term_that_is_not_defined_is_left_out_and_told():
-    with pytest.warns(UserWarning, match=r"'generalization' is not defined on these RDMs \(1 times\)"):
+    with pytest.warns(UserWarning, match=r"'generalization' is not defined on these RDMs \(1 time\)"):
         objective = Objective(TermsConfig(), BEFORE[:1], TARGET[:1])
     assert set(objective.weights) == {"over_all", "size"}
     assert float(objective(BEFORE[:1], TARGET[:1])["loss"]) == pytest.approx(1.1)
