@@ -29,6 +29,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ from alignkit.train.hba_meg.config import HBAMEGConfig, TermsConfig
 from benchmarks._harness import machine
 from studies.hba_photos import HEAD, WEIGHTS, settings
 
+#: Names of the rows: what is started at; whose RDMs are trained on, and what is shown for them.
+ROWS = ("start", "ERPs, drawings", "ERPs, photos", "92 images, IT", "92 images, EVC", "92 images, IT, two sessions")
+#: Rows of a small study.
+FEW = ("start", "ERPs, drawings", "92 images, IT")
 #: Columns of THINGS' table of categories, and what the ERPs call them.
 CATEGORIES = {"animal": "animal", "body part": "body", "food": "food", "tool": "tool", "vehicle": "vehicle"}
 N_PICTURES = 6
@@ -80,6 +85,7 @@ class Plan:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("ALIGNKIT_DATA"), help="holds things/ and weights/")
+    parser.add_argument("--rows", nargs="*", default=ROWS, help="which rows are made; the first one is needed by all")
     parser.add_argument("--work", type=Path, help="where runs lie; those that are finished are not trained again")
     parser.add_argument("--small", action="store_true", help="few concepts, people and steps; nothing is kept")
     options = parser.parse_args()
@@ -88,41 +94,55 @@ def main() -> None:
         return
     os.environ["ALIGNKIT_DATA"] = str(options.data.resolve())
     work = Path(tempfile.mkdtemp() if options.work is None else options.work).resolve()
+    if options.small:
+        options.rows = FEW
     plan = Plan(options.data.resolve(), work, options.small, **({"epochs": 1, "steps": 5} if options.small else {}))
-    started = time.process_time()
-    study = study_of(plan)
-    seconds = time.process_time() - started
-    for name, row in study["rows"].items():
+    rows = {name: kept_row(plan, name, make) for name, make in rows_of(plan).items() if name in options.rows}
+    for name, row in rows.items():
         show(name, row)
+    seconds = sum(row["processor_seconds"] for row in rows.values())
     print(f"{seconds:.0f} s of processor time")
-    if not options.small:
+    if not options.small and set(rows) == set(ROWS):
         how = {"epochs": plan.epochs, "steps": plan.steps, "seeds": 1, "processor_seconds": seconds}
-        content = {"study": "hba_meg_people", "machine": machine(), **how, **study}
+        content = {"study": "hba_meg_people", "machine": machine(), **how, "rows": rows}
         Path(__file__).with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def study_of(plan: Plan) -> dict[str, Any]:
-    """Train the start, then each set of people, and return what was found."""
-    start = train_start(plan)
-    rows: dict[str, Any] = {}
-    erps = write_erps(plan)
-    for name, pictures in {"drawings": drawings(plan), "photos": photos(plan)}.items():
-        if plan.small and name == "photos":
-            continue
-        print(f"ERPs, {name}", flush=True)
-        rows[f"ERPs, {name}"] = of_erps(plan, erps, name, pictures)
-    write_images(plan)
-    data = load_rsa92(plan.root)
-    sets: dict[str, tuple[RDM, RDM | None]] = {"IT": (data.fmri_it, None), "EVC": (data.fmri_evc, None)}
-    sets["IT, two sessions"] = (data.human_it.isel(session=0), data.human_it.isel(session=1))
-    for name, (one, other) in list(sets.items())[: 1 if plan.small else None]:
-        print(f"92 images, {name}", flush=True)
-        rows[f"92 images, {name}"] = of_fmri(plan, name.replace(", ", "-").replace(" ", "-"), one, other)
-    return {"rows": rows, "start": start}
+def rows_of(plan: Plan) -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return what makes each row; the start comes first, which all others need."""
+
+    def fmri(name: str) -> dict[str, Any]:
+        data = load_rsa92(plan.root)
+        it = (data.human_it.isel(session=0), data.human_it.isel(session=1))
+        one, other = {"it": (data.fmri_it, None), "evc": (data.fmri_evc, None), "sessions": it}[name]
+        return of_fmri(plan, name, one, other)
+
+    makers: list[Callable[[], dict[str, Any]]] = [
+        lambda: train_start(plan),
+        lambda: of_erps(plan, "drawings", drawings(plan)),
+        lambda: of_erps(plan, "photos", photos(plan)),
+        lambda: fmri("it"),
+        lambda: fmri("evc"),
+        lambda: fmri("sessions"),
+    ]
+    return dict(zip(ROWS, makers, strict=True))
+
+
+def kept_row(plan: Plan, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return a row from the folder of work where it is there: a study that was killed goes on with the next row."""
+    path = plan.work / f"{name.replace(',', '').replace(' ', '-')}.json"
+    if not path.is_file():
+        started = time.process_time()
+        row = make()
+        row["processor_seconds"] = time.process_time() - started
+        path.write_text(json.dumps(row))
+    row = json.loads(path.read_text())
+    print(f"{name}: {row['processor_seconds']:.0f} s", flush=True)
+    return dict(row)
 
 
 def show(name: str, row: dict[str, Any]) -> None:
-    for cell in row["cells"]:
+    for cell in row.get("cells", ()):
         print(f"{name}: {cell['name']}, {cell['n_items']} items, {cell['n_people']} people")
         print(f"  {'noise ceiling':28s} {cell['ceiling'][0]:.3f} to {cell['ceiling'][1]:.3f}")
         for one in cell["models"]:
@@ -138,20 +158,19 @@ def show(name: str, row: dict[str, Any]) -> None:
 # --- the start
 
 
-def train_start(plan: Plan) -> dict[str, float]:
+def train_start(plan: Plan) -> dict[str, Any]:
     """Train HBA on a photo of each concept, and return what it reached on validation concepts and on the 48."""
     shown: dict[str, str] = {}
     with (plan.root / "things" / "photos_manifest.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            if row["uniqueID"] not in shown or row["relation"] == "exact":
-                shown.setdefault(row["uniqueID"], row["file"])
+            shown.setdefault(row["uniqueID"], row["file"])
     items = plan.work / "concepts.csv"
     chosen = list(shown.items())[: 60 if plan.small else None]
     items.write_text("\n".join(["file,item", *(f"{file},{name}" for name, file in chosen)]) + "\n")
     size = 16 if plan.small else 64
     config: HBAConfig = settings(plan.root, loss="triplets", epochs=plan.epochs, adapter=HEAD, batch_size=size)
     config = dataclasses.replace(config, items=items, out=plan.start, n_bootstrap=0)
-    return dict(run(config).metrics)
+    return {"metrics": dict(run(config).metrics), "n_concepts": len(chosen)}
 
 
 def gather(folder: Path, pictures: dict[str, list[Path]]) -> Path:
@@ -236,8 +255,9 @@ def meg_config(plan: Plan, out: str, **more: Any) -> HBAMEGConfig:
     )
 
 
-def of_erps(plan: Plan, erps: Path, name: str, pictures: dict[str, list[Path]]) -> dict[str, Any]:
+def of_erps(plan: Plan, name: str, pictures: dict[str, list[Path]]) -> dict[str, Any]:
     """Train on two thirds of the people, score, and train controls on pictures of wrong categories."""
+    erps = write_erps(plan)
     held_out = tuple(RDM.load(erps).coords["subject"][::3].tolist())
 
     def train(out: str, shown: dict[str, list[Path]]) -> Path:
@@ -310,7 +330,7 @@ def of_fmri(plan: Plan, name: str, one: RDM, other: RDM | None) -> dict[str, Any
         **shared,
     )
     row = of_run(run(config).path, plan)
-    if name != "EVC":
+    if name != "evc":
         asked = tuple(names[: 2 if plan.small else None])
         own = meg_config(plan, f"{name}-people", subject="all", people=asked, loop=loop, **shared)
         own = dataclasses.replace(own, start=config.out, weights_epochs=min(plan.steps, 50))

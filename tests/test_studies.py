@@ -34,6 +34,33 @@ def test_one_small_fold_of_photos(shared_data, tmp_path):
     ]
 
 
+@pytest.mark.slow
+def test_a_small_part_of_the_people(shared_data, tmp_path):
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    data = shared_data("weights", "vit_small_patch14_dinov2.imgfocus_fp16.safetensors").parents[1]
+    for part in (("things", "photos"), ("things", "emoji"), ("eeg_erp5",), ("rsa92",)):
+        shared_data(*part)
+    before = sorted(STUDIES.glob("*.json"))
+    command = [sys.executable, "-m", "studies.hba_meg_people", "--small", "--data", str(data), "--work", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=580, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    cells = re.findall(
+        r"^(ERPs, drawings|92 images, IT): (.+), (\d+) items, (\d+) people$", done.stdout, flags=re.MULTILINE
+    )
+    assert [cell for cell in cells if cell[0] == "ERPs, drawings"] == [
+        ("ERPs, drawings", "trained items x trained people (in-sample)", "5", "5"),
+        ("ERPs, drawings", "trained items x held-out people", "5", "3"),
+    ]
+    assert ("92 images, IT", "held-out items x held-out people", "8", "5") in cells
+    found = [json.loads(text) for text in re.findall(r"^  held_out_people: (.+)$", done.stdout, flags=re.MULTILINE)]
+    assert [order["n_orders"] for order in found[0]["label orders"].values()] == [120, 120]
+    assert "Personal models" in done.stdout
+    assert sorted(STUDIES.glob("*.json")) == before
+
+
 def test_kept_results_say_how_they_were_made():
     if not STUDIES.exists():
         pytest.skip("the studies are not beside the tests")
@@ -58,10 +85,11 @@ def test_the_kept_study_of_photos_reaches_what_was_promised():
     assert rows["triplets, head and LoRA"]["seconds"] < 1200
 
 
-def test_data_that_are_not_at_hand_are_named(tmp_path):
+@pytest.mark.parametrize("study", ["hba_photos", "hba_meg_people"])
+def test_data_that_are_not_at_hand_are_named(study, tmp_path):
     if not STUDIES.exists():
         pytest.skip("the studies are not beside the tests")
-    command = [sys.executable, "-m", "studies.hba_photos", "--data", str(tmp_path)]
+    command = [sys.executable, "-m", f"studies.{study}", "--data", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "the data are not at hand" in done.stdout
