@@ -10,13 +10,14 @@ from typing import Self
 import numpy as np
 
 from alignkit._check import join_names
-from alignkit._typing import FloatArray, IntArray, PathLike
+from alignkit._typing import FloatArray, PathLike
 from alignkit.data import SimulatedLab, Things, load_things
 from alignkit.rsa import RDM, Triplets
 from alignkit.train._answers_file import read_answers
 from alignkit.train._images import ImagesByObject, find_images
 from alignkit.train._names_file import read_names
 from alignkit.train._prompts import check_prompts, read_prompts, things_prompts
+from alignkit.train._shown_items import ShownItems
 from alignkit.train._splits import Splits, describe_splits, split_objects
 from alignkit.train._things_items import (
     images_folder,
@@ -31,7 +32,7 @@ from alignkit.train.hba.config import HBAConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class HBAData:
+class HBAData(ShownItems):
     """Objects that have images and targets; made by :func:`read_data`, :meth:`from_lab` or :func:`join_data`.
 
     Parameters
@@ -82,32 +83,6 @@ class HBAData:
             f"<HBAData {len(self.labels):,} objects, {len(self.photos):,} images, {len(self.dimensions)} dimensions "
             f"of {self.name}; {describe_splits(self.splits)}>"
         )
-
-    @property
-    def photos(self) -> tuple[Path, ...]:
-        """All images, once each, in order of first appearance."""
-        return tuple(dict.fromkeys(path for paths in self.images for path in paths))
-
-    @property
-    def photos_of(self) -> tuple[IntArray, ...]:
-        """Where each object's images stand among :attr:`photos`."""
-        number = {path: i for i, path in enumerate(self.photos)}
-        return tuple(np.array([number[path] for path in paths], dtype=np.int64) for paths in self.images)
-
-    @property
-    def train(self) -> IntArray:
-        """Rows of the objects that weights are fitted to."""
-        return self.splits.index("train", self.labels)
-
-    @property
-    def val(self) -> IntArray:
-        """Rows of the objects that epochs and penalties are chosen on."""
-        return self.splits.index("val", self.labels)
-
-    @property
-    def held_out(self) -> IntArray:
-        """Rows of the objects that nothing is fitted to or chosen on."""
-        return self.splits.index("held_out", self.labels)
 
     def in_units(self, embedding: FloatArray, /) -> FloatArray:
         """Return an embedding on the scale from 0 to 100 in the targets' own units, whose dot products count."""

@@ -14,10 +14,9 @@ import numpy as np
 from alignkit._check import check_choice
 from alignkit._random import spawn
 from alignkit.train._environment import absolute
-from alignkit.train._launch import read_launch
 from alignkit.train._own_functions import check_own_functions, own_functions
-from alignkit.train._people import person_folder
-from alignkit.train._run_folder import Resume, RunFolder, is_run
+from alignkit.train._people import finished_people, people_folder
+from alignkit.train._run_folder import Resume, RunFolder
 from alignkit.train.hba._data import HBAData, read_data
 from alignkit.train.hba._personal import asked_people, describe_split
 from alignkit.train.hba._personal_compare import HeldOut, compare_outcomes
@@ -84,7 +83,7 @@ def personal_adapters(config: HBAConfig, /, *, resume: Resume = "auto") -> Perso
     """
     check_choice("resume", resume, get_args(Resume))
     config = absolute(check_personal(config))
-    found = _finished(config, resume)
+    found = finished_people(config, PersonalAdapters, RESULT, resume=resume)
     if found is not None:
         return found
     return fit_adapters(read_data(dataclasses.replace(adapter_settings(config), subject="all")), config, resume=resume)
@@ -110,7 +109,7 @@ def fit_adapters(data: HBAData, config: HBAConfig, /, *, resume: Resume = "auto"
     asked_people(config.subject, (*study.subjects, *study.too_few))
     subjects = study.subjects if config.subject == "all" else (study.subjects[study.number(str(config.subject))],)
     with ExitStack() as stack:
-        folder = stack.enter_context(RunFolder.open(_path(config), config, resume=resume))
+        folder = stack.enter_context(RunFolder.open(people_folder(config), config, resume=resume))
         processes = stack.enter_context(Processes.start(settings.loop))
         shared = SharedBackbone(data, study, settings, cache=_cache(config))
         trained = train_people(shared, subjects, config, processes, folder=folder)
@@ -138,26 +137,6 @@ def adapter_settings(config: HBAConfig, /) -> HBAConfig:
         config.loop, drop_last=False, monitor=monitor, mode="min" if monitor == "val_loss" else "max"
     )
     return dataclasses.replace(settings, loss="triplets", answers="human", loop=loop, optim=config.optim)
-
-
-def _finished(config: HBAConfig, resume: Resume) -> PersonalAdapters | None:
-    """Return what a finished run of the same settings found."""
-    if read_launch(os.environ).world_size > 1:
-        msg = (
-            "people's adapters are trained in one process, one person after the other; give each process people of its "
-            "own with subject=ID, and the same out."
-        )
-        raise ValueError(msg)
-    path = _path(config)
-    if not is_run(path):
-        return None
-    with RunFolder.open(path, config, resume=resume) as folder:
-        done = folder.finished is not None and (path / RESULT).is_file()
-        return PersonalAdapters.load(path / RESULT) if done else None
-
-
-def _path(config: HBAConfig) -> Path:
-    return config.out if config.subject == "all" else config.out / person_folder(str(config.subject))
 
 
 def _cache(config: HBAConfig) -> Path:

@@ -18,6 +18,8 @@ from alignkit.rsa._container import condensed_rdm
 from alignkit.train._answers_file import read_answers
 from alignkit.train._images import ImagesByObject, find_images
 from alignkit.train._names_file import read_names
+from alignkit.train._shown_items import ShownItems
+from alignkit.train._run_folder import SPLITS
 from alignkit.train._splits import Splits, describe_splits, hold_out_objects, split_objects
 from alignkit.train._things_items import (
     images_folder,
@@ -29,12 +31,14 @@ from alignkit.train._things_items import (
 from alignkit.train.hba_meg._targets import read_people
 from alignkit.train.hba_meg.config import HBAMEGConfig
 
+#: Fewer items have too few pairs to choose epochs by.
+MIN_ITEMS = 4
 #: Bytes of one person's RDMs that are read at a time.
 _BLOCK = 1 << 27
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
-class HBAMEGData:
+class HBAMEGData(ShownItems):
     """Items that have images and RDMs over time; made by :func:`read_data`.
 
     Parameters
@@ -90,32 +94,6 @@ class HBAMEGData:
     def people(self) -> tuple[str, ...]:
         """Names of all people, in the order of ``rdms``."""
         return self.rdms.subjects
-
-    @property
-    def photos(self) -> tuple[Path, ...]:
-        """All images, once each, in order of first appearance."""
-        return tuple(dict.fromkeys(path for paths in self.images for path in paths))
-
-    @property
-    def photos_of(self) -> tuple[IntArray, ...]:
-        """Where each item's images stand among :attr:`photos`."""
-        number = {path: i for i, path in enumerate(self.photos)}
-        return tuple(np.array([number[path] for path in paths], dtype=np.int64) for paths in self.images)
-
-    @property
-    def train(self) -> IntArray:
-        """Rows of the items that weights are fitted to."""
-        return self.splits.index("train", self.labels)
-
-    @property
-    def val(self) -> IntArray:
-        """Rows of the items that epochs are chosen on; none where there are too few items."""
-        return self.splits.index("val", self.labels)
-
-    @property
-    def held_out(self) -> IntArray:
-        """Rows of the items that nothing is fitted to or chosen on."""
-        return self.splits.index("held_out", self.labels)
 
     def movie(self, items: IntArray, people: Sequence[str], /, *, test: bool = False) -> RDM:
         """Return people's RDMs over time of some items.
@@ -201,7 +179,7 @@ def read_data(config: HBAMEGConfig, /) -> HBAMEGData:
         repeats=restrict_answers(repeated_answers(answers) if own else things.repeats, labels),  # type: ignore[union-attr]
         rdm48=None if things is None else select48(things.rdm48, labels),
         name=_name(config),
-        notes=(*notes, *of_images, *of_splits, *_without_test(rdms, test_rdms)),
+        notes=(*notes, *of_images, *of_splits, *_known_to_start(config, splits), *_without_test(rdms, test_rdms)),
     )
 
 
@@ -253,7 +231,21 @@ def _test_rdms(config: HBAMEGConfig, rdms: Slices) -> Slices:
     if missing:
         msg = f"test_rdms lack {counted(len(missing), 'item')} that rdms have: {join_names(missing)}."
         raise ValueError(msg)
-    return test.take(np.array([position[label] for label in rdms.labels or ()], dtype=np.int64))
+    test = test.take(np.array([position[label] for label in rdms.labels or ()], dtype=np.int64))
+    same = [name for name in test.subjects if _are_the_same(rdms.one(name), test.one(name))]
+    if same:
+        msg = f"test_rdms hold the very numbers that rdms have of {join_names(same)}; give RDMs of other sessions, or "
+        msg += "leave test_rdms away."
+        raise ValueError(msg)
+    return test
+
+
+def _are_the_same(rdms: Slices, test: Slices) -> bool:
+    """Return whether two RDMs over time of one person are the same in the middle of it, and no constant."""
+    middle = rdms.n_times // 2
+    a, b = (one.read(middle, middle + 1) for one in (rdms, test))
+    numbers = a[~np.isnan(a)]
+    return numbers.size > 0 and numbers.min() < numbers.max() and np.array_equal(a, b, equal_nan=True)
 
 
 def _splits(
@@ -262,15 +254,33 @@ def _splits(
     """Return splits, without items to choose on where there are too few, and what is to be said of them."""
     options: dict[str, Any] = {"held_out": held_out, "seed": config.split_seed, "sources": shown}
     try:
-        if config.val_share:
-            return split_objects(labels, val_share=config.val_share, **options), []
-        few = "No items are set apart to choose epochs on (val_share is 0)"
+        chosen = split_objects(labels, val_share=config.val_share, **options) if config.val_share else None
     except ValueError:
-        few = f"{counted(len(labels), 'item')} are too few to set any apart to choose epochs on"
+        chosen = None
+    if chosen is not None and len(chosen.val) >= MIN_ITEMS:
+        return chosen, []
+    few = f"{counted(len(labels), 'item')} are too few to set any apart to choose epochs on"
+    if not config.val_share:
+        few = "No items are set apart to choose epochs on (val_share is 0)"
     splits = hold_out_objects(labels, **options)
     if splits.held_out:
         return splits, [f"{few}; models are tested on {counted(len(splits.held_out), 'item')} held out."]
     return splits, [f"{few} or to test on: every score is in-sample, of items that were trained on."]
+
+
+def _known_to_start(config: HBAMEGConfig, splits: Splits) -> list[str]:
+    """Return what is to be said of held-out items that the run which training starts at was fitted to."""
+    path = None if config.start is None else config.start / SPLITS
+    if path is None or not path.is_file():
+        return []
+    start = Splits.load(path)
+    known = [name for name in splits.held_out if name in {*start.train, *start.val}]
+    if not known:
+        return []
+    return [
+        f"{len(known):,} of the {counted(len(splits.held_out), 'item')} held out were trained or chosen on by the run "
+        f"in {config.start}, at which the model starts: {join_names(known)}."
+    ]
 
 
 def _without_images(known: Sequence[str], labels: Sequence[str]) -> list[str]:

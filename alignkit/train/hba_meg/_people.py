@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,10 +18,9 @@ from alignkit.rsa._compare_rows import Options, compare_rows
 from alignkit.rsa._container import condensed_rdm
 from alignkit.rsa._matrix_methods import ComparisonMethod
 from alignkit.train._environment import absolute
-from alignkit.train._launch import read_launch
-from alignkit.train._people import person_folder
+from alignkit.train._people import finished_people, people_folder
 from alignkit.train._people_difference import PeopleTest, people_difference
-from alignkit.train._run_folder import Resume, RunFolder, is_run
+from alignkit.train._run_folder import Resume, RunFolder
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
 from alignkit.train.hba_meg._people_result import PersonalDynamics, describe_scored, mean_in_window, without
 from alignkit.train.hba_meg._people_study import PeopleStudy, dynamics_settings
@@ -81,7 +79,7 @@ def personal_dynamics(config: HBAMEGConfig, /, *, resume: Resume = "auto") -> Pe
     """
     check_choice("resume", resume, get_args(Resume))
     config = absolute(check_personal(config))
-    found = _finished(config, resume)
+    found = finished_people(config, PersonalDynamics, RESULT, resume=resume)
     return found if found is not None else fit_dynamics(read_data(dynamics_settings(config)), config, resume=resume)
 
 
@@ -102,7 +100,7 @@ def fit_dynamics(data: HBAMEGData, config: HBAMEGConfig, /, *, resume: Resume = 
     study = PeopleStudy.of(data, dynamics_settings(config))
     names = study.asked()
     with ExitStack() as stack:
-        folder = stack.enter_context(RunFolder.open(_path(config), config, resume=resume))
+        folder = stack.enter_context(RunFolder.open(people_folder(config), config, resume=resume))
         processes = stack.enter_context(Processes.start(study.config.loop))
         trained = train_people(study, names, config, processes, folder=folder)
         result = describe_people(study, trained)
@@ -192,26 +190,6 @@ def describe_people(study: PeopleStudy, trained: Mapping[str, Trained], /) -> Pe
         n_bootstrap=config.n_bootstrap,
         confidence=_CONFIDENCE,
     )
-
-
-def _finished(config: HBAMEGConfig, resume: Resume) -> PersonalDynamics | None:
-    """Return what a finished run of the same settings found."""
-    if read_launch(os.environ).world_size > 1:
-        msg = (
-            "people's models are trained in one process, one person after the other; give each process people of its "
-            "own with subject=NAME, and the same out."
-        )
-        raise ValueError(msg)
-    path = _path(config)
-    if not is_run(path):
-        return None
-    with RunFolder.open(path, config, resume=resume) as folder:
-        done = folder.finished is not None and (path / RESULT).is_file()
-        return PersonalDynamics.load(path / RESULT) if done else None
-
-
-def _path(config: HBAMEGConfig) -> Path:
-    return config.out if config.subject == "all" else config.out / person_folder(str(config.subject))
 
 
 def _window(times: FloatArray, window: tuple[float, float] | None) -> tuple[float, float]:

@@ -302,7 +302,7 @@ def test_who_cannot_be_trained_is_said(study, tmp_path, monkeypatch):
     refused("subject 'guest' answered fewer than 10 different triplets", subject="guest")
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "0")):
         monkeypatch.setenv(name, value)
-    refused("people's adapters are trained in one process")
+    refused("people's models are trained in one process")
     assert not (tmp_path / "out").exists()
 
 
