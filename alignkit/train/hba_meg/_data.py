@@ -18,8 +18,8 @@ from alignkit.rsa._container import condensed_rdm
 from alignkit.train._answers_file import read_answers
 from alignkit.train._images import ImagesByObject, find_images
 from alignkit.train._names_file import read_names
-from alignkit.train._shown_items import ShownItems
 from alignkit.train._run_folder import SPLITS
+from alignkit.train._shown_items import ShownItems
 from alignkit.train._splits import Splits, describe_splits, hold_out_objects, split_objects
 from alignkit.train._things_items import (
     images_folder,

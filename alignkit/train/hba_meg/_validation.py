@@ -8,10 +8,8 @@ import numpy as np
 
 from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.rsa._rank import rank
-from alignkit.train.hba_meg._data import HBAMEGData
+from alignkit.train.hba_meg._data import MIN_ITEMS, HBAMEGData
 
-#: With fewer validation items there are too few pairs to choose by.
-MIN_ITEMS = 4
 #: Values of RDMs over time, at most, that each validation ranks.
 _MAX_VALUES = 1 << 25
 

@@ -10,6 +10,7 @@ from alignkit.data import load_things
 from alignkit.data._things48 import THINGS48
 from alignkit.rsa import RDM, Triplets
 from alignkit.rsa._condensed import squareform
+from alignkit.train._splits import Splits
 from alignkit.train.hba_meg._data import read_data
 from alignkit.train.hba_meg.config import HBAMEGConfig
 
@@ -121,7 +122,7 @@ def test_items_are_held_out_by_name(study, tmp_path):
 def test_items_without_an_image_are_left_out_and_named(study, values):
     for name in (NAMES[3], NAMES[8]):
         (study.images / f"{name}.png").unlink()
-    data = read_data(study)
+    data = read_data(change(study, val_share=0.4))
     kept = [i for i in range(12) if i not in (3, 8)]
     assert data.labels == tuple(NAMES[i] for i in kept)
     assert data.notes == ("2 of the 12 items of the RDMs have no image: 'item_03', 'item_08'.",)
@@ -148,6 +149,27 @@ def test_few_items_are_all_trained_on_and_that_is_said(study, values, tmp_path):
         "5 items are too few to set any apart to choose epochs on or to test on: every score is in-sample, of items "
         "that were trained on.",
     )
+
+
+def test_validation_items_too_few_to_choose_by_are_trained_on_and_that_is_said(study):
+    data = read_data(change(study, val_share=0.25))  # three of twelve
+    assert (len(data.train), len(data.val)) == (12, 0)
+    assert data.notes[0].startswith("12 items are too few to set any apart to choose epochs on")
+
+
+def test_held_out_items_that_the_start_was_trained_on_are_named(study, tmp_path):
+    (tmp_path / "held.txt").write_text("\n".join(NAMES[:3]))
+    start = tmp_path / "start"
+    start.mkdir()
+    held = change(study, held_out=tmp_path / "held.txt", val_share=0.5, start=start)
+    assert read_data(held).notes == ()  # nothing is known of it
+    Splits((NAMES[1], "other"), (NAMES[2],), (NAMES[0],), 0).save(start / "splits.json")
+    assert read_data(held).notes == (
+        f"2 of the 3 items held out were trained or chosen on by the run in {start}, at which the model starts: "
+        "'item_01', 'item_02'.",
+    )
+    Splits((NAMES[4],), (NAMES[5],), NAMES[:3], 0).save(start / "splits.json")
+    assert read_data(held).notes == ()
 
 
 def test_no_items_are_set_apart_where_none_are_asked_for(study, tmp_path):
@@ -183,6 +205,15 @@ def test_other_sessions_may_lack_people_but_nothing_else(study, values, tmp_path
     fewer = write(tmp_path / "fewer.npz", squareform(values)[..., :11, :11], NAMES[:11])
     with pytest.raises(ValueError, match="test_rdms lack 1 item that rdms have: 'item_11'"):
         read_data(change(study, test_rdms=(fewer,)))
+
+
+def test_the_same_numbers_are_no_other_sessions(study, values, tmp_path):
+    with pytest.raises(ValueError, match="the very numbers that rdms have of 'ann', 'bob', 'cy'; give RDMs of other"):
+        read_data(change(study, test_rdms=study.rdms))
+    copied = values + 1
+    copied[1] = values[1]
+    with pytest.raises(ValueError, match="the very numbers that rdms have of 'bob'; give"):
+        read_data(change(study, test_rdms=(write(tmp_path / "copied.npz", copied),)))
 
 
 def test_answers_of_people_are_matched_by_name(study, tmp_path):
