@@ -21,8 +21,9 @@ from alignkit.train._order import Order
 from alignkit.train._predict import evaluating
 from alignkit.train._prefetch import Prefetch
 from alignkit.train._progress import Progress
+from alignkit.train._seeded import own_random_numbers
 from alignkit.train._step import Batch, Gradients, make_batch
-from alignkit.train._training_state import TrainingState, own_random_numbers, warn_of_dead
+from alignkit.train._training_state import TrainingState, warn_of_dead
 from alignkit.train.config import LoopConfig, OptimConfig
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from alignkit._check import join_names, shown
 from alignkit.train._history import RESERVED
 from alignkit.train._order import Samples, share
 from alignkit.train._precision import Precision, full_precision
+from alignkit.train._seeded import draw_from, seed_of
 from alignkit.train._to_device import to_device
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Gradients:
         return losses
 
     def _forward(self, batch: Batch, part: int, step: int) -> Named:
-        _draw_from(_seed(self.seed, step, self.processes.rank, part), self.processes.device)
+        draw_from(seed_of(self.seed, step, self.processes.rank, part), self.processes.device)
         with self.precision.autocast():
             outputs = self.module(to_device(batch.parts[part], self.processes.device))
         named = outputs if isinstance(outputs, Mapping) else {_ONLY: outputs}
@@ -185,20 +186,6 @@ class Gradients:
         where = f"the model gives no finite numbers for {join_names(those, 16)}" if 0 < len(those) < len(names) else ""
         where = where or f"the batch holds {join_names(names, 16)}"
         return f"the loss is {loss} at step {step + 1}; {where}."
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
-
-
-def _draw_from(seed: int, device: torch.device) -> None:
-    import torch
-
-    if device.type == "cpu":
-        # what manual_seed does too, after milliseconds of preparing devices that are not there
-        torch.default_generator.manual_seed(seed)
-    else:
-        torch.manual_seed(seed)
 
 
 def _n_rows(outputs: Named) -> int:

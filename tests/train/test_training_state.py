@@ -8,7 +8,7 @@ from reference.toy_tasks import RegressionTask, TripletTask
 
 from alignkit.train import LoopConfig, OptimConfig
 from alignkit.train._processes import Processes
-from alignkit.train._training_state import TrainingState, own_random_numbers, warn_of_dead
+from alignkit.train._training_state import TrainingState, warn_of_dead
 
 ALONE = Processes(device=torch.device("cpu"))
 
@@ -87,15 +87,6 @@ def test_state_of_another_module_is_refused():
     kept = state_of(TripletTask()).to_checkpoint({})
     with pytest.raises(ValueError, match="does not fit the module that is trained"):
         state_of(RegressionTask()).restore(kept)
-
-
-def test_the_callers_random_numbers_stay():
-    torch.manual_seed(3)
-    before = torch.get_rng_state()
-    with own_random_numbers(torch.device("cpu")):
-        torch.manual_seed(4)
-        torch.rand(3)
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_parameters_that_nothing_computes_with_are_named():

@@ -21,7 +21,9 @@ from alignkit.rsa import RDM, rdm
 from alignkit.rsa._similarity_matrix import Kernel
 from alignkit.train._images import mean_over_photos, photos_of_objects
 from alignkit.train._predict import predict
+from alignkit.train._seeded import seeded
 from alignkit.train._source import ImageSource
+from alignkit.train.config import LoopConfig
 from alignkit.train.hba_meg._build import build_model
 from alignkit.train.hba_meg._data import HBAMEGData
 from alignkit.train.hba_meg.config import HBAMEGConfig, Metric
@@ -98,19 +100,20 @@ def predictors_of(
 
 def predictor_of(model: DynamicModel, name: str, data: HBAMEGData, config: HBAMEGConfig, /) -> Predictor:
     """Return the trained model alone, as :func:`predictors_of` takes it."""
-    rows = _Kept(_by(model, model, data, config.loop.batch_size))
+    rows = _Kept(_by(model, model, data, config.loop))
     return Predictor(name, rows, data, metric=config.metric)
 
 
 def _before(model: DynamicModel, data: HBAMEGData, config: HBAMEGConfig) -> Predictor:
     """Return what training began with: a group's model, or dimensions that are the same at all times."""
     untrained = build_model(data, config)
-    size = config.loop.batch_size
     if config.start is not None and kind_of_run(config.start) == DYNAMIC:
-        return Predictor("the group's model", _Kept(_by(untrained, untrained, data, size)), data, metric=config.metric)
+        return Predictor(
+            "the group's model", _Kept(_by(untrained, untrained, data, config.loop)), data, metric=config.metric
+        )
     from_run = config.start is not None
     name = "HBA (before training)" if from_run else "zero-shot dimensions (before training)"
-    return Predictor(name, _Kept(_by(_LastBlock(untrained), untrained, data, size)), data, metric=config.metric)
+    return Predictor(name, _Kept(_by(_LastBlock(untrained), untrained, data, config.loop)), data, metric=config.metric)
 
 
 class _LastBlock(nn.Module):
@@ -138,17 +141,15 @@ class _Kept:
         return np.stack([self._rows[int(number)] for number in photos])
 
 
-def _by(module: nn.Module, model: DynamicModel, data: HBAMEGData, batch_size: int) -> PhotoRows:
+def _by(module: nn.Module, model: DynamicModel, data: HBAMEGData, loop: LoopConfig) -> PhotoRows:
     source = ImageSource(data.photos, model.towers().preprocess)
 
     def rows(photos: IntArray) -> AnyArray:
-        outputs = predict(
-            module,
-            lambda index: source(photos[index]),
-            len(photos),
-            batch_size=batch_size,
-            device=next(model.parameters()).device,
-        )
+        device = next(model.parameters()).device
+        with seeded(device, loop.seed, int(photos[0])):  # a model may draw noise
+            outputs = predict(
+                module, lambda index: source(photos[index]), len(photos), batch_size=loop.batch_size, device=device
+            )
         values: AnyArray = outputs.to(torch.float32).numpy()
         return values
 

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import spearmanr
 
 from alignkit.meg import RDMStore
@@ -85,3 +86,15 @@ def test_a_person_s_model_stands_beside_the_group_s(config, tmp_path):
     personal_dynamics(own)
     scores = evaluate_run(tmp_path / "people" / "subject-p002", device="cpu", progress=False)
     assert [one.model for one in scores.cells[0].models][:2] == ["subject-p002", "the group's model"]
+
+
+def test_scores_of_a_model_that_draws_noise_are_the_same_whatever_was_drawn_before(meg_lab, tmp_path, monkeypatch):
+    weights = add_tiny_clip(tmp_path, monkeypatch, sizes(4))
+    settings = {"noise": "published", "weights_epochs": 0, "n_bootstrap": 0, "n_permutations": 20}
+    config = lab_config(meg_lab, tmp_path, weights, **settings)
+    run(config)
+    curves = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        curves.append(evaluate_run(config.out, device="cpu", progress=False).cells[0].course.similarity)
+    np.testing.assert_array_equal(*curves)
