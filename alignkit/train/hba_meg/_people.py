@@ -24,6 +24,7 @@ from alignkit.train._run_folder import Resume, RunFolder
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
 from alignkit.train.hba_meg._people_result import PersonalDynamics, describe_scored, mean_in_window, without
 from alignkit.train.hba_meg._people_study import PeopleStudy, dynamics_settings
+from alignkit.train.hba_meg._score_cell import within
 from alignkit.train.hba_meg.config import HBAMEGConfig
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def fit_dynamics(data: HBAMEGData, config: HBAMEGConfig, /, *, resume: Resume = 
     from alignkit.train._processes import Processes
     from alignkit.train.hba_meg._people_train import train_people
 
+    within(data.times, config.window_s)  # before anybody is trained
     study = PeopleStudy.of(data, dynamics_settings(config))
     names = study.asked()
     with ExitStack() as stack:

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from alignkit._typing import AnyArray, IntArray
 from alignkit.models._dynamic_model import DynamicModel
+from alignkit.models._run_model import DYNAMIC, kind_of_run
 from alignkit.train._images import mean_over_photos, photos_of_objects
 from alignkit.train._order import Order, Samples
 from alignkit.train._predict import predict
+from alignkit.train._seeded import seeded
 from alignkit.train._source import Source
 from alignkit.train._time_losses import rdms_over_time
 from alignkit.train.hba_meg._build import build_model, build_source, build_targets, set_noise
@@ -23,6 +25,7 @@ from alignkit.train.hba_meg._coverage import Coverage
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
 from alignkit.train.hba_meg._first_stage import WEIGHTS
 from alignkit.train.hba_meg._objective import Objective
+from alignkit.train.hba_meg._score_cell import within
 from alignkit.train.hba_meg._target_store import TargetStore
 from alignkit.train.hba_meg._validation import mean_spearman, validation_items
 from alignkit.train.hba_meg.config import HBAMEGConfig
@@ -155,14 +158,17 @@ class HBAMEGTask:
             Share the photos out over these.
         """
         photos, where, sizes = photos_of_objects(self._photos_of, items)
-        outputs = predict(
-            self.model if module is None else module,
-            lambda index: self.source(photos[index]),
-            len(photos),
-            batch_size=self.config.loop.batch_size,
-            device=next(self.model.parameters()).device,
-            processes=processes,
-        ).numpy()
+        device = next(self.model.parameters()).device
+        # noise, where a model draws any, is the same in every validation, on whatever was drawn before
+        with seeded(device, self.config.loop.seed, processes.rank if processes else 0):
+            outputs = predict(
+                self.model if module is None else module,
+                lambda index: self.source(photos[index]),
+                len(photos),
+                batch_size=self.config.loop.batch_size,
+                device=device,
+                processes=processes,
+            ).numpy()
         rows = outputs.reshape(len(outputs), -1)[where]
         means = mean_over_photos(rows, sizes).astype(np.float32)
         return means.reshape(len(items), *outputs.shape[1:])
@@ -203,6 +209,12 @@ def build(config: HBAMEGConfig, folder: RunFolder, /) -> HBAMEGTask:
             "hba-meg --subject`, or call personal_dynamics(config)."
         )
         raise ValueError(msg)
+    if config.start is not None and kind_of_run(config.start) == DYNAMIC:
+        msg = (
+            f"start {config.start} holds a run of `alignkit train hba-meg`, at which only models of single people "
+            "start: give subject, or as start a run of `alignkit train hba`."
+        )
+        raise ValueError(msg)
     return build_task(read_data(config), config, folder)
 
 
@@ -240,8 +252,10 @@ def build_task(
     Raises
     ------
     FileNotFoundError, ValueError, ImportError
-        A backbone that is not at hand or has no class tokens, or RDMs without enough numbers.
+        A backbone that is not at hand or has no class tokens, RDMs without enough numbers, or no sample within
+        ``window_s``.
     """
+    within(data.times, config.window_s)  # scoring, which needs samples there, comes after hours of training
     folder.write_splits(data.splits.to_dict())
     trained = tuple(data.train_people if people is None else people)
     store = build_targets(data, trained, config, folder.path / "targets")

@@ -88,3 +88,30 @@ def test_processes_wait_for_the_one_that_makes_the_targets(config, data, tmp_pat
         build_targets(data, data.train_people, config, tmp_path)
     assert build_targets(data, data.train_people, config, tmp_path, wait=True) == "targets"
     assert len(tries) == 3
+
+
+def test_published_noise_is_the_same_in_every_validation_whatever_was_drawn_before(config):
+    found = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        changed = dataclasses.replace(config, noise="published", out=config.out.with_name(f"noise-{seed}"))
+        with RunFolder.open(changed.out, changed) as folder:
+            task = build_task(read_data(changed), changed, folder)
+        found.append((task.objective.before, task.validate(task.module)))
+    assert found[0] == found[1]
+    assert found[0][1]["val_loss"] == pytest.approx(1.25)  # what is drawn again is what terms were divided by
+
+
+def test_a_stretch_without_samples_is_refused_before_anything_is_trained(config):
+    late = dataclasses.replace(config, window_s=(5.0, 6.0))
+    with pytest.raises(ValueError, match="the window from 5 to 6 s holds no sample"):
+        run(late)
+    assert not (config.out / "weights").exists()
+    run(dataclasses.replace(config, window_s=(0.1, 0.3), weights_epochs=0))
+
+
+def test_a_group_s_run_is_no_start_of_another_group_s(config):
+    run(config)
+    again = dataclasses.replace(config, start=config.out, out=config.out.with_name("again"), reach=3)
+    with pytest.raises(ValueError, match="at which only models of single people start"):
+        run(again)

@@ -351,6 +351,12 @@ def test_newcomers_and_models_that_stayed_the_groups_are_named(group, config, tm
     assert "do not tell their owners apart" in result.verdict
 
 
+def test_a_stretch_without_samples_is_refused_before_anybody_is_trained(config):
+    with pytest.raises(ValueError, match="the window from 5 to 6 s holds no sample"):
+        personal_dynamics(dataclasses.replace(config, window_s=(5.0, 6.0)))
+    assert not config.out.exists()
+
+
 def test_results_come_back_from_json(found, tmp_path):
     result, _ = found
     result.save(tmp_path / "a.json")
