@@ -13,7 +13,7 @@ import torch
 from alignkit._typing import IntArray
 from alignkit.models._build_dynamic_model import build_dynamic_model
 from alignkit.models._dynamic_model import DynamicModel, DynamicSettings
-from alignkit.models._dynamic_run_model import restore_dynamic_model
+from alignkit.models._dynamic_run_model import read_dynamic_model
 from alignkit.models._run import as_device
 from alignkit.models._run_model import DYNAMIC, kind_of_run
 from alignkit.train._names_file import read_lines
@@ -40,20 +40,17 @@ def build_model(data: HBAMEGData, config: HBAMEGConfig, /) -> DynamicModel:
     Raises
     ------
     ValueError
-        A group's run over other times.
+        A group's run over other times, or with other dynamics or adapters.
     """
     if config.start is not None and kind_of_run(config.start) == DYNAMIC:
-        model = restore_dynamic_model(config.start, weights=config.weights)
-        check_times(model, data, config.start)
-    else:
-        model = _new_model(data, config)
-    return model.to(as_device(config.loop.device))
+        check_times(read_dynamic_model(config.start).manifest["dynamics"]["times"], data, config.start)
+    return _new_model(data, config).to(as_device(config.loop.device))
 
 
-def check_times(model: DynamicModel, data: HBAMEGData, path: Path, /) -> None:
-    """Raise where a model has other times than the data."""
-    if len(model.times) != len(data.times) or np.abs(np.array(model.times) - data.times).max() > _TOLERANCE:
-        mine, theirs = (f"{len(t)} from {t[0]:g} to {t[-1]:g} s" for t in (model.times, data.times))
+def check_times(times: Sequence[float], data: HBAMEGData, path: Path, /) -> None:
+    """Raise where the model in a folder has other times than the data."""
+    if len(times) != len(data.times) or np.abs(np.array(times) - data.times).max() > _TOLERANCE:
+        mine, theirs = (f"{len(t)} from {t[0]:g} to {t[-1]:g} s" for t in (times, data.times))
         msg = f"the model in {path} has other times ({mine}) than the RDMs ({theirs}); give RDMs over its times."
         raise ValueError(msg)
 

@@ -74,7 +74,7 @@ class FinishedRun:
         data = read_data(config) if data is None else data
         data = dataclasses.replace(data, splits=kept_splits(folder / SPLITS, data.splits))
         model = restore_dynamic_model(folder, weights=config.weights, architecture=own)
-        check_times(model, data, folder)
+        check_times(model.times, data, folder)
         return cls(folder.resolve().name, config, data, model.to(as_device(device)), own)
 
 

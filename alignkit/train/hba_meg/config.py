@@ -140,7 +140,7 @@ class HBAMEGConfig:
     """Learning rate of the layers' weights over time, in both stages."""
     weights_epochs: int = 50
     """Passes of the first stage at most, which trains these weights alone; 0 for none."""
-    weights_patience: int | None = 5
+    weights_patience: int = 5
     """Validations without a better one after which the first stage ends."""
     adapter: AdapterConfig = dataclasses.field(
         default_factory=lambda: AdapterConfig(image_blocks=24, text_blocks=0, dropout=0.0, train_magnitude=False)
@@ -200,8 +200,7 @@ def _check_numbers(config: HBAMEGConfig) -> None:
     check_count("average", config.average, 1)
     check_count("weights_epochs", config.weights_epochs)
     check_positive("weights_lr", config.weights_lr)
-    if config.weights_patience is not None:
-        check_count("weights_patience", config.weights_patience, 1)
+    check_count("weights_patience", config.weights_patience, 1)
     if config.img_size is not None:
         check_img_size(config.img_size)
 

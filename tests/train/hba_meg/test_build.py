@@ -57,7 +57,7 @@ def test_a_group_s_run_is_gone_on_with(config, data):
     assert again.adapter_parameters()
     few = dataclasses.replace(data, times=data.times[:5])
     with pytest.raises(ValueError, match=r"has other times \(12 from .* than the RDMs \(5 from"):
-        check_times(again, few, config.out)
+        check_times(again.times, few, config.out)
 
 
 @pytest.mark.parametrize("noise", ["mean", "published"])
