@@ -21,10 +21,15 @@ _TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+#: What a term is where there are too few numbers or differences: r counts as 0, and nothing differs.
+_UNKNOWN = {"over_all": 1.0, "each_time": 1.0, "size": 0.0, "generalization": 1.0}
+
+
 class Objective:
     r"""The loss :math:`\sum_k w_k L_k / L_k^0` over the terms that are defined.
 
-    :math:`L_k^0` is a term before training, on items that nothing is fitted to; 1 where terms are not relative.
+    :math:`L_k^0` is a term before training, on items that nothing is fitted to; 1 where terms are not relative. In a
+    batch whose RDMs have too few numbers or differences for a correlation, r counts as 0 and teaches nothing.
 
     Parameters
     ----------
@@ -69,7 +74,9 @@ class Objective:
 
 def _term(name: str, rdms: Tensor, target: Tensor) -> Tensor:
     value = _TERMS[name](rdms, target)
-    if name != "generalization":
-        return value
-    # a model that is the same at all times, as before training, has a curve without shape: r counts as 0
-    return torch.where(torch.isnan(value), torch.ones_like(value), value)
+    with torch.no_grad():
+        # also of a model that is the same at all times, as before training; but not of one that broke down
+        there = ~torch.isnan(target)
+        broken = torch.isinf(rdms).any() | (there.any() & ~(there & torch.isfinite(rdms)).any())
+        unknown = torch.isnan(value) & ~broken
+    return torch.where(unknown, torch.full_like(value, _UNKNOWN[name]), value)

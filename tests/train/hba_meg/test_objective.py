@@ -51,6 +51,43 @@ def test_a_model_that_is_the_same_at_all_times_does_not_generalise_and_trains():
     assert torch.isfinite(still.grad).all()
 
 
+@pytest.mark.parametrize("n_numbers", [0, 2])
+@pytest.mark.parametrize("name", ["over_all", "each_time", "size", "generalization"])
+def test_a_batch_with_too_few_numbers_teaches_nothing_instead_of_ending_the_training(name, n_numbers):
+    terms = {**dict.fromkeys(("over_all", "each_time", "size", "generalization"), 0.0), name: 1.0}
+    objective = Objective(TermsConfig(**terms, relative=False), BEFORE, TARGET)
+    few = TARGET.clone()
+    few[:, n_numbers:] = torch.nan
+    rdms = NOW.clone().requires_grad_()
+    found = objective(rdms, few)["loss"]
+    found.backward()
+    assert torch.isfinite(found)
+    assert torch.isfinite(rdms.grad).all()
+    if n_numbers == 0:
+        assert float(found.detach()) == (0.0 if name == "size" else 1.0)
+    if n_numbers == 0 or name in ("each_time", "generalization"):
+        assert not rdms.grad.any()
+
+
+def test_one_pair_of_a_model_that_is_the_same_at_all_times_teaches_nothing_of_order():
+    one = TARGET.clone()
+    one[:, 1:] = torch.nan
+    still = NOW[:1].repeat(6, 1).requires_grad_()
+    found = Objective(TermsConfig(relative=False), BEFORE, TARGET)(still, one)
+    found["loss"].backward()
+    assert float(found["over_all"]) == float(found["generalization"]) == 1.0
+    assert torch.isfinite(still.grad).all()
+    assert still.grad.any()  # of the size
+
+
+@pytest.mark.parametrize("name", ["over_all", "each_time", "size", "generalization"])
+def test_a_model_that_gives_no_numbers_still_does_not_pass(name):
+    terms = {**dict.fromkeys(("over_all", "each_time", "size", "generalization"), 0.0), name: 1.0}
+    objective = Objective(TermsConfig(**terms), BEFORE, TARGET)
+    for broken in (torch.nan, torch.inf):
+        assert not torch.isfinite(objective(torch.full_like(NOW, broken), TARGET)["loss"])
+
+
 def test_data_without_any_number_are_refused():
     empty = torch.full_like(TARGET, torch.nan)
     with pytest.raises(ValueError, match=r"cannot be computed on these RDMs; too few pairs"):
