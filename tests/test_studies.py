@@ -93,3 +93,23 @@ def test_data_that_are_not_at_hand_are_named(study, tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "the data are not at hand" in done.stdout
+
+
+def test_the_kept_study_of_labs_tells_whose_model_is_whose():
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    rows = json.loads((STUDIES / "hba_meg_lab.json").read_text())["rows"]
+    assert list(rows) == ["lab 1", "lab 2", "lab 3"]
+    peaks = []
+    for row in rows.values():
+        group, model = row["group"], row["group"]["unfolding model"]
+        assert (group["n_people"], group["n_items"]) == (12, 40)
+        assert 0.05 <= group["lower_in_window"] <= 0.3
+        assert group["lower_in_window"] < model["mean_in_window"] < group["upper_in_window"]
+        peaks.append((abs(model["peak_s"] - group["planted_peak_s"]), model["at_peak"] - model["lower_at_peak"]))
+        assert model["peak_95_s"][0] <= group["planted_peak_s"] + 1e-9 <= model["peak_95_s"][1] + 1e-6
+        for name in ("own - others", "rank-1, centred", "two-way, centred"):
+            assert row["people"]["identification"][name]["p"] < 0.01
+            assert row["control: people shuffled"]["identification"][name]["p"] > 0.05
+    # in the third lab the curve is flat around the peak, and below the ceiling there
+    assert sum(late <= 0.0101 and above > 0 for late, above in peaks) == 2
