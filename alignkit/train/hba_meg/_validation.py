@@ -32,7 +32,8 @@ def mean_spearman(rdms: AnyArray, target: AnyArray, times: FloatArray, /) -> flo
     Parameters
     ----------
     rdms, target : ndarray, shape (times, pairs)
-        Pairs that are NaN on either side do not count at that time.
+        Pairs that are NaN in ``target`` do not count at that time; those of which ``rdms`` alone has no number count as
+        ones of which it says nothing.
     times : ndarray, shape (times,)
         Seconds. Where all are before 0, all count.
 
@@ -47,11 +48,18 @@ def mean_spearman(rdms: AnyArray, target: AnyArray, times: FloatArray, /) -> flo
     return float(np.mean(defined)) if defined else math.nan
 
 
-def _spearman(a: AnyArray, b: AnyArray) -> float:
-    used = ~(np.isnan(a) | np.isnan(b))
-    if used.sum() < 3:
+def _spearman(mine: AnyArray, theirs: AnyArray) -> float:
+    used = ~np.isnan(theirs)
+    known = ~np.isnan(mine[used])
+    if known.sum() < 3:
         return math.nan
-    x, y = (rank(np.asarray(values[used], dtype=np.float64)) for values in (a, b))
-    x, y = x - x.mean(), y - y.mean()
+    # a model gains nothing by having no number for pairs that were measured: they stand at the mean rank
+    x, y = np.zeros(len(known)), rank(np.asarray(theirs[used], dtype=np.float64))
+    x[known] = _centred(rank(np.asarray(mine[used][known], dtype=np.float64)))
+    y = _centred(y)
     norm = math.sqrt(float(x @ x) * float(y @ y))
     return float(x @ y) / norm if norm > 0 else math.nan
+
+
+def _centred(ranks: FloatArray) -> FloatArray:
+    return np.asarray(ranks - ranks.mean())

@@ -33,6 +33,18 @@ def test_pairs_without_a_number_do_not_count_and_neither_do_times_without_differ
     assert math.isnan(mean_spearman(MINE, np.full_like(theirs, np.nan), TIMES))
 
 
+def test_a_model_without_numbers_for_most_pairs_is_no_better_for_it():
+    mine = np.full_like(THEIRS, np.nan)
+    mine[:, :4] = THEIRS[:, :4]  # all that it has is right
+    found = mean_spearman(mine, THEIRS, TIMES)
+    filled = [np.where(np.isnan(row), row[:4].mean(), row) for row in mine]
+    assert 0 < found < 0.75
+    # about what the mean in their place gives
+    expected = np.mean([spearmanr(a, b).statistic for a, b in zip(filled[1:], THEIRS[1:], strict=True)])
+    assert found == pytest.approx(expected, abs=0.2)
+    assert math.isnan(mean_spearman(np.full_like(THEIRS, np.nan), THEIRS, TIMES))
+
+
 def data(n_train: int, n_val: int, n_times: int = 4) -> SimpleNamespace:
     return SimpleNamespace(train=np.arange(n_train), val=n_train + np.arange(n_val), times=np.zeros(n_times))
 
