@@ -85,6 +85,35 @@ def test_the_kept_study_of_photos_reaches_what_was_promised():
     assert rows["triplets, head and LoRA"]["seconds"] < 1200
 
 
+def test_the_kept_study_of_people_says_what_so_few_conditions_can_show():
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    content = json.loads((STUDIES / "hba_meg_people.json").read_text())
+    rows = content["rows"]
+    assert content["processor_seconds"] < 1200
+    for name in ("ERPs, drawings", "ERPs, photos"):
+        assert {(cell["items"], cell["n_items"]) for cell in map(named, rows[name]["cells"])} == {("trained items", 5)}
+        orders = rows[name]["held_out_people"]["label orders"].values()
+        assert all(order["n_orders"] == 120 and order["p"] >= 1 / 120 for order in orders)
+        assert "personal" not in rows[name]
+    wrong = rows["ERPs, drawings"]["held_out_people"]["wrong categories"]
+    above = sum(value >= wrong["own"] for value in wrong["controls"])
+    assert wrong["p"] == pytest.approx((1 + above) / (1 + len(wrong["controls"])))
+    # what the README says of each: pictures of the right category buy nothing, IT gains and EVC does not
+    assert wrong["p"] > 0.05
+    gains = {name: rows[name]["cells"][0]["gains"][0] for name in rows if name.startswith("92 images")}
+    assert gains["92 images, IT"]["gain_95"][0] > 0
+    assert gains["92 images, EVC"]["gain_95"][0] < 0 < gains["92 images, EVC"]["gain_95"][1]
+    assert gains["92 images, IT, two sessions"]["gain"] < 0
+    sessions = rows["92 images, IT, two sessions"]["personal"]
+    assert sessions["identification"]["own - others"]["p"] >= 1 / 24
+
+
+def named(cell):
+    """Return a kept cell with the side of the split that its name tells."""
+    return {**cell, "items": cell["name"].partition(" x ")[0]}
+
+
 @pytest.mark.parametrize("study", ["hba_photos", "hba_meg_people"])
 def test_data_that_are_not_at_hand_are_named(study, tmp_path):
     if not STUDIES.exists():
