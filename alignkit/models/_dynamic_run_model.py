@@ -207,7 +207,7 @@ def _tensors(model: DynamicModel) -> dict[str, Tensor]:
 
 def _restore(saved: SavedModel, options: Options) -> DynamicModel:
     manifest = saved.manifest
-    settings, start = _settings(saved), _start(saved)
+    settings, start = settings_of(saved), _start(saved)
     tensors = {name: value for name, value in saved.trained.items() if not name.startswith(_START)}
     adapter = adapter_of(dataclasses.replace(saved, trained=tensors))
     _check_table(saved, tensors, settings)
@@ -232,7 +232,14 @@ def _restore(saved: SavedModel, options: Options) -> DynamicModel:
     return model.to(source.device).eval()
 
 
-def _settings(saved: SavedModel) -> DynamicSettings:
+def settings_of(saved: SavedModel, /) -> DynamicSettings:
+    """Return how a saved model unfolds.
+
+    Raises
+    ------
+    ValueError
+        Settings that this version does not know.
+    """
     content = saved.manifest["dynamics"]
     try:
         return DynamicSettings(**{**content, "times": tuple(content["times"])})

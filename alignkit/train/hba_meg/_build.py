@@ -13,7 +13,7 @@ import torch
 from alignkit._typing import IntArray
 from alignkit.models._build_dynamic_model import build_dynamic_model
 from alignkit.models._dynamic_model import DynamicModel, DynamicSettings
-from alignkit.models._dynamic_run_model import read_dynamic_model
+from alignkit.models._dynamic_run_model import read_dynamic_model, settings_of
 from alignkit.models._run import as_device
 from alignkit.models._run_model import DYNAMIC, kind_of_run
 from alignkit.train._names_file import read_lines
@@ -43,7 +43,7 @@ def build_model(data: HBAMEGData, config: HBAMEGConfig, /) -> DynamicModel:
         A group's run over other times, or with other dynamics or adapters.
     """
     if config.start is not None and kind_of_run(config.start) == DYNAMIC:
-        check_times(read_dynamic_model(config.start).manifest["dynamics"]["times"], data, config.start)
+        check_times(settings_of(read_dynamic_model(config.start)).times, data, config.start)
     return _new_model(data, config).to(as_device(config.loop.device))
 
 

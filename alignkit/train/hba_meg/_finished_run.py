@@ -79,6 +79,6 @@ class FinishedRun:
 
 
 def _settings(folder: Path) -> HBAMEGConfig:
-    """Return a run's settings; a person's, which leave data to the group's run, with these."""
+    """Return a run's settings; a person's, which leave data and model to the group's run, with these."""
     config = read_config(folder / CONFIG, HBAMEGConfig)
-    return config if config.subject is None or config.rdms else dynamics_settings(config)
+    return config if config.subject is None else dynamics_settings(config)

@@ -41,7 +41,8 @@ def sample_times(source: Source, /, *, size: int, tmin: float | None, tmax: floa
     assert source.times is not None
     start, times = _means(source, source.times, size)
     kept = positions_within(source.called, times, tmin, tmax)
-    start, times = start[kept[0] : kept[-1] + 2], times[kept]
+    # sums of steps leave residues, by which a picture would come before or after time 0
+    start, times = start[kept[0] : kept[-1] + 2], times[kept].round(9)
 
     def shifted(read: Read) -> Read:
         return lambda first, last: read(int(start[first]), int(start[last]))

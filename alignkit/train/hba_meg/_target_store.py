@@ -396,10 +396,16 @@ def _read_checked(plan: _Plan, path: Path) -> tuple[dict[str, Any], AnyArray]:
         values = np.load(path / _VALUES, mmap_mode="r", allow_pickle=False)
         if values.shape != (plan.n_pairs, plan.slices.n_times) or values.dtype != plan.dtype:
             raise KeyError
-        curves = [len(manifest["curves"][name]) for name in ("richness", "generalization")]
-        if curves != [plan.slices.n_times] * 2 or not manifest["high"] > manifest["low"] or not manifest["unit"] > 0:
+        curves = [np.array(manifest["curves"][name], dtype=np.float64) for name in ("richness", "generalization")]
+        if (
+            any(one.shape != (plan.slices.n_times,) or not np.isfinite(one).all() for one in curves)
+            or not manifest["high"] > manifest["low"]
+            or not manifest["unit"] > 0
+        ):
             raise KeyError
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except PermissionError:  # which says nothing about what is in there
+        raise
+    except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
         aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(3)}")
         path.rename(aside)
         msg = (

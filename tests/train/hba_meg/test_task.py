@@ -180,7 +180,7 @@ def test_two_processes_have_the_loss_of_one(config, tmp_path):
     """RDMs of pairs that lie on different processes are among those of the batch."""
     fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     alone = train_here({**fields, "out": tmp_path / "alone"}, str(config.weights))
-    together = launch(train_here, {**fields, "out": tmp_path / "together"}, str(config.weights))
+    together = launch(train_here, {**fields, "out": tmp_path / "together"}, str(config.weights), timeout=300)
     assert together[0] == together[1]
     for name, expected in alone.items():
         assert together[0][name][0] == pytest.approx(expected[0], rel=1e-4 if "grad" in name else 1e-5), name
