@@ -58,7 +58,6 @@ ROWS = ("start", "ERPs, drawings", "ERPs, photos", "92 images, IT", "92 images, 
 FEW = ("start", "ERPs, drawings", "92 images, IT")
 #: Columns of THINGS' table of categories, and what the ERPs call them.
 CATEGORIES = {"animal": "animal", "body part": "body", "food": "food", "tool": "tool", "vehicle": "vehicle"}
-N_PICTURES = 6
 #: Samples of 4 ms that are averaged.
 AVERAGED = 6
 #: Trainings on pictures of wrong categories; no p-value of theirs is below 1 / (N_CONTROLS + 1).
@@ -76,6 +75,7 @@ class Plan:
     small: bool
     epochs: int = 10
     steps: int = 200
+    n_pictures: int = 6
 
     @property
     def start(self) -> Path:
@@ -97,7 +97,8 @@ def main() -> None:
     work = Path(tempfile.mkdtemp() if options.work is None else options.work).resolve()
     if options.small:
         options.rows = FEW
-    plan = Plan(options.data.resolve(), work, options.small, **({"epochs": 1, "steps": 5} if options.small else {}))
+    less = {"epochs": 1, "steps": 5, "n_pictures": 2} if options.small else {}
+    plan = Plan(options.data.resolve(), work, options.small, **less)
     rows = {name: kept_row(plan, name, make) for name, make in rows_of(plan).items() if name in options.rows}
     for name, row in rows.items():
         show(name, row)
@@ -150,7 +151,8 @@ def show(name: str, row: dict[str, Any]) -> None:
             print(f"  {one['model']:28s} rho {one['rho']:.3f} [{one['rho_95'][0]:.3f}, {one['rho_95'][1]:.3f}]")
         for one in cell["gains"]:
             low, high = one["gain_95"]
-            print(f"  over {one['over']:23s} {one['gain']:+.3f} [{low:+.3f}, {high:+.3f}], p = {one['p']:.2g}")
+            p = "undefined (all are alike)" if one["p"] is None else f"{one['p']:.2g}"
+            print(f"  over {one['over']:23s} {one['gain']:+.3f} [{low:+.3f}, {high:+.3f}], p = {p}")
     for key in ("held_out_people", "personal"):
         if row.get(key):
             print(f"  {key}: {json.dumps(row[key])}")
@@ -214,7 +216,7 @@ def photos(plan: Plan) -> dict[str, list[Path]]:
     """Return photos of each category; of bodies, body parts of people among the 92 images."""
     found = by_category(plan, "photos_manifest.csv", "relation", plan.root / "things" / "photos")
     bodies = sorted(write_images(plan).glob("*_human_bodypart.png"))
-    return found | {"body": bodies[:N_PICTURES]}
+    return found | {"body": bodies[: plan.n_pictures]}
 
 
 def by_category(plan: Plan, table: str, exact: str, folder: Path) -> dict[str, list[Path]]:
@@ -226,7 +228,7 @@ def by_category(plan: Plan, table: str, exact: str, folder: Path) -> dict[str, l
     found: dict[str, list[Path]] = {}
     for column, name in CATEGORIES.items():
         files = list(dict.fromkeys(shown[one] for one in member.index[member[column]] if one in shown))
-        chosen = np.random.default_rng(0).permutation(len(files))[:N_PICTURES]
+        chosen = np.random.default_rng(0).permutation(len(files))[: plan.n_pictures]
         found[name] = [folder / files[i] for i in sorted(chosen)]
     return found
 
