@@ -6,11 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alignkit import data, meg, models, rsa, score, train
+    from alignkit import align, data, meg, models, rsa, score, train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "data", "meg", "models", "rsa", "score", "train"]
-_PACKAGES = frozenset({"data", "meg", "models", "report", "rsa", "score", "train"})
+__all__ = ["__version__", "align", "data", "meg", "models", "rsa", "score", "train"]
+_PACKAGES = frozenset({"align", "data", "meg", "models", "report", "rsa", "score", "train"})
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ RANKS = {
     "rsa": 1,
     "data": 2,
     "models": 2,
+    "align": 3,
     "meg": 3,
     "score": 4,
     "train": 5,
