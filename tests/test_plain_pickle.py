@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from alignkit.meg._plain_pickle import read_plain_pickle
+from alignkit._plain_pickle import read_plain_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 each_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -160,7 +160,7 @@ def test_lists_that_hold_each_other_do_not_unfold_without_end():
 
 @pytest.mark.parametrize("large", [np.zeros(10**6), "x" * 2 * 10**6, b"x" * 2 * 10**6])
 def test_what_lies_in_many_places_counts_as_often(large, monkeypatch):
-    monkeypatch.setattr("alignkit.meg._plain_pickle.MAX_BYTES", 10**8)
+    monkeypatch.setattr("alignkit._plain_pickle.MAX_BYTES", 10**8)
     assert len(read(pickle.dumps([large] * 12))) == 12
     with pytest.raises(ValueError, match="it unfolds to more than"):
         read(pickle.dumps([large] * 13))

@@ -20,7 +20,7 @@ from alignkit._io import MAX_BYTES
 from alignkit._typing import AnyArray
 
 #: Instructions and values of one file, at most: a few lists that hold each other unfold without end.
-_MOST = 500_000
+MOST = 500_000
 _DEEPEST = 8
 _MARK = object()
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d{1,6}|O8?")
@@ -51,10 +51,11 @@ class _Array:
     values: AnyArray | list[Any] | None = None
 
 
-def read_plain_pickle(file: IO[bytes]) -> Any:
+def read_plain_pickle(file: IO[bytes], *, most: int = MOST) -> Any:
     """Return what the pickle at the file's position holds: dicts, lists, tuples, texts, bytes, numbers and arrays.
 
-    Arrays of objects come as flat lists, one of a single object as that object.
+    Arrays of objects come as flat lists, one of a single object as that object. Files of more than ``most``
+    instructions or values are refused.
 
     Raises
     ------
@@ -64,11 +65,11 @@ def read_plain_pickle(file: IO[bytes]) -> Any:
     machine = _Machine()
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-            if count > _MOST:
-                msg = f"it has more than {_MOST:,} instructions"
+            if count > most:
+                msg = f"it has more than {most:,} instructions"
                 raise ValueError(msg)
             if opcode.name == "STOP":
-                return _Unfolding().plain(machine.stack.pop())
+                return _Unfolding(most).plain(machine.stack.pop())
             machine.do(opcode.name, argument)
     except (IndexError, KeyError, TypeError, AttributeError, OverflowError, UnicodeError, MemoryError) as error:
         msg = f"it is damaged ({type(error).__name__}: {shown(str(error))})"
@@ -193,12 +194,13 @@ def _filled(shape: Any, dtype: _Dtype, content: Any, order: Any) -> Any:
 class _Unfolding:
     """Values without what stood for arrays to come."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._count = self._bytes = 0
 
     def plain(self, value: Any, depth: int = 0) -> Any:
         self._count += 1
-        if depth > _DEEPEST or self._count > _MOST:
+        if depth > _DEEPEST or self._count > self._most:
             msg = "its lists and dicts lie too deep within each other"
             raise ValueError(msg)
         value = self._filled(value)
