@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._io import load_npz, save_npz
+from alignkit.align._ridge import fit_ridge
 from alignkit.data import load_things
 from alignkit.models import AdapterConfig
 from alignkit.rsa import triplet_ceiling
 from alignkit.train import LoopConfig, OptimConfig
 from alignkit.train._splits import fold_objects
 from alignkit.train.hba._data import HBAData, read_data, restrict_answers
-from alignkit.train.hba._ridge import fit_ridge
 from alignkit.train.hba.config import HBAConfig
 from benchmarks._harness import machine
 from studies._pooled_scores import PooledScores

@@ -10,13 +10,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from alignkit._typing import FloatArray, IntArray
+from alignkit.align._ridge import fit_ridge
 from alignkit.models._adapters import adapted_layers
 from alignkit.models._encoded_texts import unit
 from alignkit.score._row import NOT_FITTED
 from alignkit.score._steps import Steps
 from alignkit.train.hba._data import HBAData
 from alignkit.train.hba._predictors import Predictor, is_spose, short_name
-from alignkit.train.hba._ridge import fit_ridge
 from alignkit.train.hba.config import HBAConfig
 from alignkit.train.hba.task import HBATask
 

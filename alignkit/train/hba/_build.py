@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from alignkit.align._ridge import fit_ridge
 from alignkit.models._prompt_model import PromptModel
 from alignkit.models._run import as_device
 from alignkit.models._run_model import read_run_model
@@ -15,7 +16,7 @@ from alignkit.models._towers import Towers, load_towers
 from alignkit.train._prefix_cache import cache_prefix
 from alignkit.train._source import ImageSource, Source
 from alignkit.train.hba._data import HBAData
-from alignkit.train.hba._ridge import fit_ridge, ridge_projection
+from alignkit.train.hba._ridge_projection import ridge_projection
 from alignkit.train.hba.config import HBAConfig
 
 if TYPE_CHECKING:
