@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from alignkit._check import check_count
 
-_PRESETS = Literal["clip", "hba", "imagenet"]
+_PRESETS = Literal["clip", "hba", "imagenet", "alignet"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

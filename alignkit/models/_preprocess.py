@@ -177,9 +177,14 @@ class Preprocess:
         return cls(size=size, mean=_IMAGENET[0], std=_IMAGENET[1], crop=0.875, interpolation="bilinear")
 
     @classmethod
+    def alignet(cls, size: int = 224) -> Self:
+        """AligNet's students': squash, bicubic, values from 0 to 1 as they are."""
+        return cls(size=size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), resize="squash")
+
+    @classmethod
     def preset(cls, name: str, /, *, size: int = 224) -> Self:
-        """Return the preset ``"clip"``, ``"hba"`` or ``"imagenet"``."""
-        presets = {"clip": cls.clip, "hba": cls.hba, "imagenet": cls.imagenet}
+        """Return the preset ``"clip"``, ``"hba"``, ``"imagenet"`` or ``"alignet"``."""
+        presets = {"clip": cls.clip, "hba": cls.hba, "imagenet": cls.imagenet, "alignet": cls.alignet}
         check_choice("preprocess", name, presets)
         return presets[name](size)
 

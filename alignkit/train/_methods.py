@@ -15,6 +15,7 @@ from alignkit.train.config import LoopConfig, OptimConfig
 #: Config class -> (module, function that builds the task). Beside that module, ``config.py`` has the class itself, and
 #: ``_evaluate_run.py`` the function that scores a finished run.
 METHODS = {
+    "AligNetConfig": ("alignkit.train.alignet.task", "build"),
     "HBAConfig": ("alignkit.train.hba.task", "build"),
     "HBAMEGConfig": ("alignkit.train.hba_meg.task", "build"),
 }

@@ -53,6 +53,8 @@ def make_optimizer(
 ) -> torch.optim.AdamW:
     """Return AdamW over named parameters; matrices decay, and vectors and scalars too where ``decay_all``.
 
+    With ``decay_to_init`` all of them are pulled back to what they are now.
+
     Parameters
     ----------
     parameters : mapping of str to Parameter
@@ -77,12 +79,17 @@ def make_optimizer(
         groups.setdefault((factors[name], decay), []).append(p)
     # those that decay first, as checkpoints have them
     ordered = sorted(groups, key=lambda key: (key[0] != 1.0, key[0], -key[1]))
-    return torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [{"params": groups[key], "weight_decay": key[1], _FACTOR: key[0]} for key in ordered],
         lr=config.lr,
         betas=(config.beta1, config.beta2),
         eps=config.eps,
     )
+    if config.decay_to_init is not None:
+        from alignkit.train._decay_to_init import decay_to_init
+
+        decay_to_init(optimizer, config.decay_to_init)
+    return optimizer
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

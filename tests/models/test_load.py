@@ -36,7 +36,7 @@ def test_preprocessing_can_be_chosen_and_is_part_of_the_identity() -> None:
     assert hba.preprocess == Preprocess.hba(64)
     by_settings = load("random:test_resnet", device="cpu", preprocess=Preprocess.hba(64).to_dict())
     assert by_settings.describe()["preprocess"] == hba.describe()["preprocess"] != own.describe()["preprocess"]
-    with pytest.raises(ValueError, match="preprocess must be one of 'clip', 'hba', 'imagenet'; got 'vgg'"):
+    with pytest.raises(ValueError, match="preprocess must be one of 'clip', 'hba', 'imagenet', 'alignet'; got 'vgg'"):
         load("random:test_resnet", device="cpu", preprocess="vgg")
     with pytest.raises(TypeError, match=r"preprocess must be a preset's name.*got int"):
         load("random:test_resnet", device="cpu", preprocess=3)  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def test_transparent_pixels_show_the_background_and_grey_becomes_rgb() -> None:
 
 
 def test_survives_json() -> None:
-    for preset in (Preprocess.clip(336), Preprocess.hba(), Preprocess.imagenet(64)):
+    for preset in (Preprocess.clip(336), Preprocess.hba(), Preprocess.imagenet(64), Preprocess.alignet()):
         assert Preprocess.from_dict(json.loads(json.dumps(preset.to_dict()))) == preset
 
 
@@ -106,7 +106,7 @@ def test_bad_settings_are_refused(changes: dict[str, object], sentence: str) -> 
 def test_missing_settings_and_what_is_not_supported_are_named() -> None:
     with pytest.raises(ValueError, match="missing 'std'"):
         Preprocess.from_dict({"size": 3, "mean": [0, 0, 0]})
-    with pytest.raises(ValueError, match="preprocess must be one of 'clip', 'hba', 'imagenet'"):
+    with pytest.raises(ValueError, match="preprocess must be one of 'clip', 'hba', 'imagenet', 'alignet'"):
         Preprocess.preset("CLIP")
     config = {
         "input_size": (3, 64, 32),
