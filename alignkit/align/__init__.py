@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from alignkit.align._open_triplets import open_triplets
+from alignkit.align._triplet_file import TripletFile
+
+__all__ = ["TripletFile", "open_triplets"]
