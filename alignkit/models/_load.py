@@ -79,8 +79,8 @@ def load(
     img_size : int, optional
         Input size in pixels other than the model's own; position embeddings are interpolated.
     preprocess : str, Preprocess, mapping or callable, optional
-        In place of the model's own: ``"clip"``, ``"hba"``, ``"imagenet"``, ``"alignet"``, a :class:`Preprocess` or its settings,
-        or a function of a PIL image. It is part of the model's identity.
+        In place of the model's own: ``"clip"``, ``"hba"``, ``"imagenet"``, ``"alignet"``, a :class:`Preprocess` or its
+        settings, or a function of a PIL image. It is part of the model's identity.
     architecture : str, optional
         timm's name of the network, for a bare weights file.
     seed : int

@@ -29,6 +29,8 @@ MANIFEST, TENSORS = "model.json", "adapter.safetensors"
 _KIND, _SCHEMA = "alignkit prompt model", 1
 #: Kind of the models that unfold over time.
 DYNAMIC = "alignkit dynamic model"
+#: Kind of AligNet's students.
+STUDENT = "alignkit student model"
 #: Manifests are read whole, so that a file from elsewhere may not be of any size.
 _MAX_BYTES = 64 << 20
 #: What the manifest must hold, and of which type.
@@ -110,12 +112,17 @@ def joined_manifest(
     ValueError
         A name that is taken, or values that JSON does not know.
     """
+    return {**joined(own, manifest), "dimensions": list(dimensions)}
+
+
+def joined(own: Mapping[str, Any], manifest: Mapping[str, Any], /) -> dict[str, Any]:
+    """Return what a model of any kind says of itself and what its method adds, as one manifest; errors as above."""
     own = {**own, "tensors": TENSORS, "versions": versions()}
     taken = sorted(set(own) & set(manifest))
     if taken:
         msg = f"the manifest may not hold {join_names(taken)}, which the model itself says."
         raise ValueError(msg)
-    content = {**own, **manifest, "dimensions": list(dimensions)}
+    content = {**own, **manifest}
     _check_json(content)
     return content
 
@@ -147,17 +154,33 @@ def read_saved(folder: Path, kind: str, schema: int, fields: Mapping[str, type |
     FileNotFoundError, ValueError
         As :func:`read_run_model`.
     """
+    manifest, tensors = read_parts(folder, kind, schema, fields)
+    features = tensors.pop("text_features", None)
+    if features is None or features.ndim != 2 or len(features) != len(manifest["dimensions"]):
+        msg = (
+            f"{folder / TENSORS} holds no text_features with a row for each of the {len(manifest['dimensions'])} "
+            "dimensions."
+        )
+        raise ValueError(msg)
+    return SavedModel(folder, manifest, tensors, features)
+
+
+def read_parts(
+    folder: Path, kind: str, schema: int, fields: Mapping[str, type | tuple[type, ...]], /
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Read a manifest of some kind, with these fields, and the tensors that it was written with.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`read_run_model`.
+    """
     manifest = _read_manifest(folder, kind, schema, fields)
     path = check_file(folder / TENSORS)
     if sha256(path) != manifest["tensors_sha256"]:
         msg = f"{path} is not the file that {folder / MANIFEST} was written with: truncated, damaged or exchanged."
         raise ValueError(msg)
-    tensors = read_weights(path)
-    features = tensors.pop("text_features", None)
-    if features is None or features.ndim != 2 or len(features) != len(manifest["dimensions"]):
-        msg = f"{path} holds no text_features with a row for each of the {len(manifest['dimensions'])} dimensions."
-        raise ValueError(msg)
-    return SavedModel(folder, manifest, tensors, features)
+    return manifest, dict(read_weights(path))
 
 
 def load_run(path: str, options: Options) -> Model:
@@ -179,6 +202,10 @@ def load_run(path: str, options: Options) -> Model:
         from alignkit.models._dynamic_run_model import load_dynamic_run
 
         return load_dynamic_run(path, options)
+    if kind_of_run(path) == STUDENT:
+        from alignkit.models._student_run_model import load_student_run
+
+        return load_student_run(path, options)
     person = personal_file(path)
     saved = read_run_model(path) if person is None else as_seen_by(read_run_model(person.parent), load_personal(person))
     model, image = _restore(saved, options)
@@ -296,7 +323,7 @@ def _read_manifest(
     manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.get("kind") != kind:
         got = manifest.get("kind") if isinstance(manifest, dict) else manifest
-        if got in (_KIND, DYNAMIC):
+        if got in (_KIND, DYNAMIC, STUDENT):
             msg = f"{path} is of an {got}, and here an {kind} is expected."
         else:
             msg = f"{path} describes no trained model (kind {kind!r} is expected; got {shown(got)})."
@@ -315,6 +342,8 @@ def _check_fields(path: Path, manifest: Mapping[str, Any], fields: Mapping[str, 
             msg = f"{path} is damaged: {name} is {'missing' if name not in manifest else shown(value)}."
             raise ValueError(msg)
     for name in ("prompts", "dimensions"):
+        if name not in fields:
+            continue
         if not manifest[name] or not all(isinstance(value, str) for value in manifest[name]):
             msg = f"{path} is damaged: {name} must be names, at least one."
             raise ValueError(msg)

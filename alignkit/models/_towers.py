@@ -202,7 +202,7 @@ def load_towers(
     from alignkit.models._load import build
 
     image = build(options.name, weights=options.weights, img_size=img_size, preprocess=options.preprocess)
-    return Towers.from_models(image, build(text), layer=number(layer, image), identity=_origin(options))
+    return Towers.from_models(image, build(text), layer=number(layer, image), identity=origin(options))
 
 
 def as_factory(name: str) -> Callable[[], Any] | None:
@@ -232,7 +232,7 @@ def _from_open_clip(rest: str, options: Options, layer: str | int | None) -> Tow
         log_scale=clip.logit_scale.detach().double().mean().item(),
         # another layer than the embedding lies outside the space that the texts share
         paired=image.resolve(layer) != ("output",),
-        identity=_origin(options),
+        identity=origin(options),
     )
 
 
@@ -245,7 +245,7 @@ def _from_factory(made: Any, options: Options, text: PathLike | None, layer: str
         if given:
             msg = f"{options.name} gives both towers; leave {' and '.join(given)} out."
             raise ValueError(msg)
-        identity = {**_described(made.model, made.image), **made.identity, **_origin(options)}
+        identity = {**_described(made.model, made.image), **made.identity, **origin(options)}
         return dataclasses.replace(made, identity=identity)
     if text is not None:
         msg = f"{options.name} brings a text network of its own; leave text out."
@@ -253,7 +253,7 @@ def _from_factory(made: Any, options: Options, text: PathLike | None, layer: str
     network, reader, tokenizer = made
     image = as_image_model(network, options)
     return Towers.from_models(
-        image, _as_text_model(reader, tokenizer, options.name), layer=number(layer, image), identity=_origin(options)
+        image, _as_text_model(reader, tokenizer, options.name), layer=number(layer, image), identity=origin(options)
     )
 
 
@@ -302,7 +302,7 @@ def _described(image: Model, tower: SplitTower) -> dict[str, Any]:
     }
 
 
-def _origin(options: Options) -> dict[str, Any]:
+def origin(options: Options, /) -> dict[str, Any]:
     """Return how to find the backbone again, from whatever folder."""
     file = Path(options.name)
     return {
