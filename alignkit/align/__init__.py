@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from alignkit.align._embedding_map import EmbeddingMap
+from alignkit.align._fit_embedding_map import fit_embedding_map
 from alignkit.align._open_triplets import open_triplets
 from alignkit.align._triplet_file import TripletFile
 
-__all__ = ["TripletFile", "open_triplets"]
+__all__ = ["EmbeddingMap", "TripletFile", "fit_embedding_map", "open_triplets"]

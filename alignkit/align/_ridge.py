@@ -73,6 +73,17 @@ def fit_ridge(
     array([[7.]])
     """
     x, y = _checked(features, targets)
+    if penalty is not None:
+        return ridge_path(x, y, (check_positive("penalty", penalty),))[0]
+    if val is None:
+        msg = "give a penalty, or objects to choose it on (val)."
+        raise ValueError(msg)
+    x_val, y_val = _checked(*val)
+    return min(ridge_path(x, y, PENALTIES), key=lambda fit: float(((fit.predict(x_val) - y_val) ** 2).mean()))
+
+
+def ridge_path(x: FloatArray, y: FloatArray, penalties: tuple[float, ...], /) -> list[Ridge]:
+    """Return the fit with each penalty, from one decomposition."""
     mean_x, mean_y, spread = x.mean(axis=0), y.mean(axis=0), x.std(axis=0)
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     u, s, vt = np.linalg.svd((x - mean_x) * scale, full_matrices=False)
@@ -83,13 +94,7 @@ def fit_ridge(
         weight = (vt.T @ shrunk).T * scale
         return Ridge(weight, mean_y - weight @ mean_x, value)
 
-    if penalty is not None:
-        return solve(check_positive("penalty", penalty))
-    if val is None:
-        msg = "give a penalty, or objects to choose it on (val)."
-        raise ValueError(msg)
-    x_val, y_val = _checked(*val)
-    return min((solve(value) for value in PENALTIES), key=lambda fit: float(((fit.predict(x_val) - y_val) ** 2).mean()))
+    return [solve(value) for value in penalties]
 
 
 def _checked(features: object, targets: object) -> tuple[FloatArray, FloatArray]:
