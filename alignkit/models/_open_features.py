@@ -112,7 +112,7 @@ def _open_store(folder: Path) -> Features:
 
 
 def _open_file(path: Path, labels: PathLike | Sequence[str] | None, dataset: str | None) -> Features:
-    beside = _names_beside(path) if labels is None else None
+    beside = names_beside(path) if labels is None else None
     content = read_file(path, dataset=dataset, known=() if beside is None else read_names(beside))
     if content.names is not None and labels is not None:
         raise _has_labels(path)
@@ -140,7 +140,7 @@ def _features(name: str, content: Content, names: Sequence[str] | None, manifest
     return Features(name, labels, layers, manifest, content.n_items, read)
 
 
-def _names_beside(path: Path) -> Path | None:
+def names_beside(path: Path) -> Path | None:
     """Return the list of names that lies beside an array: one that bears its name, or thingsvision's."""
     own = [path.with_name(path.stem + end) for end in ("_names.txt", ".names.txt", "_labels.txt", ".labels.txt")]
     return next((file for file in (*own, path.with_name(NAME_FILES[0])) if file.is_file() and file != path), None)
