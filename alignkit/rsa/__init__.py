@@ -17,6 +17,7 @@ from alignkit.rsa._odd_one_out import odd_one_out
 from alignkit.rsa._pair_probabilities import pair_probabilities
 from alignkit.rsa._permutation_result import PermutationTest
 from alignkit.rsa._permutation_test import permutation_test
+from alignkit.rsa._person_temperatures import PersonTemperatures, fit_person_temperatures
 from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
 from alignkit.rsa._regress import regress
@@ -42,6 +43,7 @@ __all__ = [
     "NoiseCeiling",
     "NoisePrecision",
     "PermutationTest",
+    "PersonTemperatures",
     "Regression",
     "SplitHalf",
     "SubjectTest",
@@ -60,6 +62,7 @@ __all__ = [
     "dual_variance",
     "entropy_agreement",
     "expected_calibration_error",
+    "fit_person_temperatures",
     "fit_temperature",
     "human_distribution",
     "kl_divergence",

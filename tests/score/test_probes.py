@@ -64,7 +64,7 @@ def test_shuffled_classes_are_at_chance(items):
     assert abs(few_shot(x, shuffled, n_bootstrap=0).accuracy - 0.25) < 0.05
 
 
-@pytest.mark.parametrize("n_shots", [1, 5])
+@pytest.mark.parametrize("n_shots", [2, 5])
 def test_few_shots_against_nearest_centroids(items, n_shots):
     neighbors = pytest.importorskip("sklearn.neighbors")
     x, codes = items
