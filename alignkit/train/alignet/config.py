@@ -35,9 +35,9 @@ class AligNetConfig:
     published layout (.npz)."""
     val_triplets: Path | None = None
     """Triplets of images that are not trained on, to choose the weights by; by default those among `val-share`."""
-    arm: Arm = "aligned"
+    arm: Arm | None = None
     """What the similarities are: of the aligned teacher; untransformed (control), of the teacher as it was before; or
-    shuffled (control), with images exchanged at random."""
+    shuffled (control), with images exchanged at random. By default what the file says, else aligned."""
     n_triplets: int | None = None
     """Use only the first so many triplets of the file; by default all."""
     val_share: float = 0.2
@@ -53,6 +53,8 @@ class AligNetConfig:
     """People's odd-one-out answers about items, to be scored on; by default those of THINGS. Formats as for HBA."""
     probe: Path | None = None
     """Folder of other images with a subfolder per class: how well classes can be told apart, before and after."""
+    n_probe: int = 1000
+    """Images of `probe` that are used, about equally many of each class."""
     root: Path | None = None
     """Folder that holds the data sets; by default ALIGNKIT_DATA, else the download cache."""
     out: Path = Path("alignkit-alignet")
@@ -102,8 +104,9 @@ class AligNetConfig:
         for name in _PATHS:
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, Path(getattr(self, name)))
-        for name, allowed in (("arm", Arm), ("objective", Objective)):
-            check_choice(name, getattr(self, name), get_args(allowed))
+        if self.arm is not None:
+            check_choice("arm", self.arm, get_args(Arm))
+        check_choice("objective", self.objective, get_args(Objective))
         check_choice("preprocess", self.preprocess, ("own", "clip", "hba", "imagenet", "alignet"))
         check_choice("cache_dtype", self.cache_dtype, ("float32", "float16"))
         for name in ("n_triplets", "head"):
@@ -115,6 +118,7 @@ class AligNetConfig:
             check_positive("student_temperature", self.student_temperature)
         check_count("split_seed", self.split_seed)
         check_count("n_bootstrap", self.n_bootstrap)
+        check_count("n_probe", self.n_probe, 1)
         if self.img_size is not None:
             check_img_size(self.img_size)
         _check_parts(self)
