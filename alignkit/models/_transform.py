@@ -1,14 +1,19 @@
-"""Linear transforms of features: gLocal's published matrices, and any npz of the same layout."""
+"""Linear transforms of features: gLocal's published matrices, any npz of the same layout, and fitted teachers."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alignkit._check import as_float_array, check_finite, join_names
+from alignkit._check import as_float_array, check_finite, check_positive, join_names
 from alignkit._io import load_npz, sha256
 from alignkit._typing import AnyArray, FloatArray, PathLike
+from alignkit.models._transform_folder import read_transform_folder, temperature_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -103,14 +108,27 @@ class Transform:
         result = ((array - self.mean) / self.std) @ self.weights
         return result if self.bias is None else result + self.bias
 
+    def cooled(self, temperature: float) -> Transform:
+        """Return the transform whose dot products are this one's divided by a temperature.
+
+        Raises
+        ------
+        ValueError
+            A temperature that is no finite number above 0.
+        """
+        root = np.sqrt(check_positive("temperature", temperature))
+        bias = None if self.bias is None else self.bias / root
+        return dataclasses.replace(self, weights=self.weights / root, bias=bias)
+
 
 def load_transform(path: PathLike, /) -> Transform:
-    """Read a transform from an ``.npz`` with ``weights`` and, optionally, ``bias``, ``mean`` and ``std``.
+    """Read a transform from an ``.npz`` with ``weights`` and maybe ``bias``, ``mean``, ``std``, or a teacher's folder.
 
     Parameters
     ----------
     path : path-like
-        gLocal's published layout.
+        A file of gLocal's published layout, or a folder of :meth:`alignkit.align.TeacherTransform.save`, whose
+        temperature becomes part of the weights: what it gives is what the teacher's ``apply`` gives.
 
     Returns
     -------
@@ -119,7 +137,7 @@ def load_transform(path: PathLike, /) -> Transform:
     Raises
     ------
     FileNotFoundError
-        No such file.
+        No such file, or a folder without a teacher.
     ValueError
         A damaged file, no ``weights``, unknown arrays, or shapes that do not fit together.
 
@@ -133,6 +151,8 @@ def load_transform(path: PathLike, /) -> Transform:
     """
     from pathlib import Path
 
+    if Path(path).is_dir():
+        return _from_folder(Path(path))
     arrays = load_npz(path)[0]
     names = {"weights", "bias", "mean", "std"}
     if "weights" not in arrays or not set(arrays) <= names:
@@ -146,6 +166,16 @@ def load_transform(path: PathLike, /) -> Transform:
     except (TypeError, ValueError) as error:
         msg = f"{path} is not a usable transform: {error}"
         raise ValueError(msg) from error
+
+
+def _from_folder(folder: Path) -> Transform:
+    arrays, manifest = read_transform_folder(folder)
+    try:
+        fitted = Transform(**arrays, name=folder.resolve().name, sha256=manifest["sha256"])
+    except (TypeError, ValueError) as error:
+        msg = f"{folder} holds no usable transform: {error}"
+        raise ValueError(msg) from error
+    return fitted.cooled(temperature_of(folder, manifest))
 
 
 def _as_row(name: str, values: object, n: int, *, scalar: bool = True) -> FloatArray:
