@@ -13,6 +13,7 @@ from alignkit.align._answer_logits import best_temperature
 from alignkit.align._embedding_map import EmbeddingMap
 from alignkit.align._item_rows import as_item_rows, rows_of
 from alignkit.align._regressors import PENALTIES, SETTINGS, Method, Setting, fit_path, n_parameters, predict
+from alignkit.align._soft_triplets import draw_triplets
 from alignkit.rsa import Triplets
 from alignkit.rsa._choice_probabilities import softmax
 from alignkit.rsa._similarity_matrix import pair_similarities
@@ -147,17 +148,6 @@ def deal_items(n_items: int, n_folds: int, rng: np.random.Generator, groups: obj
     return fold_of[group]
 
 
-def random_triplets(n_items: int, n: int, rng: np.random.Generator) -> IntArray:
-    """Return ``n`` rows of three different items, shape (n, 3)."""
-    a = rng.integers(0, n_items, n)
-    b = (a + rng.integers(1, n_items, n)) % n_items
-    low, high = np.minimum(a, b), np.maximum(a, b)
-    c = rng.integers(0, n_items - 2, n)
-    c += c >= low
-    c += c >= high
-    return np.column_stack([a, b, c])
-
-
 def _as_groups(groups: object, n_items: int) -> AnyArray:
     array = as_array("groups", groups)
     if array.shape != (n_items,):
@@ -179,7 +169,7 @@ def _temperature(
     if len(y) < 3:
         msg = f"a temperature needs at least 3 items; got {len(y)}."
         raise ValueError(msg)
-    random = Triplets(random_triplets(len(y), _N_TRIPLETS, rng))
+    random = Triplets(draw_triplets(len(y), _N_TRIPLETS, rng))
     target = softmax(pair_similarities(y, random, "dot", None, "raise"))
     return best_temperature(pair_similarities(predicted, random, "dot", None, "raise"), target)
 

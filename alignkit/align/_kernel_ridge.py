@@ -30,7 +30,7 @@ def kernel_ridge_path(
     off = squared[np.triu_indices(len(x), 1)]
     median = float(np.median(off)) or 1.0
     offset = y.mean(axis=0)
-    found = {}
+    found: dict[tuple[float, ...], dict[str, AnyArray]] = {}
     for bandwidth in BANDWIDTHS:
         width = bandwidth * median
         values, vectors = np.linalg.eigh(np.exp(-squared / width))

@@ -29,7 +29,7 @@ def mlp_path(
     spread = x.std(axis=0)
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     mean, offset, unit = x.mean(axis=0), y.mean(axis=0), float(y.std()) or 1.0
-    found = {}
+    found: dict[tuple[float, ...], dict[str, AnyArray]] = {}
     for penalty in penalties:
         network = MLPRegressor(
             hidden_layer_sizes=(WIDTH,),
