@@ -171,9 +171,32 @@ def _read_names(path: Path, array: Any) -> tuple[str, ...]:
     return as_labels("its names", names if isinstance(names, list) else ())
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ZarrSink:
+    """A folder that this process writes to."""
+
+    folder: TripletFolder
+    lock: FolderLock
+
+    def missing(self) -> list[int]:
+        """Return the blocks that are not there yet."""
+        return self.folder.missing()
+
+    def write(self, block: int, indices: AnyArray, similarities: AnyArray) -> None:
+        """Write a block; it is on disk when this returns."""
+        self.folder.write(block, indices, similarities)
+
+    def finish(self) -> None:
+        """Nothing is left to do: blocks are in place."""
+
+    def release(self) -> None:
+        """Let others in."""
+        self.lock.release()
+
+
 def create_folder(
     path: Path, names: tuple[str, ...], n: int, rows: int, settings: Mapping[str, Any], *, overwrite: bool
-) -> tuple[TripletFolder, FolderLock]:
+) -> ZarrSink:
     """Make a folder, or open the one that the same call left; either way locked by this process.
 
     Raises
@@ -184,15 +207,11 @@ def create_folder(
         Another process writes to it.
     """
     if path.exists() and not (path / "zarr.json").is_file():
-        msg = f"{path} exists and is no folder of triplets; choose another name."
+        msg = f"{path} exists and is no folder of triplets; choose another out."
         raise FileExistsError(msg)
     if path.exists() and overwrite:
         open_folder(path)  # nothing else is ever deleted
-        lock = FolderLock(path)
-        try:
-            shutil.rmtree(path)
-        finally:
-            lock.release()
+        remove(path)
     if not path.exists():
         _make(path, names, n, rows, settings)
     lock = FolderLock(path)
@@ -204,7 +223,16 @@ def create_folder(
     except BaseException:
         lock.release()
         raise
-    return folder, lock
+    return ZarrSink(folder, lock)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder that no other process writes to."""
+    lock = FolderLock(folder)
+    try:
+        shutil.rmtree(folder)
+    finally:
+        lock.release()
 
 
 def _make(path: Path, names: tuple[str, ...], n: int, rows: int, settings: Mapping[str, Any]) -> None:
@@ -227,17 +255,25 @@ def _make(path: Path, names: tuple[str, ...], n: int, rows: int, settings: Mappi
 
 
 def _check_same(folder: TripletFolder, names: tuple[str, ...], n: int, settings: Mapping[str, Any]) -> None:
-    there, here = {**folder.settings, "n": folder.n_triplets}, {**settings, "n": n}
-    different = [
+    different = describe_differences({**folder.settings, "n": folder.n_triplets}, {**settings, "n": n})
+    if folder.names != names:
+        different.append("other images")
+    if different:
+        raise holds_others(folder.path, different)
+
+
+def describe_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Return, in words, what tells triplets on disk from those asked for."""
+    return [
         f"{key} {shown(there.get(key), 40)} there, {shown(here.get(key), 40)} here"
         for key in {**there, **here}
         if there.get(key) != here.get(key)
     ]
-    if folder.names != names:
-        different.append("other images")
-    if different:
-        msg = (
-            f"{folder.path} holds other triplets ({'; '.join(different[:3])}); choose another out, or replace them "
-            "with overwrite=True."
-        )
-        raise FileExistsError(msg)
+
+
+def holds_others(path: Path, different: list[str]) -> FileExistsError:
+    """Return the error for a path that other triplets lie at."""
+    words = "; ".join(different[:3])
+    return FileExistsError(
+        f"{path} holds other triplets ({words}); choose another out, or replace them with overwrite=True."
+    )
