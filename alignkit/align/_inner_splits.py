@@ -16,9 +16,8 @@ from alignkit.rsa._choice_probabilities import log_softmax
 from alignkit.rsa._kernels._triplets_numpy import gather_rows
 from alignkit.rsa._temperature import answer_costs, best_temperature
 
-#: Penalties that are tried, strongest first; two in a row that are worse end the search.
+#: Penalties that are tried, strongest first; the first that is worse than the one before ends the search.
 _PENALTIES = {"naive": 0.5 ** np.arange(1, 12), "global": 0.5 ** np.arange(-3, 9)}
-_WORSE_IN_A_ROW = 2
 #: Fewer held-out triplets say nothing about a temperature.
 _FEWEST = 30
 #: Temperatures searched for soft targets: as a factor either way.
@@ -141,7 +140,6 @@ def choose(
     grid = _PENALTIES["naive" if regulariser == "naive" else "global"] if penalty is None else np.array([penalty])
     starts: list[FloatArray | None] = [None] * len(splits)
     tried: list[tuple[float, float]] = []  # cross-entropy and temperature
-    worse = 0
     for weight in grid:
         logits = []
         for k, split in enumerate(splits):
@@ -151,8 +149,7 @@ def choose(
             if tick is not None:
                 tick(len(tried) * len(splits) + k + 1)
         tried.append(_best(np.concatenate(logits, axis=1), _targets(splits)))
-        worse = worse + 1 if tried[-1][0] > min(cost for cost, _ in tried) else 0
-        if worse == _WORSE_IN_A_ROW:
+        if len(tried) > 1 and tried[-1][0] > tried[-2][0]:
             break
     costs = np.array([cost for cost, _ in tried])
     best = int(costs.argmin())

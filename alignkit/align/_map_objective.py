@@ -131,9 +131,10 @@ def transformed(x: Any, weights: FloatArray, bias: FloatArray | None) -> Any:
 
 def pulled(x: Any, slope: Any) -> tuple[FloatArray, FloatArray]:
     """Return the gradients for W and b from that for x W + b, as arrays."""
-    of_weights, of_bias = product(x.T, slope), slope.sum(0)
+    of_weights: Any = product(x.T, slope)
+    of_bias: Any = slope.sum(0)
     if is_tensor(x):
-        return tuple(part.cpu().numpy().astype(np.float64) for part in (of_weights, of_bias))  # type: ignore[return-value]
+        of_weights, of_bias = (part.cpu().numpy().astype(np.float64) for part in (of_weights, of_bias))
     return of_weights, of_bias
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -13,10 +14,13 @@ from alignkit._typing import FloatArray
 class Map(Protocol):
     """A matrix W, shape (channels, dims), as a function of a vector of numbers."""
 
-    reference: FloatArray
-    """What W is a multiple of before anything is learned: the identity, or the leading principal directions."""
-    n_parameters: int
-    """Numbers that are free."""
+    @property
+    def reference(self) -> FloatArray:
+        """What W is a multiple of before anything is learned: the identity, or the leading principal directions."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers that are free."""
 
     def start(self, weights: FloatArray, /) -> FloatArray:
         """Return the vector of the map nearest to W."""
@@ -137,13 +141,16 @@ def make_map(kind: str, x: FloatArray, rank: int | None) -> Map:
     """Return the map of a kind, for features of shape (items, channels)."""
     n_channels = x.shape[1]
     if rank is None:
+        kinds: dict[str, Callable[[FloatArray], Map]]
         kinds = {"full": FreeMap, "diagonal": DiagonalMap, "orthogonal": ScaleMap}
         return kinds[kind](np.eye(n_channels))
     _, vectors = np.linalg.eigh(x.T @ x)
     leading = np.ascontiguousarray(vectors[:, ::-1][:, :rank])
     # eigenvectors come with any sign
     leading *= np.where(leading[np.abs(leading).argmax(axis=0), np.arange(rank)] < 0, -1.0, 1.0)
-    return FreeMap(leading) if kind == "lowrank" else OrthogonalMap(leading)
+    if kind == "lowrank":
+        return FreeMap(leading)
+    return OrthogonalMap(leading)
 
 
 def scale_of(weights: FloatArray, reference: FloatArray) -> float:

@@ -64,8 +64,9 @@ def _lbfgs(
         if tick is not None:
             tick(last[0])
 
-    options = {"maxiter": max_iter, "ftol": _SMALLEST_SHARE, "gtol": _FLAT, "maxfun": 4 * max_iter}
-    result = minimize(evaluate, start, jac=True, method="L-BFGS-B", callback=note, options=options)
+    options: dict[str, Any] = {"maxiter": max_iter, "ftol": _SMALLEST_SHARE, "gtol": _FLAT, "maxfun": 4 * max_iter}
+    search: Any = minimize  # its stubs know no callback of arrays
+    result = search(evaluate, start, jac=True, method="L-BFGS-B", callback=note, options=options)
     return Found(np.asarray(result.x, dtype=np.float64), np.array(history), bool(result.success))
 
 

@@ -46,7 +46,9 @@ def teacher_inputs(
     """
     array, names, source = _as_rows(features, labels, layer)
     if triplets is None:
-        rows, items, soft = np.arange(len(array)), np.empty((0, 3), dtype=np.int64), None
+        rows: IntArray = np.arange(len(array))
+        items: IntArray = np.empty((0, 3), dtype=np.int64)
+        soft = None
     else:
         answers = triplets if isinstance(triplets, Triplets) else Triplets(triplets)
         found = _as_row_numbers(answers, len(array), names if answers.labels is not None else None)
