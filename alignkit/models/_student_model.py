@@ -11,6 +11,7 @@ from torch import nn
 from alignkit._check import check_count, check_positive
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._prompt_model import adapt
+from alignkit.models._split_tower import SplitTower
 from alignkit.models._towers import Towers
 from alignkit.models._weights import check_fit
 
@@ -97,7 +98,7 @@ class StudentModel(nn.Module):
         check_count("seed", seed)
         if head is not None:
             check_count("head", head, 1)
-        adapt(towers.image, adapter, adapter.image_blocks, "image", seed=seed)
+        adapt_tower(towers.image, adapter, seed=seed)
         model = cls(towers, head=head, temperature=temperature)
         model.adapter = adapter
         if model.head is not None:
@@ -154,6 +155,21 @@ class StudentModel(nn.Module):
         with torch.no_grad():
             for name, parameter in own.items():
                 parameter.copy_(state[name])
+
+
+def adapt_tower(tower: SplitTower, adapter: AdapterConfig, /, *, seed: int = 0) -> None:
+    """Put adapters into a tower, or let its last blocks train, and freeze what its embedding does not depend on.
+
+    A network that trains as a whole may have more layers behind the one that is taken, such as a classifier.
+    """
+    adapt(tower, adapter, adapter.image_blocks, "image", seed=seed)
+    trained = [p for p in tower.parameters() if p.requires_grad]
+    if adapter.kind != "full" or not trained or tower.blank is None or trained[0].is_meta:
+        return
+    with torch.enable_grad():
+        found = torch.autograd.grad(tower(tower.blank).sum(), trained, allow_unused=True)
+    for p, gradient in zip(trained, found, strict=True):
+        p.requires_grad_(gradient is not None)
 
 
 class StudentNetwork(nn.Module):

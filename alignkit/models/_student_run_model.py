@@ -14,7 +14,6 @@ from alignkit._typing import PathLike
 from alignkit.models._backbone import load_backbone
 from alignkit.models._model import Model
 from alignkit.models._options import Options
-from alignkit.models._prompt_model import adapt
 from alignkit.models._run_model import (
     MANIFEST,
     STUDENT,
@@ -25,7 +24,7 @@ from alignkit.models._run_model import (
     read_parts,
     write_saved,
 )
-from alignkit.models._student_model import StudentModel, StudentNetwork
+from alignkit.models._student_model import StudentModel, StudentNetwork, adapt_tower
 
 _SCHEMA = 1
 #: What the manifest must hold, and of which type.
@@ -108,7 +107,7 @@ def load_student_run(path: PathLike, options: Options, /) -> Model:
     saved = read_student_model(path)
     manifest, adapter = saved.manifest, adapter_of(saved)
     towers = load_backbone(manifest["backbone"], options, run=str(saved.path))
-    adapt(towers.image, adapter, adapter.image_blocks, "image")
+    adapt_tower(towers.image, adapter)
     student = StudentModel(towers, head=manifest["head"], temperature=float(manifest["temperature"]))
     try:
         student.load_trained(saved.trained)

@@ -85,7 +85,7 @@ def make_optimizer(
         betas=(config.beta1, config.beta2),
         eps=config.eps,
     )
-    if config.decay_to_init is not None:
+    if config.decay_to_init:
         from alignkit.train._decay_to_init import decay_to_init
 
         decay_to_init(optimizer, config.decay_to_init)

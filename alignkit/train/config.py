@@ -30,9 +30,9 @@ class OptimConfig:
     """Decoupled weight decay."""
     decay_all: bool = False
     """Decay biases, norms, scales and other vectors too (torch's own default); otherwise matrices alone."""
-    decay_to_init: float | None = None
-    """Decoupled decay of all that trains towards the weights that training began with; by default none. With learning
-    rate r, every step takes r times this share of the way back."""
+    decay_to_init: float = 0.0
+    """Decoupled decay of all that trains towards the weights that training began with: every step takes the learning
+    rate times this share of the way back."""
     beta1: float = 0.9
     """Decay of the mean of gradients."""
     beta2: float = 0.999
@@ -51,8 +51,7 @@ class OptimConfig:
     def __post_init__(self) -> None:
         check_positive("lr", self.lr)
         check_not_negative("weight_decay", self.weight_decay)
-        if self.decay_to_init is not None:
-            check_positive("decay_to_init", self.decay_to_init)
+        check_not_negative("decay_to_init", self.decay_to_init)
         check_fraction("beta1", self.beta1)
         check_fraction("beta2", self.beta2)
         check_positive("eps", self.eps)

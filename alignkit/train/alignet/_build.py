@@ -42,7 +42,7 @@ def build_model(config: AligNetConfig, /) -> tuple[StudentModel, Towers]:
     model = StudentModel.build(
         towers,
         config.adapter,
-        head=config.head,
+        head=config.head or None,
         temperature=config.student_temperature or 1.0,
         seed=config.loop.seed,
     )

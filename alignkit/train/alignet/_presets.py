@@ -49,7 +49,7 @@ def alignet_small() -> AligNetConfig:
     return AligNetConfig(
         head=512,
         centre=True,
-        student_temperature=None,
+        student_temperature=0.0,
         n_triplets=100_000,
         adapter=AdapterConfig(
             kind="lora", rank=16, alpha=16.0, dropout=0.0, image_blocks=1, projections=("q", "k", "v", "out")

@@ -6,7 +6,14 @@ import dataclasses
 from pathlib import Path
 from typing import Literal, get_args
 
-from alignkit._check import check_choice, check_count, check_fraction, check_img_size, check_positive
+from alignkit._check import (
+    check_choice,
+    check_count,
+    check_fraction,
+    check_img_size,
+    check_not_negative,
+    check_positive,
+)
 from alignkit.models._adapter_config import AdapterConfig
 from alignkit.train.config import LoopConfig, OptimConfig
 
@@ -23,7 +30,7 @@ class AligNetConfig:
 
     Examples
     --------
-    >>> config = AligNetConfig(images="photos", triplets="triplets.zarr", backbone="vit.safetensors", head=None)
+    >>> config = AligNetConfig(images="photos", triplets="triplets.zarr", backbone="vit.safetensors")
     >>> config.objective, config.student_temperature, config.optim.decay_to_init
     ('jsd', 100.0, 1.0)
     """
@@ -71,8 +78,8 @@ class AligNetConfig:
     preprocess: Literal["own", "clip", "hba", "imagenet", "alignet"] = "own"
     """Preprocessing of images: the backbone's own, or another's."""
 
-    head: int | None = 1024
-    """Channels of a linear layer on top, whose dot products are the similarities; none: those of the embedding."""
+    head: int = 1024
+    """Channels of a linear layer on top, whose dot products are the similarities; 0: none, those of the embedding."""
     centre: bool = False
     """Let the head begin with the mean embedding of training images taken off."""
     objective: Objective = "jsd"
@@ -80,8 +87,8 @@ class AligNetConfig:
     released); kl, the teacher's from the student's; or the cross-entropy of the pair that the teacher keeps."""
     teacher_temperature: float = 1.0
     """What the teacher's similarities are divided by before the softmax."""
-    student_temperature: float | None = 100.0
-    """What the student's are divided by; none: what suits the untrained student best, found before training."""
+    student_temperature: float = 100.0
+    """What the student's are divided by; 0: what suits the untrained student best, found before training."""
 
     adapter: AdapterConfig = dataclasses.field(default_factory=lambda: AdapterConfig(kind="full", image_blocks=1000))
     """What is trained besides the head: full (of all blocks, or of the last ones), lora or dora, or none."""
@@ -109,13 +116,12 @@ class AligNetConfig:
         check_choice("objective", self.objective, get_args(Objective))
         check_choice("preprocess", self.preprocess, ("own", "clip", "hba", "imagenet", "alignet"))
         check_choice("cache_dtype", self.cache_dtype, ("float32", "float16"))
-        for name in ("n_triplets", "head"):
-            if getattr(self, name) is not None:
-                check_count(name, getattr(self, name), 1)
+        if self.n_triplets is not None:
+            check_count("n_triplets", self.n_triplets, 1)
+        check_count("head", self.head)
         check_fraction("val_share", self.val_share)
         check_positive("teacher_temperature", self.teacher_temperature)
-        if self.student_temperature is not None:
-            check_positive("student_temperature", self.student_temperature)
+        check_not_negative("student_temperature", self.student_temperature)
         check_count("split_seed", self.split_seed)
         check_count("n_bootstrap", self.n_bootstrap)
         check_count("n_probe", self.n_probe, 1)
@@ -125,10 +131,10 @@ class AligNetConfig:
 
 
 def _check_parts(config: AligNetConfig) -> None:
-    if config.head is None and (config.adapter.kind == "none" or not config.adapter.image_blocks):
+    if not config.head and (config.adapter.kind == "none" or not config.adapter.image_blocks):
         msg = "nothing would train: there is no head, and nothing in the backbone (adapter.kind 'none'); set either."
         raise ValueError(msg)
-    if config.head is None and config.centre:
+    if not config.head and config.centre:
         msg = "centre is about where the head begins, and there is none; set head, or leave centre out."
         raise ValueError(msg)
     if config.loop.monitor.startswith("test_"):

@@ -124,7 +124,7 @@ class AligNetTask:
     def start_from_data(self) -> None:
         """Let the head begin at centred features and find the temperature, where the config asks for it."""
         config = self.config
-        if not config.centre and config.student_temperature is not None:
+        if not config.centre and config.student_temperature:
             return
         rows = np.linspace(0, self.n_samples - 1, min(_START, self.n_samples)).astype(np.int64)
         triplets = self.data.teaching.take(rows)
@@ -132,7 +132,7 @@ class AligNetTask:
         width = self.model.image.width
         if config.centre:
             start_head_at(self.model, self.describe(names)[:, :width].mean(axis=0))
-        if config.student_temperature is None:
+        if not config.student_temperature:
             z = torch.from_numpy(self.describe(names)[:, width:])
             targets = torch.from_numpy(triplets.similarities).double() / config.teacher_temperature
             similarities = pair_similarities(z[torch.from_numpy(where.reshape(-1, 3))]).numpy()
