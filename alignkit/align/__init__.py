@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alignkit.align._apply_teacher import apply_teacher
 from alignkit.align._cross_validate import cross_validate
 from alignkit.align._cluster import cluster
 from alignkit.align._clusters import Clusters
@@ -24,6 +25,7 @@ __all__ = [
     "TeacherScores",
     "TeacherTransform",
     "TripletFile",
+    "apply_teacher",
     "cluster",
     "cross_validate",
     "fit_embedding_map",

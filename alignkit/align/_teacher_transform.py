@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from alignkit.align._feature_rows import FeatureRows
+
 _ARRAYS = ("history", "penalties", "penalty_cross_entropy")
 
 
@@ -113,26 +115,36 @@ class TeacherTransform(Result):
             Another number of channels, or features of another model.
         """
         if isinstance(x, Features):
-            self.check_source(x)
+            self.check_source(x, layer=layer or (x.layers[0] if len(x.layers) == 1 else None))
             x = x.array(layer)
         return self.calibrated.apply(x)
 
-    def check_source(self, features: Features, /) -> None:
-        """Raise when features are known to come from another model than those that the teacher was fitted on.
+    def check_source(self, features: Features | FeatureRows, /, *, layer: str | None = None) -> None:
+        """Raise when features are known to come from another model or layer than those the teacher was fitted on.
 
         Raises
         ------
         ValueError
-            Both name their model, and the two differ.
+            Both name their model and the two differ, or so do the layers, or the features are transformed already.
         """
-        ours, theirs = (_model(manifest) for manifest in (self.source.get("manifest"), features.manifest))
-        if ours and theirs and ours != theirs:
+        source = self.source.get("manifest")
+        ours, theirs = (_model(manifest) for manifest in (source, features.manifest))
+        if not ours or not theirs:
+            return
+        if ours != theirs:
             names = [str(model.get("name", "unnamed")) for model in (ours, theirs)]
             differing = ", ".join(sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)))
             msg = (
                 f"the teacher was fitted on features of {names[0]!r}, and {features.name!r} are of {names[1]!r} "
                 f"(they differ in {differing}); extract with the same model, or pass the bare array."
             )
+            raise ValueError(msg)
+        if "transform" in features.manifest and "transform" not in self.source["manifest"]:
+            msg = f"{features.name!r} are transformed already; apply the teacher to the features it was fitted on."
+            raise ValueError(msg)
+        fitted = self.source.get("layer")
+        if layer not in (None, "features", fitted) and fitted not in (None, "features"):
+            msg = f"the teacher was fitted on the layer {fitted!r}, and these are features of {layer!r}."
             raise ValueError(msg)
 
     def save(self, path: PathLike) -> None:
