@@ -3,6 +3,7 @@
 from alignkit.data._algonauts78 import Algonauts78, load_algonauts78
 from alignkit.data._answers_needed import AnswersGoal, AnswersNeeded, answers_needed
 from alignkit.data._betas import read_betas
+from alignkit.data._breeds import load_breeds
 from alignkit.data._check_convention import check_convention
 from alignkit.data._cifar10h import CIFAR10H, load_cifar10h
 from alignkit.data._design_triplets import design_triplets
@@ -11,7 +12,11 @@ from alignkit.data._exclusion import Exclusion, ExclusionRules
 from alignkit.data._fetch import fetch
 from alignkit.data._haxby import Haxby, load_haxby
 from alignkit.data._hba_targets import SPOSE66_RANGE, hba_targets
+from alignkit.data._imagenet_a import load_imagenet_a
 from alignkit.data._import_dataset import import_dataset
+from alignkit.data._judgements import JUDGEMENTS, SimilarityJudgements, load_judgements
+from alignkit.data._labelled_images import LabelledImages, read_labelled_images
+from alignkit.data._levels import Levels, load_levels, read_levels
 from alignkit.data._match_things import ThingsMatch, match_things, things_label
 from alignkit.data._material2afc import Material2AFC, load_material2afc
 from alignkit.data._nights import load_nights
@@ -31,6 +36,7 @@ from alignkit.data._verify import Verification, verify
 
 __all__ = [
     "CIFAR10H",
+    "JUDGEMENTS",
     "RSA92",
     "SPOSE66_RANGE",
     "Algonauts78",
@@ -44,9 +50,12 @@ __all__ = [
     "ExclusionRules",
     "ExpectedPrecision",
     "Haxby",
+    "LabelledImages",
+    "Levels",
     "Material2AFC",
     "Patterns",
     "PersonalEffect",
+    "SimilarityJudgements",
     "SimulatedLab",
     "StudyAssumptions",
     "Things",
@@ -63,8 +72,12 @@ __all__ = [
     "hba_targets",
     "import_dataset",
     "load_algonauts78",
+    "load_breeds",
     "load_cifar10h",
     "load_haxby",
+    "load_imagenet_a",
+    "load_judgements",
+    "load_levels",
     "load_material2afc",
     "load_nights",
     "load_rsa92",
@@ -72,6 +85,8 @@ __all__ = [
     "match_things",
     "read_betas",
     "read_jspsych",
+    "read_labelled_images",
+    "read_levels",
     "read_meadows_triplets",
     "read_timeseries",
     "read_triplets",
