@@ -34,7 +34,7 @@ def cross_validate(
     pooled: bool = False,
     repeats: int = 3,
     groups: object = None,
-    control: bool = True,
+    control: bool | Iterable[str] = True,
     ceiling_of: Triplets | None = None,
     n_neighbours: int = 10,
     n_bootstrap: int = 1000,
@@ -60,7 +60,7 @@ def cross_validate(
         ``full``, ``lowrank``, ``diagonal``, ``orthogonal`` (:func:`fit_transform` to the answers), ``soft`` (a full
         matrix fitted to the embedding's probabilities), ``ridge``, ``kernel-ridge``, ``mlp``
         (:func:`fit_embedding_map`); or names of your own with the settings of either function, those of the latter
-        with ``method``.
+        with ``method``. ``"triplets": None`` leaves what learns from an embedding to it alone.
     embedding : Features or array_like, shape (items, dims), optional
         A human embedding, for those that learn from it.
     by : {"items", "participants", "both"}
@@ -76,8 +76,9 @@ def cross_validate(
         Random divisions.
     groups : array_like, shape (items,), optional
         Items (rows of ``features``) with the same value stay on one side.
-    control : bool
-        Fit every teacher to shuffled answers, too.
+    control : bool or sequence of str
+        Fit every teacher, or those named, to other items' answers, too. A map that is pulled towards the identity then
+        keeps some of the features' own order: its cross-entropy is at chance, its accuracy between that and theirs.
     ceiling_of : Triplets, optional
         Repeated answers, for what people reach; by default those among ``triplets``, if there are any.
     n_neighbours : int
@@ -131,7 +132,7 @@ def cross_validate(
     check_count("repeats", repeats, 1)
     check_count("n_neighbours", n_neighbours, 1)
     data = match_judgements(features, triplets, embedding, groups)
-    rows = as_compared(fit, data, as_flag("control", control))
+    rows = as_compared(fit, data, control)
     division_rng, bootstrap_rng = as_rng(check_count("seed", seed)).spawn(2)
     splits = split_answers(
         data.items,

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from alignkit._check import check_choice, join_names, shown
+from alignkit._check import as_flag, check_choice, join_names, shown
 from alignkit._typing import FloatArray, IntArray
 from alignkit.align._answer_logits import best_temperature
 from alignkit.align._answer_splits import AnswerSplit
@@ -95,9 +95,10 @@ class Compared:
 
     def _teach(self, data: Judgements, split: AnswerSplit, items: IntArray, y: FloatArray | None, seed: int) -> Fitted:
         settings = {"seed": seed, **(self.settings or {})}
+        answers = settings.pop("triplets", Triplets(items))
         if settings.get("loss") == "soft":
             settings.setdefault("targets", y)
-        found = fit_transform(data.x[split.train_items], Triplets(items), **settings)
+        found = fit_transform(data.x[split.train_items], answers, **settings)
         penalty = found.settings.get("penalty")
         return Fitted(
             found.apply(data.x),
@@ -108,7 +109,7 @@ class Compared:
         )
 
 
-def as_compared(fit: object, data: Judgements, control: bool) -> list[Compared]:
+def as_compared(fit: object, data: Judgements, control: object) -> list[Compared]:
     """Return the rows of the table: features as they are, what was asked for, and its controls.
 
     Raises
@@ -126,9 +127,18 @@ def as_compared(fit: object, data: Judgements, control: bool) -> list[Compared]:
             msg = f"{row.name!r} learns from a human embedding; pass embedding= (one row per item)."
             raise ValueError(msg)
     rows += asked
-    if control:
-        rows += [dataclasses.replace(row, name=row.name + SHUFFLED, shuffled=True) for row in asked]
+    controls = _as_controls(control, tuple(named))
+    rows += [dataclasses.replace(row, name=row.name + SHUFFLED, shuffled=True) for row in asked if row.name in controls]
     return rows
+
+
+def _as_controls(control: object, names: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(control, str) or not isinstance(control, Iterable):
+        return names if as_flag("control", control) else ()
+    wanted = tuple(control)
+    for name in wanted:
+        check_choice("control", name, names)
+    return wanted
 
 
 def _as_settings(fit: object) -> dict[str, dict[str, Any]]:
