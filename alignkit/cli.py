@@ -10,6 +10,9 @@ from alignkit._cli._guard import guarded
 from alignkit._cli._registry import VERBS, Entry, Verb, find_verb, verb
 
 if TYPE_CHECKING:
+    from alignkit._cli._align_clusters import AlignClustersConfig
+    from alignkit._cli._align_triplets import AlignTripletsConfig
+    from alignkit._cli._align_teacher import AlignApplyConfig, AlignFitConfig
     from alignkit._cli._ceiling import CeilingConfig
     from alignkit._cli._compare import CompareConfig
     from alignkit._cli._data import (
@@ -40,7 +43,8 @@ if TYPE_CHECKING:
 
 _HELP = ("-h", "--help")
 FEATURES, TRAINING, RDMS, MEG, DATA = "models", "training", "representational similarity", "M/EEG", "data sets"
-STUDIES = "studies"
+STUDIES, ALIGNMENT = "studies", "alignment"
+ALIGNMENT = "alignment"
 
 
 @verb("extract", FEATURES)
@@ -83,6 +87,22 @@ def demo() -> Entry[DemoConfig]:
     return Entry(DemoConfig, run_demo)
 
 
+@verb("align fit", ALIGNMENT)
+def align_fit() -> Entry[AlignFitConfig]:
+    """Fit a teacher: a linear map of features to people's odd-one-out answers."""
+    from alignkit._cli._align_teacher import AlignFitConfig, run_align_fit
+
+    return Entry(AlignFitConfig, run_align_fit)
+
+
+@verb("align apply", ALIGNMENT)
+def align_apply() -> Entry[AlignApplyConfig]:
+    """Transform features by a teacher, so that their dot products are calibrated."""
+    from alignkit._cli._align_teacher import AlignApplyConfig, run_align_apply
+
+    return Entry(AlignApplyConfig, run_align_apply)
+
+
 @verb("train hba", TRAINING)
 def train_hba() -> Entry[TrainHBAConfig]:
     """Fine-tune a CLIP, or a pair of encoders, to human behaviour."""
@@ -121,6 +141,22 @@ def train_import_hba() -> Entry[TrainImportHBAConfig]:
     from alignkit._cli._train_models import TrainImportHBAConfig, run_import_hba
 
     return Entry(TrainImportHBAConfig, run_import_hba)
+
+
+@verb("align clusters", ALIGNMENT)
+def align_clusters() -> Entry[AlignClustersConfig]:
+    """Divide images into clusters by k-means on a teacher's features."""
+    from alignkit._cli._align_clusters import AlignClustersConfig, run_align_clusters
+
+    return Entry(AlignClustersConfig, run_align_clusters)
+
+
+@verb("align triplets", ALIGNMENT)
+def align_triplets() -> Entry[AlignTripletsConfig]:
+    """Draw triplets of images with a teacher's similarities for students."""
+    from alignkit._cli._align_triplets import AlignTripletsConfig, run_align_triplets
+
+    return Entry(AlignTripletsConfig, run_align_triplets)
 
 
 @verb("patterns", RDMS)

@@ -42,7 +42,7 @@ def check_out(out: Path | None, suffixes: Collection[str], inputs: Sequence[Path
     if not os.access(out.parent, os.W_OK):
         msg = f"the folder {out.parent} of --out cannot be written to; choose another one."
         raise PermissionError(msg)
-    if out.is_dir() and out.suffix != ".zarr":
+    if out.is_dir() and out.suffix not in (".zarr", ".parquet"):
         msg = f"--out {out} is a directory; give a file name."
         raise IsADirectoryError(msg)
 

@@ -33,7 +33,8 @@ def guarded(work: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         _say(
             "stopped: no file is left half-written; `alignkit extract`, `alignkit train`, `alignkit meg` (with "
-            "--out) and `alignkit data fetch` keep what is done and go on from there when run again."
+            "--out), `alignkit align triplets` and `alignkit data fetch` keep what is done and go on from there when "
+            "run again."
         )
         return INTERRUPTED
     except (ValueError, TypeError, OSError, ImportError) as error:

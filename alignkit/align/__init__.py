@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from alignkit.align._apply_teacher import apply_teacher
-from alignkit.align._cross_validate import cross_validate
 from alignkit.align._cluster import cluster
 from alignkit.align._clusters import Clusters
+from alignkit.align._cross_validate import cross_validate
 from alignkit.align._embedding_map import EmbeddingMap
 from alignkit.align._fit_embedding_map import fit_embedding_map
 from alignkit.align._fit_transform import fit_transform
 from alignkit.align._load_teacher import load_teacher
 from alignkit.align._model_recovery import ModelRecovery, model_recovery
 from alignkit.align._open_triplets import open_triplets
-from alignkit.align._teacher_scores import TeacherScores
 from alignkit.align._sample_triplets import sample_triplets
+from alignkit.align._teacher_scores import TeacherScores
 from alignkit.align._teacher_transform import TeacherTransform
 from alignkit.align._triplet_file import TripletFile
 from alignkit.align._write_triplets import write_triplets

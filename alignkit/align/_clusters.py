@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from alignkit._check import as_labels, counted, join_names
+from alignkit._check import as_labels, check_finite, counted, join_names
 from alignkit._io import load_npz, save_npz
 from alignkit._result import Result
 from alignkit._typing import AnyArray, FloatArray, IntArray, PathLike
@@ -46,7 +46,7 @@ class Clusters(Result):
     inertia : float
         Sum of squared distances of all items to their centres.
     n_iterations : int
-        Rounds that k-means took.
+        Rounds that k-means took; 0 for items that were given to clusters of others.
     converged : bool
         Whether it came to rest before it was stopped.
     backend, seed
@@ -107,8 +107,8 @@ class Clusters(Result):
             f"{counted(self.n_iterations, 'round')}{rest}>"
         )
 
-    def assign(self, features: object, /, *, layer: str | None = None) -> IntArray:
-        """Return the nearest cluster of other items of the same model, such as validation images.
+    def assign(self, features: object, /, *, layer: str | None = None) -> Self:
+        """Return other items of the same model, such as validation images, each in the nearest of these clusters.
 
         Parameters
         ----------
@@ -119,7 +119,8 @@ class Clusters(Result):
 
         Returns
         -------
-        ndarray of int, shape (items,)
+        Clusters
+            Of the same centres, with the other items' names, numbers and inertia, after no rounds.
 
         Raises
         ------
@@ -133,13 +134,23 @@ class Clusters(Result):
             msg = f"features must have {self.centres.shape[1]} channels, as the centres do; got {rows.n_channels}."
             raise ValueError(msg)
         dtype = np.float64 if rows.dtype == np.float64 else np.float32
-        centre = self.centres.mean(axis=0)
+        shift = self.centres.mean(axis=0)
 
         def read(start: int, stop: int) -> AnyArray:
-            return rows.read(start, stop).astype(dtype) - centre.astype(dtype)
+            block = rows.read(start, stop).astype(dtype) - shift.astype(dtype)
+            check_finite(f"features (rows {start:,} to {stop:,})", block)
+            return block
 
-        parts = numpy_blocks(rows.n_items, read).assign((self.centres - centre).astype(dtype))
-        return np.concatenate([part.nearest for part in parts])
+        parts = list(numpy_blocks(rows.n_items, read).assign((self.centres - shift).astype(dtype)))
+        return dataclasses.replace(
+            self,
+            cluster_of=np.concatenate([part.nearest for part in parts]),
+            labels=rows.labels,
+            inertia=float(sum(part.distances.sum(dtype=np.float64) for part in parts)),
+            n_iterations=0,
+            source=rows.name,
+            fingerprint=rows.fingerprint(),
+        )
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per item: its name, or its number, and its cluster."""
@@ -150,6 +161,11 @@ class Clusters(Result):
 
     def methods_text(self) -> str:
         """Return the sentence a paper's Methods section needs."""
+        if not self.n_iterations:
+            return (
+                f"Each of the {len(self):,} items of {self.source!r} was given to the nearest of {self.n_clusters:,} "
+                "k-means clusters of other items."
+            )
         return (
             f"The {len(self):,} items were divided into {self.n_clusters:,} clusters by k-means (Lloyd's algorithm "
             f"from k-means++ centres, seed {self.seed}) on the features {self.source!r}."

@@ -93,7 +93,7 @@ class FeatureRows:
                     copy[start:stop] = self.read(start, stop)
                 copy.flush()
                 del copy
-                yield np.asarray(np.load(path, mmap_mode="r"))
+                yield np.asarray(load_npy(path, mmap=True))
 
 
 def as_feature_rows(features: object, *, layer: str | None = None) -> FeatureRows:
