@@ -18,6 +18,8 @@ METHODS = {
     "AligNetConfig": ("alignkit.train.alignet.task", "build"),
     "HBAConfig": ("alignkit.train.hba.task", "build"),
     "HBAMEGConfig": ("alignkit.train.hba_meg.task", "build"),
+    "SPoSEConfig": ("alignkit.train.embedding.task", "build"),
+    "VICEConfig": ("alignkit.train.embedding.task", "build"),
 }
 
 

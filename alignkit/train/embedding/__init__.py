@@ -1,0 +1,1 @@
+"""Human embeddings: sparse dimensions (SPoSE), or distributions over them (VICE), learnt from odd-one-out answers."""
