@@ -11,8 +11,8 @@ from alignkit._cli._registry import VERBS, Entry, Verb, find_verb, verb
 
 if TYPE_CHECKING:
     from alignkit._cli._align_clusters import AlignClustersConfig
-    from alignkit._cli._align_triplets import AlignTripletsConfig
     from alignkit._cli._align_teacher import AlignApplyConfig, AlignFitConfig
+    from alignkit._cli._align_triplets import AlignTripletsConfig
     from alignkit._cli._ceiling import CeilingConfig
     from alignkit._cli._compare import CompareConfig
     from alignkit._cli._data import (
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _HELP = ("-h", "--help")
 FEATURES, TRAINING, RDMS, MEG, DATA = "models", "training", "representational similarity", "M/EEG", "data sets"
-STUDIES, ALIGNMENT = "studies", "alignment"
+STUDIES = "studies"
 ALIGNMENT = "alignment"
 
 

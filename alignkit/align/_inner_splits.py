@@ -17,7 +17,7 @@ from alignkit.rsa._kernels._triplets_numpy import gather_rows
 from alignkit.rsa._temperature import answer_costs, best_temperature
 
 #: Penalties that are tried, strongest first; the first that is worse than the one before ends the search.
-_PENALTIES = {"naive": 0.5 ** np.arange(1, 12), "global": 0.5 ** np.arange(-3, 9)}
+_PENALTIES = {"naive": 0.5 ** np.arange(1, 16), "global": 0.5 ** np.arange(-3, 15)}
 #: Fewer held-out triplets say nothing about a temperature.
 _FEWEST = 30
 #: Temperatures searched for soft targets: as a factor either way.

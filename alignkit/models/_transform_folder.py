@@ -27,17 +27,14 @@ def write_transform_folder(folder: PathLike, arrays: Mapping[str, FloatArray], e
     ------
     FileExistsError
         A file of that name, or a folder that holds something else.
+    FileNotFoundError
+        No folder above it.
     """
     path = Path(folder)
-    if path.is_file():
-        msg = f"{path} is a file; a teacher is saved as a folder."
-        raise FileExistsError(msg)
-    if path.is_dir() and any(path.iterdir()) and not _is_ours(path):
-        msg = f"{path} is not empty and holds no teacher; choose another folder."
-        raise FileExistsError(msg)
+    check_transform_folder(path)
     from safetensors.numpy import save
 
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(exist_ok=True)
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     digest = hashlib.sha256(content).hexdigest()
     manifest = {"kind": KIND, "schema": SCHEMA, "file": f"teacher-{digest[:16]}.safetensors", "sha256": digest}
@@ -47,6 +44,27 @@ def write_transform_folder(folder: PathLike, arrays: Mapping[str, FloatArray], e
     for other in path.glob("teacher-*.safetensors"):  # of a teacher that stood here before
         if other.name != manifest["file"]:
             other.unlink(missing_ok=True)
+
+
+def check_transform_folder(path: Path) -> None:
+    """Raise unless a teacher can be written there.
+
+    Raises
+    ------
+    FileExistsError
+        A file of that name, or a folder that holds something else.
+    FileNotFoundError
+        No folder above it.
+    """
+    if path.is_file():
+        msg = f"{path} is a file; a teacher is saved as a folder."
+        raise FileExistsError(msg)
+    if path.is_dir() and any(path.iterdir()) and not _is_ours(path):
+        msg = f"{path} is not empty and holds no teacher; choose another folder."
+        raise FileExistsError(msg)
+    if not path.parent.is_dir():
+        msg = f"the folder {path.parent} does not exist; create it first."
+        raise FileNotFoundError(msg)
 
 
 def read_transform_folder(folder: PathLike) -> tuple[dict[str, FloatArray], dict[str, Any]]:
