@@ -12,9 +12,8 @@ import numpy as np
 
 from alignkit._check import join_names
 from alignkit._typing import FloatArray
-from alignkit.data import Things, load_things, match_things
+from alignkit.data import Things, load_things
 from alignkit.data._registry import data_root
-from alignkit.meg import TimeCourse
 from alignkit.rsa import RDM, compare, rdm
 from alignkit.score._areas import Areas
 from alignkit.score._courses import follow
@@ -23,7 +22,8 @@ from alignkit.score._meg_sets import MEG_SETS, MEGSet, Movie, find_rdms, open_mo
 from alignkit.score._moving import Moving, as_moving
 from alignkit.score._row import NOT_FITTED, Scored, ScoreRow, Settings
 from alignkit.score._steps import Steps
-from alignkit.score._suite import Candidate, SuiteResult, join_scored
+from alignkit.score._suite import Candidate
+from alignkit.score._suite_parts import SuiteFound, SuitePart, gather_parts, of_concepts, take_rows
 from alignkit.score._things import MIN_RDM48, SPOSE_SPLIT, match_concepts, rdm48_rows
 
 RDM48 = "RDM48"
@@ -36,24 +36,7 @@ _IN_SAMPLE = (
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class HBAResult:
-    """What a suite returns, with time courses by part and what is not at hand."""
-
-    result: SuiteResult
-    courses: dict[str, TimeCourse]
-    missing: dict[str, str]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    scored: dict[str, Scored]
-    baselines: tuple[ScoreRow, ...]
-    notes: tuple[str, ...]
-    course: TimeCourse | None = None
-
-
-def score_hba(candidates: Sequence[Candidate], root: Path | None, settings: Settings, steps: Steps) -> HBAResult:
+def score_hba(candidates: Sequence[Candidate], root: Path | None, settings: Settings, steps: Steps) -> SuiteFound:
     """Score on whichever of the data sets are at hand.
 
     Raises
@@ -76,7 +59,7 @@ def score_hba(candidates: Sequence[Candidate], root: Path | None, settings: Sett
         msg = f"none of the data sets of the suite is at hand in {data_root(root)}:{lines}"
         raise FileNotFoundError(msg)
     steps.expect(len(here) + (things is not None))
-    parts: dict[str, _Part | str] = {}
+    parts: dict[str, SuitePart | str] = {}
     if things is not None:
         parts[RDM48] = _score_rdm48(candidates, things, settings)
         steps.done(RDM48)
@@ -84,7 +67,9 @@ def score_hba(candidates: Sequence[Candidate], root: Path | None, settings: Sett
         with open_movie(one, root) as movie:
             parts[one.part] = _score_set(candidates, one, movie, things, settings)
         steps.done(one.part)
-    return _gather(candidates, parts, missing)
+    found = gather_parts(candidates, parts, missing)
+    notes = (*found.result.notes, *([_IN_SAMPLE] if found.courses else []))
+    return dataclasses.replace(found, result=dataclasses.replace(found.result, notes=notes))
 
 
 def _load_things(root: Path | None) -> tuple[Things | None, dict[str, str]]:
@@ -94,30 +79,12 @@ def _load_things(root: Path | None) -> tuple[Things | None, dict[str, str]]:
         return None, {RDM48: str(error)}
 
 
-def _gather(candidates: Sequence[Candidate], parts: dict[str, _Part | str], missing: dict[str, str]) -> HBAResult:
-    """Return all parts as one result; where no part has items of the features, raise with what each one lacks."""
-    found = {name: part for name, part in parts.items() if isinstance(part, _Part)}
-    lacking = [f"{name}: {part}" for name, part in parts.items() if isinstance(part, str)]
-    if not found:
-        msg = f"the features show too few items of what is at hand. {' '.join(lacking)}"
-        raise ValueError(msg)
-    scored = tuple(
-        join_scored(part.scored[c.name] for part in found.values() if c.name in part.scored) for c in candidates
-    )
-    courses = {name: part.course for name, part in found.items() if part.course is not None}
-    notes = [note for part in found.values() for note in part.notes]
-    notes += [f"Not scored: {text}" for text in lacking]
-    notes += [_IN_SAMPLE] if courses else []
-    rows = tuple(row for part in found.values() for row in part.baselines)
-    return HBAResult(SuiteResult(scored, rows, tuple(notes)), courses, missing)
-
-
-def _score_rdm48(candidates: Sequence[Candidate], things: Things, settings: Settings) -> _Part | str:
+def _score_rdm48(candidates: Sequence[Candidate], things: Things, settings: Settings) -> SuitePart | str:
     """Compare with the 48 x 48 matrix; a model over time by its output, and by the best of its times, which is said."""
     known = things.rdm48.labels or ()
     having = []
     for candidate in candidates:
-        own = _of_concepts(candidate, things)
+        own = of_concepts(candidate, things)
         if own is not None:
             having.append(match_concepts(own, things, settings))
     having = [(one, text) for one, text in having if len(set(one.labels) & set(known)) >= MIN_RDM48]
@@ -130,7 +97,7 @@ def _score_rdm48(candidates: Sequence[Candidate], things: Things, settings: Sett
     place = {label: i for i, label in enumerate(things.labels)}
     spose = things.spose66[[place[label] for label in matched.shared]]
     spose_rows = rdm48_rows(_SPOSE, spose, things, matched.shared, settings, "baseline", SPOSE_SPLIT)
-    return _Part(scored, tuple(spose_rows), tuple(f"{RDM48}: {note}" for note in matched.notes))
+    return SuitePart(scored, tuple(spose_rows), tuple(f"{RDM48}: {note}" for note in matched.notes))
 
 
 def _rdm48_of(candidate: Candidate, things: Things, shared: tuple[str, ...], settings: Settings) -> list[ScoreRow]:
@@ -159,7 +126,7 @@ def _rdm48_of(candidate: Candidate, things: Things, shared: tuple[str, ...], set
 
 def _score_set(
     candidates: Sequence[Candidate], one: MEGSet, movie: Movie, things: Things | None, settings: Settings
-) -> _Part | str:
+) -> SuitePart | str:
     matched = _match_set(candidates, one, movie, things, settings)
     if isinstance(matched, str):
         return matched
@@ -176,7 +143,7 @@ def _score_set(
     if _SPOSE in baselines:
         rows += areas.score(_SPOSE, role="baseline", split=SPOSE_SPLIT).rows
     notes = [*(f"{one.part}: {note}" for note in matched.notes), *movie.notes, *_beyond(one, models, movie)]
-    return _Part(scored, tuple(rows), tuple(notes), found.only([*models, *({_SPOSE} & set(baselines))]))
+    return SuitePart(scored, tuple(rows), tuple(notes), found.only([*models, *({_SPOSE} & set(baselines))]))
 
 
 def _match_set(
@@ -210,22 +177,9 @@ def _match_set(
 def _shown(candidate: Candidate, one: MEGSet, movie: Movie, things: Things | None) -> Candidate | None:
     """Return a candidate's inputs that show items of a data set: those of others are none of its business."""
     if one.concepts:
-        return _of_concepts(candidate, things or movie.labels)
+        return of_concepts(candidate, things or movie.labels)
     known, spelled = set(movie.labels), spell_labels(candidate.labels, movie.labels)
-    return _rows(candidate, [row for row in _of_set(candidate.labels, one) if spelled[row] in known])
-
-
-def _of_concepts(candidate: Candidate, things: Things | Sequence[str]) -> Candidate | None:
-    """Return a candidate's inputs that show concepts; None where none does."""
-    try:
-        lost = set(match_things(candidate.labels, things).unmatched)
-    except ValueError:
-        return None
-    return _rows(candidate, [row for row, label in enumerate(candidate.labels) if label not in lost])
-
-
-def _rows(candidate: Candidate, rows: list[int]) -> Candidate | None:
-    return candidate.with_items(lambda x: x[rows], tuple(candidate.labels[row] for row in rows)) if rows else None
+    return take_rows(candidate, [row for row in _of_set(candidate.labels, one) if spelled[row] in known])
 
 
 def _of_set(labels: Sequence[str], one: MEGSet) -> list[int]:
