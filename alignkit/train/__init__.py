@@ -5,6 +5,7 @@ from __future__ import annotations
 from alignkit.train._evaluate_run import evaluate_run
 from alignkit.train._result import RunResult
 from alignkit.train._run import rerun, run
+from alignkit.train.alignet._scores import AligNetScores
 from alignkit.train.config import LoopConfig, OptimConfig
 from alignkit.train.hba._personal import fit_personal
 from alignkit.train.hba._personal_adapters import personal_adapters
@@ -16,6 +17,7 @@ from alignkit.train.hba_meg._rdm_movies import rdm_movies
 from alignkit.train.hba_meg._scores import HBAMEGScores
 
 __all__ = [
+    "AligNetScores",
     "HBAMEGScores",
     "HBAScores",
     "LoopConfig",

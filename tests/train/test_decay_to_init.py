@@ -1,4 +1,4 @@
-"""Decay to initial weights against its closed form, with every optimiser setting beside it, and through resumed runs."""
+"""Decay to initial weights against its closed form, beside other settings of the optimiser, and in resumed runs."""
 
 from __future__ import annotations
 

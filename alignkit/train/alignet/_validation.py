@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa import similarity
+from alignkit.score import linear_probe
 from alignkit.train._similarity_losses import pair_similarities, similarity_loss
 from alignkit.train.alignet._probe_images import ProbeImages
-from alignkit.train.alignet._retention import knn_overlap, probe_credits
 from alignkit.train.alignet.config import AligNetConfig
 
 #: Triplets whose rows are gathered at once.
 _CHUNK = 1 << 14
+_NEIGHBOURS = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -80,13 +81,21 @@ def retention_metrics(
     n : int
     """
     metrics = {
-        "knn_overlap": knn_overlap(before[:n], embedding[:n]),
-        "knn_overlap_head": knn_overlap(before[:n], output[:n]),
+        "knn_overlap": neighbours_kept(before[:n], embedding[:n]),
+        "knn_overlap_head": neighbours_kept(before[:n], output[:n]),
     }
     if probe is not None:
-        metrics["probe_embedding"] = float(np.mean(probe_credits(embedding[n:], probe.classes)))
-        metrics["probe_head"] = float(np.mean(probe_credits(output[n:], probe.classes)))
+        for name, x in (("embedding", embedding), ("head", output)):
+            found = linear_probe(x[n:], probe.classes.tolist(), n_folds=2, n_bootstrap=0)
+            metrics[f"probe_{name}"] = found.accuracy
     return metrics
+
+
+def neighbours_kept(before: FloatArray, after: FloatArray, /) -> float:
+    """Return the share of each image's 10 nearest neighbours by cosine (fewer of few images) that stay, mean."""
+    if len(before) < 3:
+        return float("nan")
+    return float(similarity(before, after, method="mutual-knn", n_neighbours=min(_NEIGHBOURS, len(before) - 2)))
 
 
 def drift(now: dict[str, Tensor], first: dict[str, Tensor], /) -> dict[str, float]:
