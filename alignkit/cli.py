@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from alignkit._cli._score import ScoreConfig
     from alignkit._cli._similarity import SimilarityConfig
     from alignkit._cli._train import TrainConfig
+    from alignkit._cli._train_embedding import TrainSPoSEConfig, TrainVICEConfig
     from alignkit._cli._train_hba import TrainHBAConfig
     from alignkit._cli._train_hba_meg import TrainHBAMEGConfig
     from alignkit._cli._train_models import TrainExportConfig, TrainImportHBAConfig
@@ -117,6 +118,22 @@ def train_hba_meg() -> Entry[TrainHBAMEGConfig]:
     from alignkit._cli._train_hba_meg import TrainHBAMEGConfig, presets, run_train_hba_meg
 
     return Entry(TrainHBAMEGConfig, run_train_hba_meg, presets)
+
+
+@verb("train spose", TRAINING)
+def train_spose() -> Entry[TrainSPoSEConfig]:
+    """Learn sparse dimensions from people's odd-one-out answers."""
+    from alignkit._cli._train_embedding import TrainSPoSEConfig, run_train_embedding, spose_presets
+
+    return Entry(TrainSPoSEConfig, run_train_embedding, spose_presets)
+
+
+@verb("train vice", TRAINING)
+def train_vice() -> Entry[TrainVICEConfig]:
+    """Learn a distribution over such dimensions, for soft answers."""
+    from alignkit._cli._train_embedding import TrainVICEConfig, run_train_embedding, vice_presets
+
+    return Entry(TrainVICEConfig, run_train_embedding, vice_presets)
 
 
 @verb("train", TRAINING)

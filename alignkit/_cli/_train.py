@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from alignkit._check import require
+from alignkit._cli._train_embedding import is_embedding, show_embedding
 from alignkit._cli._train_people import train_and_show
 from alignkit._cli._train_personal import fit_and_show
 from alignkit._cli._train_show import in_training, show_run
@@ -52,6 +53,9 @@ def run_train(config: TrainConfig) -> None:
         from alignkit.train import rerun
 
         result = rerun(config.source, out=config.out, architecture=config.architecture)
+        if is_embedding(result.config):
+            show_embedding(result)
+            return
         show_run(result, images=getattr(result.config, "images", None))
 
 

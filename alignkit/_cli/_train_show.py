@@ -8,7 +8,7 @@ import shlex
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alignkit._cli._flags import in_flags_of
 from alignkit._io import read_json
@@ -64,7 +64,7 @@ def _scores(result: RunResult) -> HBAScores | HBAMEGScores:
         return kinds[result.method].load(path)
     # the functions have been called already, for whoever trained
     named = own_functions(result.config)
-    scores = evaluate_run(result.path, device=loop.device, progress=loop.progress, architecture=named)
+    scores: Any = evaluate_run(result.path, device=loop.device, progress=loop.progress, architecture=named)
     scores.save(path)
     return scores
 

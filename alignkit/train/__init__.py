@@ -7,6 +7,10 @@ from alignkit.train._result import RunResult
 from alignkit.train._run import rerun, run
 from alignkit.train.alignet._scores import AligNetScores
 from alignkit.train.config import LoopConfig, OptimConfig
+from alignkit.train.embedding._human_embedding import HumanEmbedding
+from alignkit.train.embedding._reproducibility import Reproducibility, reproducibility
+from alignkit.train.embedding._scores import EmbeddingScores
+from alignkit.train.embedding._train_embeddings import EmbeddingSeeds, train_embeddings
 from alignkit.train.hba._personal import fit_personal
 from alignkit.train.hba._personal_adapters import personal_adapters
 from alignkit.train.hba._personal_result import PersonalAdapters, PersonalModels
@@ -18,19 +22,25 @@ from alignkit.train.hba_meg._scores import HBAMEGScores
 
 __all__ = [
     "AligNetScores",
+    "EmbeddingScores",
+    "EmbeddingSeeds",
     "HBAMEGScores",
     "HBAScores",
+    "HumanEmbedding",
     "LoopConfig",
     "OptimConfig",
     "PersonalAdapters",
     "PersonalDynamics",
     "PersonalModels",
+    "Reproducibility",
     "RunResult",
     "evaluate_run",
     "fit_personal",
     "personal_adapters",
     "personal_dynamics",
     "rdm_movies",
+    "reproducibility",
     "rerun",
     "run",
+    "train_embeddings",
 ]

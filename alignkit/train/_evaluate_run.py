@@ -11,6 +11,7 @@ from alignkit.train._methods import package_of
 from alignkit.train._run_folder import read_versions
 
 if TYPE_CHECKING:
+    from alignkit.train.embedding._scores import EmbeddingScores
     from alignkit.train.alignet._scores import AligNetScores
     from alignkit.train.hba._scores import HBAScores
     from alignkit.train.hba_meg._scores import HBAMEGScores
@@ -24,7 +25,7 @@ def evaluate_run(
     device: str = "auto",
     progress: bool = True,
     architecture: str | Sequence[str] | None = None,
-) -> AligNetScores | HBAScores | HBAMEGScores:
+) -> AligNetScores | HBAScores | HBAMEGScores | EmbeddingScores:
     """Score a finished run on what it was not trained on, beside what it started at, baselines and noise ceilings.
 
     Parameters
@@ -42,7 +43,7 @@ def evaluate_run(
 
     Returns
     -------
-    HBAScores or HBAMEGScores
+    AligNetScores, HBAScores, HBAMEGScores or EmbeddingScores
         By the run's method. Of CLIP-HBA: behaviour, and dimensions of held-out objects. Of CLIP-HBA-MEG: time courses
         in every cell of items and people. Of AligNet's student: people's answers about items that no triplet had, and
         classes of other images, beside its controls.
@@ -63,7 +64,7 @@ def evaluate_run(
     """
     package = package_of(str(read_versions(path)["method"]))
     evaluate: Any = import_module(f"{package}._evaluate_run").evaluate_run
-    scores: AligNetScores | HBAScores | HBAMEGScores = evaluate(
+    scores: AligNetScores | HBAScores | HBAMEGScores | EmbeddingScores = evaluate(
         path, n_bootstrap=n_bootstrap, device=device, progress=progress, architecture=architecture
     )
     return scores

@@ -62,7 +62,7 @@ class EmbeddingTask:
         self.stages = _stages(config)
         if not self.stages:
             self.begin(config)
-        self._items = torch.from_numpy(data.triplets.items[data.train])
+        self._items = data.triplets.items[data.train]
         self._checked = Triplets(data.triplets.items[data.val[:_VAL_ANSWERS]])
 
     def begin(self, config: SPoSEConfig | VICEConfig, /) -> None:
@@ -74,7 +74,7 @@ class EmbeddingTask:
 
     def inputs(self, samples: Samples, /) -> Tensor:
         """Return items of answers, shape (n, 3), the odd one out last."""
-        return self._items[torch.from_numpy(samples.index)]
+        return torch.from_numpy(self._items[samples.index])
 
     def targets(self, samples: Samples, /) -> Mapping[str, Tensor]:
         """Return nothing: the items say what was answered."""
