@@ -69,9 +69,10 @@ class RunResult(Result):
         decay = "all parameters" if optim.decay_all else "matrices"
         schedule = "a constant learning rate" if optim.schedule == "constant" else f"a {optim.schedule} schedule"
         warmup = f" after {counted(optim.warmup, 'warm-up step')}" if optim.warmup else ""
+        pull = f", decoupled decay {optim.decay_to_init:g} to the initial weights" if optim.decay_to_init else ""
         return (
             f"Parameters were optimised by AdamW (Loshchilov & Hutter 2019; learning rate {optim.lr:g}, weight decay "
-            f"{optim.weight_decay:g} of {decay}) with {schedule}{warmup}, in batches of {loop.batch_size:,} "
+            f"{optim.weight_decay:g} of {decay}{pull}) with {schedule}{warmup}, in batches of {loop.batch_size:,} "
             f"({loop.precision}, seed {loop.seed}). {self.history.methods_text()}"
         )
 

@@ -130,4 +130,7 @@ def test_a_run_that_is_cut_off_goes_on_pulled_to_its_first_weights(tmp_path, mon
     monkeypatch.setattr(toy_task.SlowTask, "loss", plain)
     cut = toy_run("cut", decay_to_init=5.0)
     assert (cut / "model.json").read_bytes() == (whole / "model.json").read_bytes()
+    same = dataclasses.replace(ToyConfig().optim, decay_to_init=5.0)
+    words = run(ToyConfig(out=Path("cut"), optim=same)).methods_text()
+    assert "decoupled decay 5 to the initial weights" in words
     assert (toy_run("free") / "model.json").read_bytes() != (whole / "model.json").read_bytes()
