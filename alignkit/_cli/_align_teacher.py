@@ -73,7 +73,7 @@ class AlignFitConfig:
     """adam: triplets of a batch."""
     calibrate: bool = True
     """Fit a temperature on held-out items."""
-    n_splits: int = 3
+    n_splits: int = 5
     """Inner splits of the items."""
     held_out: float = 0.3
     """Share of the items that each of them holds out."""

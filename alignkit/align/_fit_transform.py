@@ -37,7 +37,7 @@ def fit_transform(
     learning_rate: float = 1e-3,
     batch_size: int = 256,
     calibrate: bool = True,
-    n_splits: int = 3,
+    n_splits: int = 5,
     held_out: float = 0.3,
     labels: Iterable[Any] | None = None,
     layer: str | None = None,

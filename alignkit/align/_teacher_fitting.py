@@ -69,7 +69,7 @@ class Fitting:
             len(self.inputs.x),
             n_splits=settings.n_splits,
             held_out=settings.held_out,
-            n_drawn=max(1, settings.n_soft // 2),
+            n_drawn=max(1, settings.n_soft // 4),  # fewer items, fewer triplets
             draw=draw,
             rng=self._split_rng,
         )

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from reference.slopes import central_differences
 
 from alignkit.align._maps import make_map, scale_of
-from reference.slopes import central_differences
 
 KINDS = [("full", None, 25), ("lowrank", 3, 15), ("diagonal", None, 5), ("orthogonal", None, 1), ("orthogonal", 3, 10)]
 

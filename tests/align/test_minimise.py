@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from reference.slopes import central_differences
+from reference.teacher import cross_entropy, distance_from_identity, local_term
 
 from alignkit.align._map_objective import Answers, MapObjective, transformed
 from alignkit.align._maps import make_map
 from alignkit.align._minimise import minimise
 from alignkit.align._penalties import LocalTerm
 from alignkit.align._soft_triplets import draw_triplets, soft_triplets
-from reference.slopes import central_differences
-from reference.teacher import cross_entropy, distance_from_identity, local_term
 
 OPTIONS = {"max_iter": 300, "learning_rate": 1e-2, "batch_size": 64}
 
@@ -28,9 +28,7 @@ def test_the_whole_objective_equals_loops_and_differences(rng, regulariser, bias
     answers = Answers(draw_triplets(8, 20, rng), rng.dirichlet(np.ones(3), 20))
     local = LocalTerm(far, 0.5) if regulariser == "glocal" else None
     form = make_map("full", x, None)
-    objective = MapObjective(
-        x, answers, form, bias=bias, regulariser=regulariser, penalty=0.3, local=local, alpha=0.25
-    )
+    objective = MapObjective(x, answers, form, bias=bias, regulariser=regulariser, penalty=0.3, local=local, alpha=0.25)
     weights, b = rng.normal(size=(3, 3)), rng.normal(size=3)
     vector = objective.vector(weights, b if bias else None)
     value, gradient = objective(vector)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from alignkit.align._penalties import LocalTerm, weight_penalty
 from reference.slopes import central_differences
 from reference.teacher import distance_from_identity, local_term
+
+from alignkit.align._penalties import LocalTerm, weight_penalty
 
 
 @pytest.mark.parametrize("regulariser", ["global", "naive"])

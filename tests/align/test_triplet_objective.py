@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from reference.slopes import central_differences
+from reference.teacher import cross_entropy
 from scipy.special import log_softmax
 
 from alignkit.align import _triplet_objective
 from alignkit.align._soft_triplets import draw_triplets
 from alignkit.align._triplet_objective import product, triplet_objective
-from reference.slopes import central_differences
-from reference.teacher import cross_entropy
 
 N = 9
 
