@@ -273,6 +273,6 @@ def _warn(fit: Fit, n_clusters: int, max_iter: int) -> None:
     if filled < n_clusters:
         msg = f"only {filled} of {n_clusters} clusters hold items: there are no more different items than that."
         warnings.warn(msg, UserWarning, stacklevel=3)
-    if not fit.converged:
+    elif not fit.converged:
         msg = f"k-means had not come to rest after {max_iter} rounds; raise max_iter=, or tol=."
         warnings.warn(msg, UserWarning, stacklevel=3)

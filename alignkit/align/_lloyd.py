@@ -68,7 +68,8 @@ def lloyd(blocks: Blocks, centres: AnyArray, *, max_iter: int, tol: float) -> Fi
     converged, n_iterations = False, 0
     for n_iterations in range(1, max_iter + 1):  # noqa: B007 - counted for the record
         nearest, distances, sums, sizes = _gather(blocks, centres)
-        _fill_empty(blocks, nearest, distances, sums, sizes)
+        if distances.max() > _same(centres):
+            _fill_empty(blocks, nearest, distances, sums, sizes)
         moved = _means(centres, sums, sizes)
         shift = float(((moved.astype(np.float64) - centres) ** 2).sum())
         centres = moved
@@ -95,6 +96,11 @@ def _gather(blocks: Blocks, centres: AnyArray) -> tuple[IntArray, FloatArray, Fl
         sizes += part.sizes
         start = stop
     return nearest, distances, sums, sizes
+
+
+def _same(centres: AnyArray) -> float:
+    """Return the squared distance that roundings leave where a row lies on its centre."""
+    return float((4 * np.finfo(centres.dtype).eps) ** 2 * (centres.astype(np.float64) ** 2).sum(axis=1).max())
 
 
 def _fill_empty(blocks: Blocks, nearest: IntArray, distances: FloatArray, sums: FloatArray, sizes: IntArray) -> None:

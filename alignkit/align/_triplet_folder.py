@@ -12,7 +12,7 @@ from alignkit._typing import AnyArray
 from alignkit.align._triplet_file import TripletFile
 from alignkit.align._triplets_npz import read_npz, write_npz
 from alignkit.align._triplets_parquet import create_parquet
-from alignkit.align._triplets_zarr import ZarrSink, create_folder, describe_differences, holds_others
+from alignkit.align._triplets_zarr import ZarrSink, create_folder, describe_differences, holds_others, remove
 
 
 class Sink(Protocol):
@@ -53,12 +53,14 @@ def open_sink(
         return create_folder(path, names, n, rows, settings, overwrite=overwrite)
     if suffix == ".parquet":
         return create_parquet(path, names, n, rows, settings, overwrite=overwrite)
+    # an archive cannot be continued: its blocks wait beside it
+    waiting = path.with_name(f".{path.name}.blocks.zarr")
     if path.exists() and not overwrite:
         _check_same(path, names, n, settings)
+        if waiting.exists():  # a kill came between the archive and the end
+            remove(waiting)
         return _Finished()
-    # an archive cannot be continued: its blocks wait beside it
-    blocks = create_folder(path.with_name(f".{path.name}.blocks.zarr"), names, n, rows, settings, overwrite=False)
-    return _NpzSink(path, blocks)
+    return _NpzSink(path, create_folder(waiting, names, n, rows, settings, overwrite=False))
 
 
 def _check_same(path: Path, names: tuple[str, ...], n: int, settings: Mapping[str, Any]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -173,17 +175,15 @@ def create_parquet(
     """
     import pyarrow as pa
 
-    if path.exists() and not (path / MANIFEST).is_file() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not (path / MANIFEST).is_file():
         msg = f"{path} exists and is no folder of triplets; choose another out."
         raise FileExistsError(msg)
     if path.exists() and overwrite:
         remove(path)
-    path.mkdir(exist_ok=True)
+    if not path.exists():
+        _make(path, {"schema": SCHEMA, "n": n, "rows": rows, "names": list(names), "settings": dict(settings)})
     lock = FolderLock(path)
     try:
-        if not (path / MANIFEST).exists():
-            content = {"schema": SCHEMA, "n": n, "rows": rows, "names": list(names), "settings": dict(settings)}
-            write_json(path / MANIFEST, content)
         folder = _open(path)
         different = describe_differences({**folder.settings, "n": folder.n}, {**settings, "n": n})
         if folder.names != names:
@@ -196,3 +196,14 @@ def create_parquet(
         lock.release()
         raise
     return ParquetSink(folder, lock, pa.array(names))
+
+
+def _make(path: Path, manifest: Mapping[str, Any]) -> None:
+    # written beside the target, then renamed: a kill leaves a folder with its manifest or none
+    workshop = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        (workshop / "new").mkdir()
+        write_json(workshop / "new" / MANIFEST, manifest)
+        (workshop / "new").rename(path)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
