@@ -10,6 +10,7 @@ from alignkit._cli._guard import guarded
 from alignkit._cli._registry import VERBS, Entry, Verb, find_verb, verb
 
 if TYPE_CHECKING:
+    from alignkit._cli._align_check import AlignCheckConfig
     from alignkit._cli._align_clusters import AlignClustersConfig
     from alignkit._cli._align_teacher import AlignApplyConfig, AlignFitConfig
     from alignkit._cli._align_triplets import AlignTripletsConfig
@@ -102,6 +103,14 @@ def align_apply() -> Entry[AlignApplyConfig]:
     from alignkit._cli._align_teacher import AlignApplyConfig, run_align_apply
 
     return Entry(AlignApplyConfig, run_align_apply)
+
+
+@verb("align check", ALIGNMENT)
+def align_check() -> Entry[AlignCheckConfig]:
+    """Check what teachers are worth on items, or people, that they have not seen."""
+    from alignkit._cli._align_check import AlignCheckConfig, run_align_check
+
+    return Entry(AlignCheckConfig, run_align_check)
 
 
 @verb("train hba", TRAINING)

@@ -103,7 +103,8 @@ class Study:
 
     def scores(self, name: str, features: Features, triplets: Any, **how: Any) -> TeacherScores:
         """Return the scores of a part; one that was done before comes from its file."""
-        path = self.work / f"{name.replace(' ', '-').replace(',', '')}.json"
+        small = "small-" if self.small else ""
+        path = self.work / f"{small}{name.replace(' ', '-').replace(',', '')}.json"
         if not path.is_file() or self.small:
             started = time.perf_counter()
             n_bootstrap = 50 if self.small else 1000
