@@ -74,6 +74,18 @@ class AligNetData(ShownItems):
         )
 
 
+def photos_in_use(data: AligNetData, /) -> tuple[Path, ...]:
+    """Return all images by number: of the triplets' names, of items that are scored, and the probe's.
+
+    Training and scoring number them alike, so that what is computed once serves both.
+    """
+    val = {path for name in data.val for path in data.images[name]}
+    held = set(data.held_out_items)
+    scored = [paths for item, paths in data.items.items() if item in held or not val.isdisjoint(paths)]
+    probe = () if data.probe is None else data.probe.paths
+    return tuple(dict.fromkeys([*data.photos, *(path for paths in scored for path in paths), *probe]))
+
+
 def read_data(config: AligNetConfig, /) -> AligNetData:
     """Read what a config names: triplets, images, what these show, and people's answers.
 

@@ -26,7 +26,7 @@ from alignkit.train._own_functions import check_own_functions
 from alignkit.train._run_folder import METRICS, SPLITS
 from alignkit.train._splits import kept_splits
 from alignkit.train.alignet._arms import StudentRun, find_controls, read_student_run
-from alignkit.train.alignet._data import AligNetData, read_data
+from alignkit.train.alignet._data import AligNetData, photos_in_use, read_data
 from alignkit.train.alignet._parts import HELD_OUT, VALIDATION, Described, Part, answers_part, probe_part
 from alignkit.train.alignet._scores import AligNetScores
 
@@ -70,22 +70,26 @@ def evaluate_run(
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Images:
-    """The images that are looked at: those of items, and then the probe's."""
+    """The images that are looked at, by their numbers among all in use: those of items, and the probe's."""
 
     paths: tuple[Path, ...]
+    numbers: IntArray
     items: dict[str, IntArray]
     probe: IntArray
 
     @classmethod
     def of(cls, data: AligNetData) -> _Images:
         items = {name: data.items[name] for name in (*data.held_out_items, *_validation_items(data))}
-        own = tuple(dict.fromkeys(path for paths in items.values() for path in paths))
-        place = {path: number for number, path in enumerate(own)}
         probe = () if data.probe is None else data.probe.paths
+        paths = photos_in_use(data)
+        number = {path: i for i, path in enumerate(paths)}
+        seen = list(dict.fromkeys([*(path for own in items.values() for path in own), *probe]))
+        place = {path: i for i, path in enumerate(seen)}
         return cls(
-            (*own, *probe),
-            {name: np.array([place[path] for path in paths]) for name, paths in items.items()},
-            np.arange(len(own), len(own) + len(probe)),
+            paths,
+            np.array([number[path] for path in seen], dtype=np.int64),
+            {name: np.array([place[path] for path in own]) for name, own in items.items()},
+            np.array([place[path] for path in probe], dtype=np.int64),
         )
 
     def means(self, names: Sequence[str], values: FloatArray) -> FloatArray:
@@ -109,20 +113,21 @@ def _describe(
     config = run.config
     model, towers = build_model(config)
     _check_same(run, model.identity)
-    if not images.paths:
+    if not len(images.numbers):
         return [], []
-    cache = run.folder / "cache" if (run.folder / "cache").is_dir() and os.access(run.folder, os.W_OK) else None
-    source = build_source(images.paths, config, towers, cache, wait=True)
+    cache = config.cache_folder or run.folder / "cache"
+    at_hand = cache.is_dir() and os.access(cache, os.W_OK)
+    source = build_source(images.paths, config, towers, cache if at_hand else None, wait=True)
 
     def look() -> tuple[FloatArray, FloatArray]:
         from alignkit.train._predict import predict
         from alignkit.train.alignet.task import TripletsOf
 
-        rows = predict(TripletsOf(model), source_of, len(images.paths), batch_size=64).double().numpy()
+        rows = predict(TripletsOf(model), source_of, len(images.numbers), batch_size=64).double().numpy()
         return rows[:, : towers.image.width], rows[:, towers.image.width :]
 
     def source_of(numbers: IntArray) -> Any:
-        return source(numbers)
+        return source(images.numbers[numbers])
 
     before, _ = look()
     steps.done(_BEFORE)

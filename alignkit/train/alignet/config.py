@@ -21,7 +21,19 @@ Objective = Literal["jsd", "kl", "cross-entropy"]
 Arm = Literal["aligned", "untransformed", "shuffled"]
 
 #: Fields that name files and folders; Python callers may write them as text.
-_PATHS = ("images", "triplets", "val_triplets", "items", "held_out", "answers", "probe", "root", "out", "weights")
+_PATHS = (
+    "images",
+    "triplets",
+    "val_triplets",
+    "items",
+    "held_out",
+    "answers",
+    "probe",
+    "root",
+    "out",
+    "weights",
+    "cache_folder",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +116,8 @@ class AligNetConfig:
     """Run the frozen part once per image and read its output from disk from then on: the same numbers, faster."""
     cache_dtype: Literal["float32", "float16"] = "float32"
     """How that output is kept: float16 takes half of the disk and rounds."""
+    cache_folder: Path | None = None
+    """Where that output is kept, which runs may share; by default in the run's folder."""
     n_bootstrap: int = 1000
     """Resamples for every interval."""
 

@@ -18,7 +18,7 @@ from alignkit.train._predict import predict
 from alignkit.train._similarity_losses import pair_similarities
 from alignkit.train._source import Source
 from alignkit.train.alignet._build import build_model, build_source, fit_student_temperature, start_head_at
-from alignkit.train.alignet._data import AligNetData, read_data
+from alignkit.train.alignet._data import AligNetData, photos_in_use, read_data
 from alignkit.train.alignet._validation import Objective, agreement, drift, retention_metrics
 from alignkit.train.alignet.config import AligNetConfig
 
@@ -46,7 +46,7 @@ class AligNetTask:
     config : AligNetConfig
         Settings.
     source : callable
-        Inputs of the model for photos, by their numbers among :attr:`photos`.
+        Inputs of the model for photos, by their numbers among :func:`photos_in_use`.
     """
 
     def __init__(self, data: AligNetData, model: StudentModel, config: AligNetConfig, /, *, source: Source) -> None:
@@ -63,9 +63,9 @@ class AligNetTask:
         self._flat = np.concatenate(self._photos_of)
         self._choosing = data.choosing.take(slice(_MAX_VAL))
         self._val, self._val_rows = np.unique(self._choosing.items.astype(np.int64), return_inverse=True)
-        n_photos = len(data.photos)
-        n_probe = 0 if data.probe is None else len(data.probe.paths)
-        self._probe = np.arange(n_photos, n_photos + n_probe)
+        place = {path: number for number, path in enumerate(photos_in_use(data))}
+        probe = () if data.probe is None else data.probe.paths
+        self._probe = np.array([place[path] for path in probe], dtype=np.int64)
         self.before: FloatArray | None = None
         self._first: dict[str, Tensor] = {}
 
@@ -247,15 +247,10 @@ def build_task(
     """
     if folder is not None:
         folder.write_splits(data.splits.to_dict())
-        cache = folder.path / "cache" if cache is None else cache
+        cache = config.cache_folder or folder.path / "cache" if cache is None else cache
     model, towers = build_model(config)
     source = build_source(photos_in_use(data), config, towers, cache)
     task = AligNetTask(data, model, config, source=source)
     task.start_from_data()
     task.remember_start()
     return task
-
-
-def photos_in_use(data: AligNetData, /) -> tuple[Path, ...]:
-    """Return all photos by number: those of the triplets' names, and then those of the probe."""
-    return (*data.photos, *(() if data.probe is None else data.probe.paths))
