@@ -137,6 +137,8 @@ class Unit:
     credits: FloatArray
     groups: IntArray | None = None
     """Number of the cluster that is drawn as a whole (all answers to one triplet); None: each on its own."""
+    items: IntArray | None = None
+    """The items that each answer is about, shape (n, m), where these can be drawn again as well."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -72,11 +72,15 @@ class SuiteScores(Result):
     def plot(self, ax: Axes | None = None, *, part: str | None = None) -> Axes:
         """Draw the time courses of one part, by default the first, with their intervals and the noise ceiling.
 
+        In a suite without data sets over time, the models' scores on that part are drawn instead.
+
         Raises
         ------
         ValueError
-            No such part, or no data set over time at all.
+            No such part, or no data set at all.
         """
+        if not self.courses and any(row.primary for row in self.table.rows):
+            return self.table.plot(ax, part=part)
         if not self.courses:
             msg = f"no data set over time was scored; there are {join_names(self.missing)} to get."
             raise ValueError(msg)

@@ -100,7 +100,7 @@ def score_triplets(
     row = _accuracy_row(name, result, answers, role, split)
     rows = [row, *_calibration_rows(row, x, answers, settings, kernel)]
     assert result.per_triplet is not None
-    unit = Unit(row, result.per_triplet, group_triplets(answers.triplets.items)[1])
+    unit = Unit(row, result.per_triplet, group_triplets(answers.triplets.items)[1], answers.triplets.items)
     return Scored(tuple(rows), (unit,) if role == "model" else ())
 
 

@@ -60,5 +60,5 @@ def test_refusals(meg, static, change, sentence):
 
 
 def test_an_unknown_suite(static):
-    with pytest.raises(ValueError, match=r"suite must be one of 'hba'; got 'brain-score'\."):
+    with pytest.raises(ValueError, match=r"suite must be one of 'alignet', 'hba'; got 'brain-score'\."):
         score_suite(static(), "brain-score")
