@@ -185,7 +185,7 @@ class HumanEmbedding(Result):
             A damaged file, or one that holds something else.
         """
         if Path(path).suffix.lower() != ".npz":
-            return super().load(path)
+            return Result.load.__func__(cls, path)  # type: ignore[attr-defined]
         arrays, meta = load_npz(path)
         if meta.get("schema") != _SCHEMA or not {"values", "labels"} <= set(arrays):
             msg = f"{path} does not hold a HumanEmbedding."

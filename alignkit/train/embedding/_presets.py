@@ -22,6 +22,8 @@ def published_spose() -> SPoSEConfig:
         n_dims=90,
         start="random",
         init_sd=0.01,
+        penalty=0.008,
+        penalty_per="items",
         test_share=0.0,
         optim=OptimConfig(lr=1e-3, weight_decay=0.0),
         loop=_published_loop(500),

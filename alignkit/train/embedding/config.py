@@ -127,11 +127,11 @@ class SPoSEConfig(EmbeddingConfig):
 
     out: Path = Path("alignkit-spose")
     """The run's folder; made when missing."""
-    penalty: float = 0.008
+    penalty: float = 5.0
     """Weight of the sum of absolute values."""
-    penalty_per: Penalty = "items"
-    """What that weight is divided by: the number of items, as published; or that of answers, so that it is the rate of
-    an exponential prior, and more answers need no other."""
+    penalty_per: Penalty = "answers"
+    """What that weight is divided by: the number of answers, so that it is the rate of an exponential prior and more
+    answers need no other; or, as published (with a weight of .008), that of items."""
     negative_penalty: float = 0.01
     """Weight of the sum of what is below zero."""
     threshold: float = 0.1
