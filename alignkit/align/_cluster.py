@@ -105,7 +105,7 @@ def cluster(
         msg = f"n_clusters must be at most the number of items; got {n_clusters} for {rows.n_items}."
         raise ValueError(msg)
     chosen = _chosen(backend, rows, parts)
-    mean, variance = _moments(rows)
+    mean, variance = _moments(rows) if parts is None else _delayed_moments(rows)
     dtype = np.dtype(np.float64 if rows.dtype == np.float64 else np.float32)
     shift = mean.astype(dtype)
     start = _starts(rows, n_clusters, seed, mean, dtype) if centres is None else _given(centres, rows, n_clusters, mean)
@@ -139,7 +139,7 @@ def _opened(features: object, layer: str | None) -> tuple[FeatureRows, list[Any]
     def read(start: int, stop: int) -> AnyArray:
         return np.asarray(x[start:stop].compute())
 
-    return FeatureRows("features", None, x.shape[0], x.shape[1], x.dtype, read), parts
+    return FeatureRows("features", None, x.shape[0], x.shape[1], x.dtype, read, x), parts
 
 
 def _chosen(backend: str, rows: FeatureRows, parts: list[Any] | None) -> str:
@@ -182,6 +182,15 @@ def _moments(rows: FeatureRows) -> tuple[FloatArray, float]:
         mean += apart * m / (n + m)
         n += m
     return mean, float(scatter.mean() / n)
+
+
+def _delayed_moments(rows: FeatureRows) -> tuple[FloatArray, float]:
+    import dask
+
+    x: Any = rows.array
+    mean, variance = dask.compute(x.mean(axis=0, dtype=np.float64), x.var(axis=0, dtype=np.float64))
+    check_finite("the mean of features", mean)
+    return mean, float(variance.mean())
 
 
 def _starts(rows: FeatureRows, k: int, seed: int, mean: FloatArray, dtype: np.dtype[Any]) -> FloatArray:

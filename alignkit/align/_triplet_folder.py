@@ -60,7 +60,13 @@ def open_sink(
         if waiting.exists():  # a kill came between the archive and the end
             remove(waiting)
         return _Finished()
-    return _NpzSink(path, create_folder(waiting, names, n, rows, settings, overwrite=False))
+    try:
+        blocks = create_folder(waiting, names, n, rows, settings, overwrite=False)
+    except FileExistsError:
+        if not overwrite:
+            raise
+        blocks = create_folder(waiting, names, n, rows, settings, overwrite=True)
+    return _NpzSink(path, blocks)
 
 
 def _check_same(path: Path, names: tuple[str, ...], n: int, settings: Mapping[str, Any]) -> None:

@@ -96,6 +96,11 @@ def test_a_dask_array_stays_in_its_pieces(blobs):
     assert found.backend == "dask"
     whole = cluster(blobs, n_clusters=12, centres=blobs[:12], backend="numpy")
     np.testing.assert_array_equal(found.cluster_of, whole.cluster_of)
+    assert cluster(da.from_array(blobs, chunks=(1000, 4)), n_clusters=12).inertia == pytest.approx(
+        cluster(blobs, n_clusters=12, backend="numpy").inertia
+    )
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        cluster(da.from_array(np.where(blobs > blobs.max() - 1e-9, np.nan, blobs)), n_clusters=2)
     with pytest.raises(ValueError, match="a dask array of features must hold floats"):
         cluster(da.zeros(5))
 

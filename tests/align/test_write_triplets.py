@@ -11,6 +11,7 @@ import pytest
 from reference.triplet_stores import N, odd_one_last_by_loop, similarities_by_loop, teacher
 
 from alignkit.align import _feature_rows as feature_rows
+from alignkit.align import _triplet_folder as folders
 from alignkit.align import cluster, open_triplets, sample_triplets, write_triplets
 from alignkit.align._teacher_similarities import odd_one_last, teacher_similarities
 from alignkit.models import Features, Transform
@@ -251,6 +252,22 @@ def test_something_else_of_that_name_is_left_alone(tmp_path, suffix):
     with pytest.raises(FileExistsError, match="is no folder of triplets"):
         write_triplets(features, classes(features), out=out, n=100, overwrite=True)
     assert (out / "thesis.txt").read_text() == "mine"
+
+
+def test_blocks_of_an_archive_that_was_never_made_give_way_to_others(tmp_path, monkeypatch):
+    features, out = teacher(), tmp_path / "t.npz"
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "write_npz", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_triplets(features, classes(features), out=out, n=100)
+    with pytest.raises(FileExistsError, match="seed 0 there, 1 here"):
+        write_triplets(features, classes(features), out=out, n=100, seed=1)
+    write_triplets(features, classes(features), out=out, n=100, seed=1, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.npz"]
 
 
 def write_until(out: Path, fatal: int) -> subprocess.CompletedProcess[str]:

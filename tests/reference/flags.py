@@ -4,16 +4,7 @@ from __future__ import annotations
 
 #: What users' scripts may contain. A change here is a change of the public interface: say so in the changelog.
 FROZEN = {
-    "align clusters": {
-        "(features)",
-        "out",
-        "n-clusters",
-        "like",
-        "backend",
-        "layer",
-        "max-iter",
-        "seed",
-    },
+    "align clusters": {"(features)", "out", "n-clusters", "like", "backend", "layer", "max-iter", "seed"},
     "align triplets": {
         "(features)",
         "groups",
@@ -449,26 +440,9 @@ FROZEN = {
         "preset",
         "resume",
     },
-    "train": {
-        "architecture",
-        "from",
-        "out",
-    },
-    "train export": {
-        "(run)",
-        "out",
-        "kind",
-        "weights",
-        "architecture",
-    },
-    "train import-hba": {
-        "(checkpoint)",
-        "prompts",
-        "out",
-        "backbone",
-        "weights",
-        "alpha",
-    },
+    "train": {"architecture", "from", "out"},
+    "train export": {"(run)", "out", "kind", "weights", "architecture"},
+    "train import-hba": {"(checkpoint)", "prompts", "out", "backbone", "weights", "alpha"},
     "meg rdms": {
         "epochs",
         "by",
