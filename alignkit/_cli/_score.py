@@ -21,8 +21,9 @@ else:
     _Metric = Literal[CHOICES["metric"]]
     _Method = Literal[CHOICES["method"]]
 
-#: What a suite has no use for: triplets, layer curves and tables of one data set's photos.
-_NO_SUITE = ("layers", "n_splits", "items", "relation", "where", "kernel", "ties", "min_votes")
+#: What a suite has no use for: layer curves and tables of one data set's photos; and what only one has a use for.
+_NO_SUITE = ("layers", "n_splits", "items", "relation", "where", "min_votes")
+_OF_ALIGNET = ("kernel", "ties", "classes")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,10 @@ class ScoreConfig:
     time course from 0 ms on, beside the ceilings' areas. It says which are missing and how to import each. Features of
     a model over time (layers named 0ms, 10ms ...) are followed at their own times.
 
+    --suite alignet is the evaluation of AligNet: odd one out on THINGS and Levels (global, local, class border),
+    judged similarity, people's soft labels of CIFAR-10, probes of classes (--classes for your own), BREEDS' Living-17
+    and ImageNet-A; every two models (base, control, aligned) are compared on the same answers.
+
     Examples
     --------
     alignkit score --features feats --dataset things --root DATA --out result.html
@@ -46,13 +51,15 @@ class ScoreConfig:
     alignkit score --features clip.npy --labels concepts.txt \
         --transform glocal.npz --dataset things --root DATA
     alignkit score --features feats --suite hba --root DATA --out hba.html
+    alignkit score --features base control aligned --suite alignet --kernel dot \
+        --root DATA --out alignet.html
     """
 
     features: tuple[Path, ...]
     """What `alignkit extract` or thingsvision wrote, or array files (.npy, .npz, .csv, .mat, .h5): one row per item."""
     dataset: Literal["things", "rsa92", "algonauts78", "cifar10h", "material2afc"] | None = None
     """What to score against (see `alignkit data list`)."""
-    suite: Literal["hba"] | None = None
+    suite: Literal["alignet", "hba"] | None = None
     """Score as a line of papers does, on whichever of its data sets are at hand, in place of one --dataset."""
     root: Path | None = None
     """Folder that holds the data sets; by default ALIGNKIT_DATA, else the download cache."""
@@ -70,6 +77,8 @@ class ScoreConfig:
     """Table (.csv or .tsv) with the columns file and item: what each photo shows; by default its name says so."""
     relation: Literal["any", "exact"] = "any"
     """Photos that show a narrower kind of their item (column relation of the table): keep them or leave them out."""
+    classes: Path | None = None
+    """Of --suite alignet: a table (file, class; domain source or target) or a folder by class, to be read out."""
     where: tuple[str, ...] = ()
     """Further filters of that table, COLUMN=VALUE; several of one column keep either value."""
     many: Literal["average", "best"] = "average"
@@ -114,12 +123,15 @@ def _check_what(config: ScoreConfig) -> None:
     """Raise unless there is one data set or one suite, and no option that a suite has no use for."""
     if (config.dataset is None) == (config.suite is None):
         both = "one of them, not both" if config.suite is not None else "one of them"
-        msg = f"say what to score against with --dataset NAME or --suite hba; give {both}."
+        msg = f"say what to score against with --dataset NAME or --suite NAME; give {both}."
+        raise ValueError(msg)
+    if config.classes is not None and config.suite != "alignet":
+        msg = "--classes is for --suite alignet; say what photos show with --items."
         raise ValueError(msg)
     if config.suite is None:
         return
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
-    for name in _NO_SUITE:
+    for name in (*_NO_SUITE, *(_OF_ALIGNET if config.suite != "alignet" else ())):
         if getattr(config, name) != defaults[name]:
             msg = f"--{name.replace('_', '-')} is for --dataset; --suite {config.suite} has no use for it."
             raise ValueError(msg)
@@ -147,9 +159,12 @@ def _score_suite(config: ScoreConfig) -> SuiteScores:
         layer=config.layer,
         transform=None if config.transform is None else load_transform(config.transform),
         many=config.many,
+        kernel=config.kernel,
         centre=config.centre,
         metric=config.metric,
         method=config.method,
+        ties=config.ties,
+        classes=config.classes,
         n_bootstrap=config.n_bootstrap,
         confidence=config.confidence,
         seed=config.seed,
@@ -187,7 +202,11 @@ def _score_dataset(config: ScoreConfig, dataset: str) -> ScoreTable:
 
 
 def _check_out(config: ScoreConfig) -> None:
-    check_out(config.out, (".json", ".csv", ".html"), (*config.features, config.labels, config.transform, config.items))
+    check_out(
+        config.out,
+        (".json", ".csv", ".html"),
+        (*config.features, config.labels, config.transform, config.items, config.classes),
+    )
     for path in config.features:
         if config.out is not None and path.is_dir() and config.out.resolve().is_relative_to(path.resolve()):
             msg = (

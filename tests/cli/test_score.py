@@ -29,6 +29,7 @@ FROZEN = {
         "labels",
         "transform",
         "items",
+        "classes",
         "where",
         "many",
         "kernel",
@@ -110,7 +111,7 @@ def test_every_option_is_one_of_the_function_with_the_same_default():
 
     known = inspect.signature(score).parameters
     for field in dataclasses.fields(ScoreConfig):
-        if field.name in ("features", "dataset", "suite", "labels", "transform", "out", "progress"):
+        if field.name in ("features", "dataset", "suite", "labels", "transform", "classes", "out", "progress"):
             continue
         assert field.default == known[field.name].default, field.name
 
@@ -301,6 +302,40 @@ def test_a_suite_as_a_page(run, suite_root, here):
     assert "Not at hand" in page
 
 
+def test_a_suite_of_arms_and_classes_of_one_s_own(run, here):
+    from reference.alignet_sets import people_rdms, write_cichy118_judgements
+
+    rng = np.random.default_rng(0)
+    names = [f"photo{k:02d}" for k in range(60)]
+    truth = rng.normal(size=(60, 5))
+    write_cichy118_judgements(here / "data", people_rdms(truth, 4), names)
+    for name, noise in (("aligned", 0.1), ("base", 1.0)):
+        x = truth + noise * rng.normal(size=truth.shape)
+        Features.from_array(x, names, name=name).save(here / f"{name}.npz")
+    rows = [f"{name}.jpg,{'left' if one[0] < 0 else 'right'}" for name, one in zip(names, truth, strict=True)]
+    (here / "sides.csv").write_text("\n".join(["file,class", *rows]) + "\n")
+    words = ("score", "--features", "base.npz", "aligned.npz", "--suite", "alignet", "--root", here / "data")
+    words = (*words, "--classes", "sides.csv", "--kernel", "dot", "--n-bootstrap", 20, "--no-progress")
+    code, out, err = run(*words, "--out", "r.json")
+    assert (code, err) == (0, "")
+    assert "Cichy-118 (multi-arrangement): spearman with people's RDMs" in out
+    assert "sides: linear probe accuracy" in out
+    assert "aligned - base:" in out
+    expected = score_suite(
+        [here / "base.npz", here / "aligned.npz"],
+        "alignet",
+        root=here / "data",
+        classes=here / "sides.csv",
+        kernel="dot",
+        n_bootstrap=20,
+    )
+    assert out == f"{expected.to_text()}\nsaved to r.json\n"
+    assert run(*words, "--out", "r.html")[0] == 0
+    page = (here / "r.html").read_text(encoding="utf-8")
+    assert "sides" in page
+    assert "Not at hand" in page
+
+
 # --- what is refused, before any work and without a trace
 
 
@@ -308,11 +343,14 @@ def test_a_suite_as_a_page(run, suite_root, here):
     ("words", "sentence"),
     [
         ((), "is required."),
-        (("--features", "a.npz"), "with --dataset NAME or --suite hba; give one of them."),
+        (("--features", "a.npz"), "with --dataset NAME or --suite NAME; give one of them."),
         (("--features", "a.npz", "--dataset", "rsa92", "--suite", "hba"), "give one of them, not both."),
         (("--features", "a.npz", "--suite", "brain-score"), "--suite must be one of"),
         (("--features", "a.npz", "--suite", "hba", "--layers", "all"), "--layers is for --dataset; --suite hba has no"),
         (("--features", "a.npz", "--suite", "hba", "--items", "l.csv"), "--items is for --dataset; --suite hba has no"),
+        (("--features", "a.npz", "--suite", "hba", "--kernel", "dot"), "--kernel is for --dataset; --suite hba has no"),
+        (("--features", "a.npz", "--suite", "hba", "--classes", "c.csv"), "--classes is for --suite alignet; say what"),
+        (("--features", "a.npz", "--suite", "alignet", "--layers", "all"), "--suite alignet has no use for it"),
         (("--features", "a.npz", "--suite", "hba", "--min-votes", "3"), "--min-votes is for --dataset; --suite hba"),
         (("--features", "a.npz", "--suite", "hba", "--root", "."), "none of the data sets of the suite is at hand"),
         (("--features", "--dataset", "rsa92"), "--features"),

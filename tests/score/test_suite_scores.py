@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from alignkit import meg as alignkit_meg
-from alignkit.score import SuiteScores, score_suite
+from alignkit.score import ScoreTable, SuiteScores, score_suite
 
 
 @pytest.fixture(scope="module")
@@ -57,5 +57,7 @@ def test_pictures(scores):
     with pytest.raises(ValueError, match="part must be one of 'THINGS-MEG'"):
         scores.plot(part="RDM48")
     with pytest.raises(ValueError, match="no data set over time was scored; there are 'ds1' to get"):
-        SuiteScores("hba", scores.table, {}, {"ds1": "ask."}).plot()
+        SuiteScores("hba", ScoreTable("hba", (), (), (), {}, {}), {}, {"ds1": "ask."}).plot()
+    # without courses the scores themselves are drawn
+    assert SuiteScores("hba", scores.table, {}, {}).plot(part="Cichy-118").get_title(loc="left").startswith("Cichy-118")
     plt.close("all")
