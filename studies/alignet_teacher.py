@@ -71,14 +71,14 @@ def main() -> None:
     found: dict[str, TeacherScores] = {}
     for part in options.parts:
         found |= PARTS[part](study)
-    table = {name: described(scores) for name, scores in found.items()}
     reached = targets(found)
     for target in reached:
-        print(target)
+        print(json.dumps(target))
     if not options.small and len(options.parts) == len(PARTS):
-        content = {"study": "alignet_teacher", "machine": machine(), "n_soft": N_SOFT, "targets": reached, **table}
-        content["materials"]["people"] = study.people_on_materials()
-        content["seconds"] = study.seconds
+        rows = {name: described(scores) for name, scores in found.items()}
+        rows["materials"]["people"] = study.people_on_materials()
+        how = {"seeds": study.repeats, "n_soft": N_SOFT, "seconds": study.seconds}
+        content = {"study": "alignet_teacher", "machine": machine(), **how, "targets": reached, "rows": rows}
         Path(__file__).with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
 
 
@@ -238,8 +238,8 @@ def targets(found: dict[str, TeacherScores]) -> list[dict[str, Any]]:
             continue
         value = float(getattr(found[part], measure)[found[part].methods.index(row)])
         met = value >= bound if lower else value <= bound
-        words_ = "at least" if lower else "at most"
-        reached.append({"part": part, "row": row, "measure": measure, "wanted": f"{words_} {bound}", "value": value})
+        bound_ = "at least" if lower else "at most"
+        reached.append({"part": part, "row": row, "measure": measure, "wanted": f"{bound_} {bound}", "value": value})
         reached[-1]["met"] = bool(met)
     return reached
 
