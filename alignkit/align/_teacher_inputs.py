@@ -108,7 +108,10 @@ def _as_rows(
     names = None if labels is None else as_labels("labels", labels, len(array))
     if is_tensor(array):
         array = array.detach()
-        array = array if array.device.type != "cpu" else array.numpy()
+        if array.device.type == "cuda":
+            array = array.double()
+        elif array.device.type == "cpu":
+            array = array.numpy()
     return (
         array if is_tensor(array) else array.astype(np.float64, copy=False),
         names,

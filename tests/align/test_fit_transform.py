@@ -7,6 +7,9 @@ import pytest
 
 from alignkit.align import fit_transform
 from alignkit.align._soft_triplets import draw_triplets, soft_triplets
+from alignkit.align._teacher_fitting import Fitting
+from alignkit.align._teacher_inputs import teacher_inputs
+from alignkit.align._teacher_settings import TeacherSettings
 from alignkit.models import Features, load_transform
 from alignkit.rsa import Triplets, choice_probabilities, cross_entropy, expected_calibration_error, triplet_accuracy
 
@@ -191,6 +194,21 @@ def test_a_tensor_is_fitted_to_as_an_array_is(x, answers):
         fit_transform(torch.from_numpy(x), answers, labels=NAMES, **FAST).transform.weights,
         fit_transform(x, answers, labels=NAMES, **FAST).transform.weights,
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"regulariser": "glocal", "bias": True}, {"kind": "lowrank", "rank": 2}])
+def test_what_a_device_does_equals_what_numpy_does(x, answers, options):
+    # the path of a device, on the CPU
+    torch = pytest.importorskip("torch")
+    settings = fit_transform(x, answers, **{**FAST, **options}, max_iter=20).settings
+    inputs = teacher_inputs(x, answers, None, None)
+    found = []
+    for rows in (inputs.x, torch.from_numpy(inputs.x)):
+        fitting = Fitting(dataclasses.replace(inputs, x=rows), TeacherSettings(**settings), None, None)
+        found.append(fitting.run(lambda what: None))
+    np.testing.assert_allclose(found[1].transform.weights, found[0].transform.weights, rtol=1e-6, atol=1e-7)
+    assert found[1].temperature == pytest.approx(found[0].temperature, rel=1e-6)
+    assert type(found[1].transform.weights) is np.ndarray
 
 
 @pytest.mark.gpu
