@@ -99,13 +99,12 @@ class Compared:
         if settings.get("loss") == "soft":
             settings.setdefault("targets", y)
         found = fit_transform(data.x[split.train_items], answers, **settings)
-        penalty = found.settings.get("penalty")
         return Fitted(
             found.apply(data.x),
             found.temperature,
             found.n_parameters,
             float(found.distance_from_identity),
-            float("nan") if penalty is None else float(penalty),
+            float(found.penalty),
         )
 
 
