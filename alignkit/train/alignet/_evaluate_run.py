@@ -29,6 +29,7 @@ from alignkit.train.alignet._arms import StudentRun, find_controls, read_student
 from alignkit.train.alignet._data import AligNetData, photos_in_use, read_data
 from alignkit.train.alignet._parts import HELD_OUT, VALIDATION, Described, Part, answers_part, probe_part
 from alignkit.train.alignet._scores import AligNetScores
+from alignkit.train.alignet.config import AligNetConfig
 
 _BEFORE = "before training"
 
@@ -50,12 +51,29 @@ def evaluate_run(
     """
     run = read_student_run(Path(path))
     check_own_functions(run.config, architecture, run=run.folder)
-    loop = dataclasses.replace(run.config.loop, device=device, progress=progress)
-    config = dataclasses.replace(run.config, loop=loop)
+    loop = dataclasses.replace(run.config.loop, device=device)
+    n = run.config.n_bootstrap if n_bootstrap is None else check_count("n_bootstrap", n_bootstrap)
+    return evaluate_student(run.folder, dataclasses.replace(run.config, loop=loop, n_bootstrap=n), progress=progress)
+
+
+def evaluate_student(path: PathLike, config: AligNetConfig, /, *, progress: bool = True) -> AligNetScores:
+    """Score a finished student as other settings say: on other people's answers, or with another probe.
+
+    Parameters
+    ----------
+    path : path
+        The run's folder.
+    config : AligNetConfig
+        The run's settings but for ``answers``, ``probe``, ``loop.device`` and ``n_bootstrap``.
+    progress : bool
+        Show a bar with the time left.
+    """
+    run = read_student_run(Path(path))
+    loop = dataclasses.replace(config.loop, progress=progress)
+    config = dataclasses.replace(config, loop=loop)
     data = read_data(config)
     data = dataclasses.replace(data, splits=kept_splits(run.folder / SPLITS, data.splits))
-    n = config.n_bootstrap if n_bootstrap is None else check_count("n_bootstrap", n_bootstrap)
-    settings = Settings(kernel="dot", n_bootstrap=n, seed=config.loop.seed)
+    settings = Settings(kernel="dot", n_bootstrap=config.n_bootstrap, seed=config.loop.seed)
     controls = find_controls(run)
     with told_once(), Steps(progress) as steps:
         steps.expect(3 + len(controls))
