@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import NanPolicy, check_choice, check_positive
+from alignkit._threads import each
 from alignkit._typing import FloatArray
 from alignkit.rsa._human_distribution import HumanDistribution
+from alignkit.rsa._kernels._triplets_numpy import BLOCK
 from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
 from alignkit.rsa._triplets import Triplets
 
@@ -67,14 +69,22 @@ def choice_probabilities(
     if isinstance(triplets, HumanDistribution):
         triplets = Triplets(triplets.items, triplets.labels)
     values = pair_similarities(x, as_triplets(triplets), kernel, labels, nan_policy)
-    return softmax(values / temperature).T
+    return softmax(values, temperature).T
 
 
-def softmax(logits: FloatArray) -> FloatArray:
-    """Return probabilities over the first axis, safe for logits of any size."""
-    with np.errstate(under="ignore"):
-        result = np.exp(logits - logits.max(axis=0))
-    result /= result.sum(axis=0)
+def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
+    """Return probabilities over the first axis of logits over a temperature, safe for logits of any size."""
+    result = np.empty(logits.shape)
+
+    def share(start: int) -> None:
+        part = result[..., start : start + BLOCK]
+        np.divide(logits[..., start : start + BLOCK], temperature, out=part)
+        part -= part.max(axis=0)
+        with np.errstate(under="ignore"):
+            np.exp(part, out=part)
+        part /= part.sum(axis=0)
+
+    each(share, range(0, logits.shape[-1], BLOCK))
     return result
 
 

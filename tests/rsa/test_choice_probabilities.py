@@ -67,3 +67,14 @@ def test_undefined_triplets_are_rows_of_nan(rng):
     np.testing.assert_array_equal(np.isnan(p), [[True] * 3, [False] * 3])
     with pytest.raises(ValueError, match="nan_policy must be one of 'propagate', 'raise'"):
         choice_probabilities(x, [[0, 1, 2]], nan_policy="omit")
+
+
+def test_many_triplets_are_shared_out_without_a_seam():
+    from scipy.special import softmax as oracle
+
+    from alignkit.rsa._choice_probabilities import softmax
+    from alignkit.rsa._kernels._triplets_numpy import BLOCK
+
+    logits = np.random.default_rng(0).normal(size=(3, 2 * BLOCK + 5)) * 900
+    np.testing.assert_allclose(softmax(logits, 2.0), oracle(logits / 2, axis=0), rtol=1e-12)
+    np.testing.assert_array_equal(softmax(logits[:, BLOCK - 3 : BLOCK + 3]), softmax(logits)[:, BLOCK - 3 : BLOCK + 3])
