@@ -5,6 +5,9 @@ from __future__ import annotations
 from alignkit.train._evaluate_run import evaluate_run
 from alignkit.train._result import RunResult
 from alignkit.train._run import rerun, run
+from alignkit.train.alignet._chain import run_alignet
+from alignkit.train.alignet._chain_config import AligNetChainConfig
+from alignkit.train.alignet._chain_result import AligNetChain
 from alignkit.train.alignet._scores import AligNetScores
 from alignkit.train.config import LoopConfig, OptimConfig
 from alignkit.train.embedding._human_embedding import HumanEmbedding
@@ -21,6 +24,8 @@ from alignkit.train.hba_meg._rdm_movies import rdm_movies
 from alignkit.train.hba_meg._scores import HBAMEGScores
 
 __all__ = [
+    "AligNetChain",
+    "AligNetChainConfig",
     "AligNetScores",
     "EmbeddingScores",
     "EmbeddingSeeds",
@@ -42,5 +47,6 @@ __all__ = [
     "reproducibility",
     "rerun",
     "run",
+    "run_alignet",
     "train_embeddings",
 ]
