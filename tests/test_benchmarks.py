@@ -62,6 +62,16 @@ def test_the_head_of_models_over_time_equals_its_loop():
     assert sorted(FOLDER.glob("results/*")) == before
 
 
+@pytest.mark.slow
+def test_teachers_start_from_the_published_loss():
+    pytest.importorskip("torch")
+    before = sorted(FOLDER.glob("results/*"))
+    done = run("teacher_fit", "--small")
+    assert done.returncode == 0, done.stderr
+    assert "as published" in done.stdout
+    assert sorted(FOLDER.glob("results/*")) == before
+
+
 @pytest.mark.parametrize(("name", "module"), [("meg_cluster", "mne"), ("meg_crossnobis", "rsatoolbox")])
 def test_a_missing_rival_is_named_and_passed_over(name, module, tmp_path):
     (tmp_path / f"{module}.py").write_text("raise ImportError")
