@@ -185,8 +185,7 @@ def _moments(rows: FeatureRows) -> tuple[FloatArray, float]:
 
 
 def _delayed_moments(rows: FeatureRows) -> tuple[FloatArray, float]:
-    import dask
-
+    dask: Any = require("dask", "scale")
     x: Any = rows.array
     mean, variance = dask.compute(x.mean(axis=0, dtype=np.float64), x.var(axis=0, dtype=np.float64))
     check_finite("the mean of features", mean)
@@ -242,8 +241,7 @@ def _fit(
 def _delayed(
     rows: FeatureRows, parts: list[Any] | None, shift: AnyArray, read: Callable[[int, int], AnyArray]
 ) -> Blocks:
-    import dask
-
+    dask: Any = require("dask", "scale")
     if parts is None:
         delayed = [dask.delayed(read, pure=False)(start, stop) for start, stop in rows.blocks(BLOCK)]
     else:

@@ -87,12 +87,15 @@ class FeatureRows:
         else:
             with tempfile.TemporaryDirectory(dir=folder, prefix=".features.") as scratch:
                 path = Path(scratch, "rows.npy")
-                shape = (self.n_items, self.n_channels)
-                copy = np.lib.format.open_memmap(path, "w+", self.dtype, shape)
-                for start, stop in self.blocks(_ROWS):
-                    copy[start:stop] = self.read(start, stop)
-                copy.flush()
-                del copy
+                described = {
+                    "descr": np.lib.format.dtype_to_descr(self.dtype),
+                    "fortran_order": False,
+                    "shape": (self.n_items, self.n_channels),
+                }
+                with open(path, "wb") as file:  # mapped for writing, it would be in memory as a whole
+                    np.lib.format.write_array_header_1_0(file, described)
+                    for start, stop in self.blocks(_ROWS):
+                        file.write(np.ascontiguousarray(self.read(start, stop), dtype=self.dtype).data)
                 yield np.asarray(load_npy(path, mmap=True))
 
 
@@ -159,7 +162,9 @@ def _from_store(folder: Path, manifest: Mapping[str, Any], layer: str | None) ->
         width = rows.shape[1]
 
         def read(start: int, stop: int) -> AnyArray:
-            return rows.read(np.arange(start, stop)).astype(np.float32, copy=False)
+            found = rows.read(np.arange(start, stop)).astype(np.float32, copy=False)
+            rows.let_go()  # whoever passes through all of them would hold all of them in the end
+            return found
 
     return FeatureRows(name, labels, len(labels), width, np.dtype(np.float32), read, None, manifest)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
+from alignkit._check import require
 from alignkit._threads import each_in_turn
 from alignkit._typing import AnyArray, FloatArray, IntArray
 
@@ -189,8 +190,7 @@ def _assign_tensor(x: Any, centres: Any) -> Assigned:
 
 def dask_blocks(parts: Sequence[Any], n_items: int, row: Callable[[int], AnyArray]) -> Blocks:
     """Return blocks that dask's workers handle; ``parts`` are delayed arrays of rows, in order."""
-    import dask
-
+    dask: Any = require("dask", "scale")
     assign_part = dask.delayed(assign_rows, pure=False)
     join = dask.delayed(_joined, pure=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,14 @@ class StoredRows:
         for k, (i, row) in enumerate(zip(shard, rows, strict=True)):
             result[k] = self._shards[i][row - self._starts[i]]
         return result
+
+    def let_go(self) -> None:
+        """Give back the memory that mapped rows take once they were read; they are read again when asked for."""
+        advice = getattr(mmap, "MADV_DONTNEED", None)
+        for shard in self._shards:
+            pages = getattr(shard, "_mmap", None)
+            if advice is not None and pages is not None:
+                pages.madvise(advice)
 
 
 def _map(path: Path, layer: str, dtype: np.dtype[Any]) -> AnyArray:

@@ -27,6 +27,8 @@ def test_rows_are_those_of_the_features_in_any_order(stored):
     wanted = np.array([6, 0, 3, 4, 0])
     assert rows.read(wanted).dtype == dtype
     np.testing.assert_array_equal(rows.read(wanted), whole[wanted].astype(dtype))
+    rows.let_go()
+    np.testing.assert_array_equal(rows.read(wanted), whole[wanted].astype(dtype))
     assert (rows.labels, rows.shape) == (tuple(f"i{k}" for k in range(7)), whole.shape)
     assert whole.dtype == np.float32
 
