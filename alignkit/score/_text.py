@@ -25,6 +25,9 @@ _SHORT = {
     "expected calibration error, T = 1": "ECE\nT = 1",
     "expected calibration error, T cross-validated": "ECE\nT fitted*",
     "spearman of model and human uncertainty (entropy)": "entropy\nspearman",
+    "cross-entropy (nats), T of each person": "cross-entropy\nT per person**",
+    "McFadden R2, T of each person": "McFadden R2\nT per person**",
+    "spearman of model uncertainty and response time, within people": "spearman\nentropy and RT",
     "pearson with people's choice matrix": "pearson",
     "spearman with people's choice matrix": "spearman",
     "spearman of cosine similarities with dot products of SPoSE-66": "spearman\n(cosine)",
@@ -44,6 +47,8 @@ def render(table: ScoreTable, width: int = 100) -> str:
         lines += _side_by_side(part, [row for row in rows if not row.primary], bool(primary), width)
     if any("T cross-validated" in row.measure for row in table.rows):
         lines += ["", "* softmax temperature fitted on other triplets than those it is scored on (5 folds)"]
+    if any("T of each person" in row.measure for row in table.rows):
+        lines += ["", "** temperature of each person fitted on other triplets than those it is scored on (5 folds)"]
     lines += curve_lines(table, width)
     if table.differences:
         lines += ["", "Paired differences on the same data (best model minus the other)"]
@@ -68,7 +73,8 @@ def _block(part: str, measure: str, rows: list[ScoreRow], width: int) -> Iterabl
     first = rows[0]
     better = "" if first.higher_is_better else " (lower is better)"
     yield f"{part}: {measure}{better}   n = {first.n:,}, {first.n_items:,} items"
-    over = f"interval over {first.over}" if first.over else ""
+    over = next((text for text in (f"interval over {first.over}", f"over {first.over}") if len(text) <= 25), first.over)
+    over = over if first.over else ""
     yield f"  {'':{_NAME}} {'value':>8}  {over:<25}{'% of ceiling':>12}".rstrip()
     for row in rows:
         yield _line(row).rstrip()

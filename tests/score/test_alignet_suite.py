@@ -345,7 +345,27 @@ def test_it_comes_back_from_json_and_says_what_was_done(scores, tmp_path):
         scores.table.value("aligned", "Levels local", "odd-one-out").value
     )
     assert "odd one out is left by the pair of highest dot similarity" in scores.methods_text()
-    assert "the suite alignet" in repr(scores)
+    text = repr(scores)
+    assert "the suite alignet" in text
+    assert "value  over items and triplets  % of ceiling" in text
+    assert "** temperature of each person fitted on other triplets" in text
+
+
+def test_published_sets_are_brought_in_as_they_are_found(lab, tmp_path):
+    from alignkit.data import import_dataset, load_judgements
+
+    found = tmp_path / "download" / "processed_data"
+    found.mkdir(parents=True)
+    (found / "pruned_dataset.pkl").write_bytes((lab.root / "levels" / "pruned_dataset.pkl").read_bytes())
+    root = tmp_path / "root"
+    assert import_dataset("levels", tmp_path / "download", root=root, progress=False).ok
+    for name in ("king2019", "peterson"):
+        assert import_dataset(name, lab.root / name, root=root, progress=False).ok
+    assert repr(load_levels(root)) == repr(load_levels(lab.root))
+    for name in ("king-set2", "peterson-fruits"):
+        first, second = (load_judgements(name, where).rdm for where in (root, lab.root))
+        np.testing.assert_array_equal(first.values, second.values)
+        assert first.labels == second.labels
 
 
 # --- real data
