@@ -113,7 +113,7 @@ class EmbeddingConfig:
         check_count("n_bootstrap", self.n_bootstrap)
         check_number("init_mean", self.init_mean)
         check_positive("init_sd", self.init_sd)
-        _check_monitor(self.loop)
+        _check_loop(self.loop)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,10 @@ class VICEConfig(EmbeddingConfig):
         check_count("n_posterior", self.n_posterior, 1)
 
 
-def _check_monitor(loop: LoopConfig) -> None:
+def _check_loop(loop: LoopConfig) -> None:
+    if loop.parallel == "fsdp":
+        msg = "loop.parallel 'fsdp' would share out one small table; use 'ddp', or one process."
+        raise ValueError(msg)
     check_choice("loop.monitor", loop.monitor, MONITORS)
     if loop.mode != "min":
         msg = f"loop.monitor {loop.monitor} is better when it is small; set loop.mode to 'min'."

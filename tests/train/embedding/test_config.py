@@ -23,6 +23,7 @@ from alignkit.train.embedding.config import SPoSEConfig, VICEConfig
         ({"start": "zeros"}, "start must be one of 'rotated', 'random'"),
         ({"loop": LoopConfig()}, "loop.monitor must be one of 'val_cross_entropy'"),
         ({"loop": LoopConfig(monitor="n_dims", mode="max")}, "n_dims is better when it is small"),
+        ({"loop": LoopConfig(monitor="n_dims", parallel="fsdp")}, "loop.parallel 'fsdp' would share out"),
     ],
 )
 @pytest.mark.parametrize("kind", [SPoSEConfig, VICEConfig])

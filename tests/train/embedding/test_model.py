@@ -17,7 +17,7 @@ ITEMS = np.array([[0, 1, 2], [4, 2, 3], [1, 0, 4]])
 
 
 def test_spose_loss():
-    config = SPoSEConfig(n_dims=3, init_mean=0.0, init_sd=0.5, penalty=0.3, negative_penalty=0.2)
+    config = SPoSEConfig(n_dims=3, init_mean=0.0, init_sd=0.5, penalty=0.3, penalty_per="items", negative_penalty=0.2)
     model = SPoSE(5, config, 100).double()
     out = model(torch.from_numpy(ITEMS))
     loss = -torch.log_softmax(out["logits"], dim=1)[:, 2].mean() + out["penalty"]

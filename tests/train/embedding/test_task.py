@@ -29,7 +29,7 @@ def test_dimensions_are_recovered_from_answers(settings, known, method):
     # on answers that it never saw it says nearly as much as what they were drawn from
     test = read_data(config).part("test")
     own = cross_entropy(choice_probabilities(known, test.items))
-    assert cross_entropy(embedding.choice_probabilities(test)) < own + 0.01
+    assert cross_entropy(embedding.choice_probabilities(test)) < own + 0.02
     assert result.metrics["n_dims"] == embedding.n_dims
     assert (embedding.sd is not None) == (method == "vice")
     table = (config.out / "embedding.csv").read_text().splitlines()
