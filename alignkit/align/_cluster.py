@@ -185,9 +185,9 @@ def _moments(rows: FeatureRows) -> tuple[FloatArray, float]:
 
 
 def _delayed_moments(rows: FeatureRows) -> tuple[FloatArray, float]:
-    dask: Any = require("dask", "scale")
+    library = require("dask", "scale")
     x: Any = rows.array
-    mean, variance = dask.compute(x.mean(axis=0, dtype=np.float64), x.var(axis=0, dtype=np.float64))
+    mean, variance = library.compute(x.mean(axis=0, dtype=np.float64), x.var(axis=0, dtype=np.float64))
     check_finite("the mean of features", mean)
     return mean, float(variance.mean())
 
@@ -241,11 +241,11 @@ def _fit(
 def _delayed(
     rows: FeatureRows, parts: list[Any] | None, shift: AnyArray, read: Callable[[int, int], AnyArray]
 ) -> Blocks:
-    dask: Any = require("dask", "scale")
+    library = require("dask", "scale")
     if parts is None:
-        delayed = [dask.delayed(read, pure=False)(start, stop) for start, stop in rows.blocks(BLOCK)]
+        delayed = [library.delayed(read, pure=False)(start, stop) for start, stop in rows.blocks(BLOCK)]
     else:
-        delayed = [dask.delayed(_shifted)(part, shift) for part in parts]
+        delayed = [library.delayed(_shifted)(part, shift) for part in parts]
     return dask_blocks(delayed, rows.n_items, lambda i: read(i, i + 1)[0])
 
 

@@ -190,16 +190,16 @@ def _assign_tensor(x: Any, centres: Any) -> Assigned:
 
 def dask_blocks(parts: Sequence[Any], n_items: int, row: Callable[[int], AnyArray]) -> Blocks:
     """Return blocks that dask's workers handle; ``parts`` are delayed arrays of rows, in order."""
-    dask: Any = require("dask", "scale")
-    assign_part = dask.delayed(assign_rows, pure=False)
-    join = dask.delayed(_joined, pure=False)
+    library = require("dask", "scale")
+    assign_part = library.delayed(assign_rows, pure=False)
+    join = library.delayed(_joined, pure=False)
 
     def assign(centres: AnyArray) -> Iterator[Assigned]:
-        shared = dask.delayed(centres)
+        shared = library.delayed(centres)
         found = [assign_part(part, shared) for part in parts]
         while len(found) > 1:  # sums are added where they are made: one block of them travels
             found = [join(found[k : k + 8]) for k in range(0, len(found), 8)]
-        yield dask.compute(found[0])[0]
+        yield library.compute(found[0])[0]
 
     return Blocks(n_items, assign, row)
 
