@@ -109,12 +109,28 @@ def test_the_kept_study_of_people_says_what_so_few_conditions_can_show():
     assert sessions["identification"]["own - others"]["p"] >= 1 / 24
 
 
+@pytest.mark.slow
+def test_embeddings_of_a_few_answers(shared_data):
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    data = shared_data("things", "triplets_test10.txt").parents[1]
+    before = sorted(STUDIES.glob("*.json"))
+    command = [sys.executable, "-m", "studies.alignet_embeddings", "--small", "--data", str(data)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert json.loads(lines["SPoSE on 10,000 answers of SPoSE-66"])["generator"] == pytest.approx(0.81, abs=0.1)
+    assert json.loads(lines["VICE, learning curve"])["share"] == 0.25
+    assert sorted(STUDIES.glob("*.json")) == before
+
+
 def named(cell):
     """Return a kept cell with the side of the split that its name tells."""
     return {**cell, "items": cell["name"].partition(" x ")[0]}
 
 
-@pytest.mark.parametrize("study", ["hba_photos", "hba_meg_people"])
+@pytest.mark.parametrize("study", ["alignet_embeddings", "hba_photos", "hba_meg_people"])
 def test_data_that_are_not_at_hand_are_named(study, tmp_path):
     if not STUDIES.exists():
         pytest.skip("the studies are not beside the tests")
