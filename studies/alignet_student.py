@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import tempfile
 from collections.abc import Sequence
@@ -221,7 +222,9 @@ class Study:
         ]
         table = score(models, "cifar10h", root=self.root)
         return {
-            f"{row.model}: {row.measure}": [row.value, row.low, row.high] for row in table.rows if row.role == "model"
+            f"{row.model}: {row.measure}": numbers(row.value, row.low, row.high)
+            for row in table.rows
+            if row.role == "model"
         }
 
 
@@ -247,12 +250,19 @@ def described(scores: AligNetScores) -> dict[str, Any]:
     """Return primary lines and paired differences in JSON's own types."""
     rows = [row for row in scores.table.rows if row.primary or row.measure.startswith("cross-entropy")]
     return {
-        "rows": {f"{row.part}; {row.model}; {row.measure}": [row.value, row.low, row.high, row.n] for row in rows},
+        "rows": {
+            f"{row.part}; {row.model}; {row.measure}": [*numbers(row.value, row.low, row.high), row.n] for row in rows
+        },
         "differences": {
-            f"{one.part}; {one.better} - {one.other}; {one.measure}": [one.difference, one.low, one.high]
+            f"{one.part}; {one.better} - {one.other}; {one.measure}": numbers(one.difference, one.low, one.high)
             for one in scores.table.differences
         },
     }
+
+
+def numbers(*values: float) -> list[float | None]:
+    """Return rounded numbers, what is undefined as None."""
+    return [None if math.isnan(value) else round(value, 4) for value in values]
 
 
 if __name__ == "__main__":
