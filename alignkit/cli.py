@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from alignkit._cli._score import ScoreConfig
     from alignkit._cli._similarity import SimilarityConfig
     from alignkit._cli._train import TrainConfig
+    from alignkit._cli._train_alignet import TrainAligNetConfig
     from alignkit._cli._train_embedding import TrainSPoSEConfig, TrainVICEConfig
     from alignkit._cli._train_hba import TrainHBAConfig
     from alignkit._cli._train_hba_meg import TrainHBAMEGConfig
@@ -111,6 +112,14 @@ def align_check() -> Entry[AlignCheckConfig]:
     from alignkit._cli._align_check import AlignCheckConfig, run_align_check
 
     return Entry(AlignCheckConfig, run_align_check)
+
+
+@verb("train alignet", TRAINING)
+def train_alignet() -> Entry[TrainAligNetConfig]:
+    """Make a teacher of people's answers, and train students on what it says of images (AligNet)."""
+    from alignkit._cli._train_alignet import TrainAligNetConfig, presets, run_train_alignet
+
+    return Entry(TrainAligNetConfig, run_train_alignet, presets)
 
 
 @verb("train hba", TRAINING)

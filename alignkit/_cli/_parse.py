@@ -92,7 +92,7 @@ def _start(config_type: type[C], tokens: Sequence[str], presets: Mapping[str, An
     preset = presets.get(named[-1]) if named else None
     if preset is None:
         return {}
-    own = {field.name for field in dataclasses.fields(config_type)}  # type: ignore[arg-type]
+    own = {field.name for field in dataclasses.fields(config_type) if field.init}  # type: ignore[arg-type]
     values = {field.name: getattr(preset, field.name) for field in dataclasses.fields(preset) if field.name in own}
     return {"default": config_type(**values)}
 

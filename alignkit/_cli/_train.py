@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from alignkit._check import require
+from alignkit._cli._train_alignet import rerun_chain
 from alignkit._cli._train_embedding import is_embedding, show_embedding
 from alignkit._cli._train_people import train_and_show
 from alignkit._cli._train_personal import fit_and_show
@@ -43,6 +44,8 @@ def run_train(config: TrainConfig) -> None:
     """Train again, score, and say where the model is."""
     with in_training(TrainConfig):
         require("torch", "train")
+        if rerun_chain(config.source, config.out, config.architecture):
+            return
         personal = _personal(config)
         if isinstance(personal, HBAMEGConfig):
             train_and_show(personal, "auto")

@@ -1,5 +1,6 @@
 """Reports: one self-contained HTML page with tables, figures and the words for a Methods section."""
 
+from alignkit.report._alignet_report import write_alignet_report
 from alignkit.report._dynamics_report import write_dynamics_report
 from alignkit.report._page import Figure, Section, write_page
 from alignkit.report._personal_dynamics_report import write_personal_dynamics_report
@@ -12,6 +13,7 @@ __all__ = [
     "Figure",
     "Section",
     "score_sections",
+    "write_alignet_report",
     "write_dynamics_report",
     "write_page",
     "write_personal_dynamics_report",

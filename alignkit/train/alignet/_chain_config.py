@@ -43,6 +43,11 @@ class AligNetChainConfig(AligNetConfig):
     n_triplets: int | None = 100_000
     """Triplets to draw and train on; of a file that is there already, the first so many."""
 
+    arm: Arm | None = dataclasses.field(default=None, init=False)
+    """That of a single student; here `arms` says which are trained."""
+    answers: Path | None = None
+    """People's odd-one-out answers about items, to learn from and, of held-out items, to be scored on; by default those
+    of THINGS. Formats as for HBA."""
     human: str = "answers"
     """What the teacher learns: people's answers themselves; spose66, the published dimensions of THINGS (which have
     probably seen the answers that are scored); spose or vice, dimensions that are learnt from the answers first; or a
@@ -136,9 +141,6 @@ def _check_arms(config: AligNetChainConfig) -> None:
     if not config.arms or len(set(config.arms)) < len(config.arms):
         msg = f"arms must be different ones, at least one; got {', '.join(config.arms) or 'none'}."
         raise ValueError(msg)
-    if config.arm is not None:
-        msg = f"arm is for the similarities of one student, and several are trained; set arms ({config.arm}) instead."
-        raise ValueError(msg)
 
 
 def _check_human(config: AligNetChainConfig) -> None:
@@ -173,7 +175,9 @@ def alignet_small() -> AligNetChainConfig:
 
 
 def _with_student(student: AligNetConfig, **changes: int) -> AligNetChainConfig:
-    own = {field.name: getattr(student, field.name) for field in dataclasses.fields(AligNetConfig)}
+    own = {
+        field.name: getattr(student, field.name) for field in dataclasses.fields(AligNetConfig) if field.name != "arm"
+    }
     return AligNetChainConfig(**{**own, **changes, "out": Path("alignkit-alignet")})
 
 

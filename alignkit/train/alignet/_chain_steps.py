@@ -230,6 +230,8 @@ class Chain:
         config = self.config
         own = {field.name: getattr(config, field.name) for field in dataclasses.fields(AligNetConfig)}
         own |= {"out": self.path / STUDENTS / arm, "arm": arm}
+        # what lies before the first trained block is the same for all arms
+        own["cache_folder"] = config.cache_folder or self.path / "cache"
         if config.triplets is not None:
             return AligNetConfig(**own)
         files = {"triplets": f"{_source(arm)}.zarr", "val_triplets": f"{_source(arm)}-val.zarr"}
