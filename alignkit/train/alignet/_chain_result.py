@@ -104,7 +104,7 @@ class AligNetChain(Result):
         return " ".join(parts)
 
     def __repr__(self) -> str:
-        lines = [f"<AligNetChain in {self.path}: {join_names(self.done, 7) or 'nothing'} done"]
+        lines = [f"<AligNetChain in {self.path}: {', '.join(self.done) or 'nothing'} done"]
         if self.n_answers:
             lines.append(
                 f"  {self.n_answers:,} answers about {self.n_items:,} items to learn from, {self.n_held_out:,} items "

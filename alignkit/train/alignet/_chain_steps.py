@@ -111,11 +111,12 @@ class Chain:
             checkpoint_every=None,
             **{name: getattr(own, name) for name in ("seed", "device", "progress")},
         )
-        steps = min(base.start_steps, self.config.embedding_steps)
+        small = {
+            "start_steps": min(base.start_steps, self.config.embedding_steps),
+            "n_dims": min(base.n_dims, len(self.data.splits.train)),
+        }
         # what is held out are items: every answer here may be learned from
-        return dataclasses.replace(
-            base, triplets=answers, test_share=0.0, loop=loop, start_steps=steps, out=self.path / HUMAN
-        )
+        return dataclasses.replace(base, triplets=answers, test_share=0.0, loop=loop, out=self.path / HUMAN, **small)
 
     def extract(self) -> Notes:
         """Extract the teacher's features of images and of items' photos."""
@@ -139,6 +140,7 @@ class Chain:
             scores.save(path)
         lesson.fit(self.path)
         progress = self.config.loop.progress
+        (self.path / FEATURES).mkdir(exist_ok=True)
         made = transform_store(
             open_teacher(self.path), self.features.images, self.path / FEATURES / "aligned", progress=progress
         )
