@@ -191,12 +191,16 @@ def is_described(field: str, docstring: str) -> bool:
 
 
 def field_docs(cls: type) -> set[str]:
-    """Return the fields of a class with a docstring below them."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
-    pairs = itertools.pairwise(body)
+    """Return the fields of a class, and of those that it extends, with a docstring below them."""
+    bodies = [
+        ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
+        for base in cls.__mro__
+        if dataclasses.is_dataclass(base)
+    ]
     return {
         ast.unparse(field.target)
-        for field, below in pairs
+        for body in bodies
+        for field, below in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
     }
 

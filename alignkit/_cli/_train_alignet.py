@@ -82,7 +82,7 @@ def rerun_chain(source: Path, out: Path, architecture: tuple[str, ...]) -> bool:
         return False
     from alignkit._config import read_config
     from alignkit.train._run_folder import CONFIG
-    from alignkit.train.alignet._chain import rerun_alignet
+    from alignkit.train.alignet._run_alignet import rerun_alignet
 
     found = rerun_alignet(source, out=out, architecture=architecture)
     show_chain(found, read_config(out / CONFIG, AligNetChainConfig))

@@ -13,9 +13,9 @@ from PIL import Image
 from alignkit.models import AdapterConfig, Features, extract, load, open_features
 from alignkit.rsa import Triplets
 from alignkit.train import AligNetChain, AligNetChainConfig, LoopConfig, OptimConfig, run_alignet
-from alignkit.train.alignet import _chain
-from alignkit.train.alignet._chain import rerun_alignet
+from alignkit.train.alignet import _run_alignet
 from alignkit.train.alignet._chain_config import PRESETS, STEPS
+from alignkit.train.alignet._run_alignet import rerun_alignet
 from alignkit.train.embedding._human_embedding import HumanEmbedding
 
 NAMES = [f"thing{item:02d}" for item in range(24)]
@@ -160,7 +160,7 @@ def test_what_is_finished_is_not_made_again(finished, settings):
 
 def test_a_chain_goes_on_after_stops(finished, half, monkeypatch):
     """Stopped at the second student, and inside it, the weights are those of a chain that nobody stopped."""
-    whole, calls = _chain.run, []
+    whole, calls = _run_alignet.run, []
 
     def stopped(config):
         calls.append(config.arm)
@@ -170,11 +170,11 @@ def test_a_chain_goes_on_after_stops(finished, half, monkeypatch):
             raise KeyboardInterrupt
         return whole(config)
 
-    monkeypatch.setattr(_chain, "run", stopped)
+    monkeypatch.setattr(_run_alignet, "run", stopped)
     with pytest.raises(KeyboardInterrupt):
         run_alignet(half)
     assert calls == ["aligned", "untransformed"]
-    monkeypatch.setattr(_chain, "run", whole)
+    monkeypatch.setattr(_run_alignet, "run", whole)
     first = (half.out / "students" / "aligned" / "finished.json").stat().st_mtime_ns
     found = run_alignet(half)
     assert (half.out / "students" / "aligned" / "finished.json").stat().st_mtime_ns == first
@@ -276,7 +276,7 @@ def test_teachers_of_answers(chain, finished):
     run_alignet(config, steps=["human", "features", "teacher"])
     noted = json.loads((chain.out / "steps" / "teacher.json").read_text())
     assert "diagonal" in noted["teacher"]
-    work = _chain.Chain(config, chain.out)
+    work = _run_alignet.Chain(config, chain.out)
     assert work.student("untransformed").teacher_temperature == pytest.approx(noted["temperature"])
     assert work.student("aligned").teacher_temperature == 1.0
     assert work.student("shuffled").triplets == work.student("aligned").triplets
