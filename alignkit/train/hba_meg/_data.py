@@ -265,7 +265,8 @@ def _splits(
     splits = hold_out_objects(labels, **options)
     if splits.held_out:
         return splits, [f"{few}; models are tested on {counted(len(splits.held_out), 'item')} held out."]
-    return splits, [f"{few} or to test on: every score is in-sample, of items that were trained on."]
+    what = "scores of people who were trained on are in-sample, and say how well a model was fitted"
+    return splits, [f"{few} or to test on: {what}."]
 
 
 def _known_to_start(config: HBAMEGConfig, splits: Splits) -> list[str]:

@@ -21,6 +21,7 @@ from alignkit.train._environment import absolute
 from alignkit.train._people import finished_people, people_folder
 from alignkit.train._people_difference import PeopleTest, people_difference
 from alignkit.train._run_folder import Resume, RunFolder
+from alignkit.train.hba_meg._cells import IN_SAMPLE
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
 from alignkit.train.hba_meg._people_result import PersonalDynamics, describe_scored, mean_in_window, without
 from alignkit.train.hba_meg._people_study import PeopleStudy, dynamics_settings
@@ -76,7 +77,7 @@ def personal_dynamics(config: HBAMEGConfig, /, *, resume: Resume = "auto") -> Pe
     >>> from alignkit.train.hba_meg.config import HBAMEGConfig
     >>> config = HBAMEGConfig(subject="all", start="my-dynamic-model", out="people")
     >>> print(personal_dynamics(config).verdict)  # doctest: +SKIP
-    Personal models tell their owners apart (own minus others' +0.0214, p = 0.0001; rank-1 75%, by chance 8%, ...).
+    Personal models tell their owners apart (own minus others' +0.0214 [+0.0151, +0.0277], p = 0.0001; ...).
     """
     check_choice("resume", resume, get_args(Resume))
     config = absolute(check_personal(config))
@@ -170,7 +171,7 @@ def describe_people(study: PeopleStudy, trained: Mapping[str, Trained], /) -> Pe
     gain = mean_in_window(own - group, data.times, window)
     tests = {"correlation, own - group's": gain}
     if identification is not None:
-        tests["correlation, own - others'"] = identification.own_minus_others
+        tests[OWN_MINUS_OTHERS] = identification.own_minus_others
     return PersonalDynamics(
         people=names,
         trained_on=tuple(study.donors[name] for name in names),
@@ -230,8 +231,8 @@ def _notes(
     study: PeopleStudy, trained: Mapping[str, Trained], names: tuple[str, ...], found: Identification | None
 ) -> tuple[str, ...]:
     data, config = study.data, study.config
-    notes = [*data.notes]
-    if study.items != "held_out":
+    notes = [*data.notes, *study.left_out]
+    if study.items != "held_out" and not any(IN_SAMPLE in note for note in notes):
         notes.append("Too few items are held out: scores are on items that models were trained or chosen on.")
     if data.test_rdms is None:
         notes.append("There are no other sessions: scores are on the sessions that models were trained on.")

@@ -200,7 +200,7 @@ def _model_score(course: TimeCourse, name: str, where: slice, numbers: Numbers, 
         notes.add(about, f"undefined at {counted(int((~finite).sum()), 'time')}: no area, onset, peak or cluster test.")
     if len(times) < _MIN_TIMES or not finite.all():
         with notes.warned(cell):
-            return dataclasses.replace(score, p=_p_of_mean(heights, "greater", numbers))
+            return dataclasses.replace(score, p=_p_of_mean(heights, "greater", numbers, notes, about))
     with notes.warned(about):
         score = dataclasses.replace(score, **_curve_summaries(course, name, where, numbers, notes, about))
     with notes.warned(cell):
@@ -250,10 +250,22 @@ def _difference(
     heights = height(gaps, course.times, where)
     low, high = _interval(heights, numbers)
     p_cluster = math.nan
+    if len(gaps) > 1 and not gaps.any():
+        notes.add(cell, f"{a} and {b} are equal at every time for everybody: their difference has no p")
+        return ModelDifference(a, b, 0.0, low, high, math.nan, math.nan)
     with notes.warned(cell):
-        p = _p_of_mean(heights, "two-sided", numbers)
+        p = _p_of_mean(heights, "two-sided", numbers, notes, f"{a} - {b}: {cell}")
         if len(gaps) > 1 and len(course.times) >= _MIN_TIMES and np.isfinite(gaps).all():
-            test = cluster_test(gaps, times=course.times, n_permutations=numbers.n_permutations, rng=numbers.seed)
+            # a time course of its own, so that what is warned of has a name
+            name = f"{a} - {b}"
+            minus = dataclasses.replace(
+                course,
+                similarity=gaps[None],
+                mean=gaps.mean(axis=0)[None],
+                interval=np.full((2, 1, len(course.times)), np.nan),
+                models=(name,),
+            )
+            test = cluster_test(minus, model=name, n_permutations=numbers.n_permutations, rng=numbers.seed)
             p_cluster = float(test.p_cluster.min(initial=1.0))
     return ModelDifference(a, b, float(heights.mean()), low, high, p, p_cluster)
 
@@ -266,8 +278,11 @@ def _interval(heights: FloatArray, numbers: Numbers) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _p_of_mean(heights: FloatArray, tail: Tail, numbers: Numbers) -> float:
+def _p_of_mean(heights: FloatArray, tail: Tail, numbers: Numbers, notes: Notes, about: str) -> float:
     if len(heights) < 2 or not np.isfinite(heights).all():
+        return math.nan
+    if (heights == heights[0]).all():
+        notes.add(about, "all people have the same mean: it has no p")
         return math.nan
     test = max_test(
         heights[:, None],

@@ -146,8 +146,8 @@ def test_few_items_are_all_trained_on_and_that_is_said(study, values, tmp_path):
     data = read_data(change(study, rdms=(five,), test_rdms=()))
     assert (len(data.train), len(data.val), len(data.held_out)) == (5, 0, 0)
     assert data.notes == (
-        "5 items are too few to set any apart to choose epochs on or to test on: every score is in-sample, of items "
-        "that were trained on.",
+        "5 items are too few to set any apart to choose epochs on or to test on: scores of people who were trained on "
+        "are in-sample, and say how well a model was fitted.",
     )
 
 
