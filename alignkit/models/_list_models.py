@@ -108,8 +108,8 @@ def list_models(pattern: str | None = None, /) -> ModelTable:
     pattern : str, optional
         Part of a name, in whatever case, with ``*`` and ``?`` for what may stand between (``"vit"``,
         ``"timm:*dinov2"``): every name that the installed libraries know and that fits; of ``random:NAME`` those that
-        have no pretrained weights, or all when it begins with ``random``. Without it the ways to name a model, the encoders with names of their own, and what
-        lies in the hub's cache; this loads no library.
+        have no pretrained weights, or all when it begins with ``random``. Without it the ways to name a model, the
+        encoders with names of their own, and what lies in the hub's cache; this loads no library.
 
     Returns
     -------
