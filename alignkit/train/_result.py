@@ -81,8 +81,8 @@ class RunResult(Result):
             return "" if self.history.improved else " No step improved on the model that training started at."
         config = self.config
         first = (
-            " This was the second of two stages; in the first the layers' weights over time were trained alone (at most "
-            f"{counted(config.weights_epochs, 'epoch')}, learning rate {config.weights_lr:g}, constant)."
+            " This was the second of two stages; in the first the layers' weights over time were trained alone (at "
+            f"most {counted(config.weights_epochs, 'epoch')}, learning rate {config.weights_lr:g}, constant)."
         )
         nothing = " The second stage improved nothing, so that the model is that of the first."
         return first if self.history.improved else first + nothing

@@ -326,6 +326,13 @@ def test_personal_models_that_cannot_be(run, finished, here):
     assert not Path("p").exists()
 
 
+def test_people_s_folder_must_lie_apart_from_the_group_s(run, finished):
+    for out, how in (("m", "is"), ("m/people", "lies in"), (".", "holds")):
+        sentence = refused(run, *on_top(out), "--subject", "all")
+        assert re.fullmatch(rf"--out must be apart from the run .*, but .* {how} .*; choose another --out\.", sentence)
+    assert not Path("m/people").exists()
+
+
 def test_data_that_do_not_fit_are_refused_and_can_be_set_right(run, train, lab, here):
     sentence = refused(run, *train("m", "--held-out-people", "guest"))
     assert sentence.startswith("--held-out-people names 'guest', but the RDMs are those of 'p001'")

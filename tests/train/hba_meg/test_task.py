@@ -226,6 +226,28 @@ def test_a_run_of_another_config_is_refused(config):
         run(dataclasses.replace(config, terms=TermsConfig(over_all=2.0)))
 
 
+def test_after_the_first_stage_another_config_is_refused_in_its_own_settings(config, monkeypatch):
+    stop = dataclasses.replace(config.loop, epochs=1)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(HBAMEGTask, "begin", lambda task, settings: stopped(task, settings))
+        run(config)
+    assert not list((config.out / "checkpoints").glob("step-*.json"))
+    sentence = r"group holds a run with other settings \(weights_lr 0.05, now 0.1; loop.epochs 2, now 1\); choose"
+    with pytest.raises(ValueError, match=sentence):
+        run(dataclasses.replace(config, weights_lr=0.1, loop=stop))
+    assert run(config).history.last_step > 0
+
+
+_BEGIN = HBAMEGTask.begin
+
+
+def stopped(task, settings):
+    """Begin a stage as the task does, and be stopped before the second."""
+    if settings not in task.stages:
+        raise KeyboardInterrupt
+    _BEGIN(task, settings)
+
+
 def test_squared_distances_train_as_well(config):
     result = run(dataclasses.replace(config, metric="sqeuclidean", dimension_weights=True))
     assert np.isfinite(result.metrics["val_loss"])
