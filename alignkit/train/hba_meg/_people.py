@@ -18,12 +18,18 @@ from alignkit.rsa._compare_rows import Options, compare_rows
 from alignkit.rsa._container import condensed_rdm
 from alignkit.rsa._matrix_methods import ComparisonMethod
 from alignkit.train._environment import absolute
-from alignkit.train._people import finished_people, people_folder
+from alignkit.train._people import finished_people, people_folder, person_folder
 from alignkit.train._people_difference import PeopleTest, people_difference
 from alignkit.train._run_folder import Resume, RunFolder
 from alignkit.train.hba_meg._cells import IN_SAMPLE
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
-from alignkit.train.hba_meg._people_result import PersonalDynamics, describe_scored, mean_in_window, without
+from alignkit.train.hba_meg._people_result import (
+    OWN_MINUS_OTHERS,
+    PersonalDynamics,
+    describe_scored,
+    mean_in_window,
+    without,
+)
 from alignkit.train.hba_meg._people_study import PeopleStudy, dynamics_settings
 from alignkit.train.hba_meg._score_cell import within
 from alignkit.train.hba_meg.config import HBAMEGConfig
@@ -67,8 +73,8 @@ def personal_dynamics(config: HBAMEGConfig, /, *, resume: Resume = "auto") -> Pe
     FileNotFoundError
         Data, weights or a run that are not there.
     ValueError
-        No ``start``, a name that nobody has, data that do not fit the group's model, items to score on that it was
-        trained on, or several processes: each needs people of its own.
+        No ``start``, a name that nobody has, a finished person's model that is damaged, data that do not fit the
+        group's model, items to score on that it was trained on, or several processes: each needs people of its own.
     TypeError
         Anything but an ``HBAMEGConfig``.
 
@@ -82,7 +88,20 @@ def personal_dynamics(config: HBAMEGConfig, /, *, resume: Resume = "auto") -> Pe
     check_choice("resume", resume, get_args(Resume))
     config = absolute(check_personal(config))
     found = finished_people(config, PersonalDynamics, RESULT, resume=resume)
-    return found if found is not None else fit_dynamics(read_data(dynamics_settings(config)), config, resume=resume)
+    if found is not None and _are_whole(config, found):
+        return found
+    return fit_dynamics(read_data(dynamics_settings(config)), config, resume=resume)
+
+
+def _are_whole(config: HBAMEGConfig, found: PersonalDynamics) -> bool:
+    """Return whether everybody's folder is there; raise where one is damaged."""
+    from alignkit.train.hba_meg._people_train import check_model
+
+    folders = {name: config.out / person_folder(name) for name in found.people}
+    for name, folder in folders.items():
+        if folder.is_dir():
+            check_model(folder, name)
+    return all(folder.is_dir() for folder in folders.values())
 
 
 def fit_dynamics(data: HBAMEGData, config: HBAMEGConfig, /, *, resume: Resume = "auto") -> PersonalDynamics:

@@ -228,9 +228,10 @@ def test_a_run_of_another_config_is_refused(config):
 
 def test_after_the_first_stage_another_config_is_refused_in_its_own_settings(config, monkeypatch):
     stop = dataclasses.replace(config.loop, epochs=1)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(HBAMEGTask, "begin", lambda task, settings: stopped(task, settings))
-        run(config)
+    with monkeypatch.context() as patch:
+        patch.setattr(HBAMEGTask, "begin", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(config)
     assert not list((config.out / "checkpoints").glob("step-*.json"))
     sentence = r"group holds a run with other settings \(weights_lr 0.05, now 0.1; loop.epochs 2, now 1\); choose"
     with pytest.raises(ValueError, match=sentence):
