@@ -13,7 +13,7 @@ from scipy.integrate import trapezoid
 from alignkit.meg import cluster_test
 from alignkit.rsa import RDM
 from alignkit.train.hba_meg._cells import cells_of
-from alignkit.train.hba_meg._score_cell import Notes, Numbers, height, score_cell, within
+from alignkit.train.hba_meg._score_cell import Notes, Numbers, _p_of_mean, height, score_cell, within
 
 NUMBERS = Numbers((0.0, 0.3), 200, 500, 3)
 
@@ -72,6 +72,34 @@ def test_differences_are_within_people(cell):
     # all five differences are above zero: of 32 patterns of signs two are as extreme
     assert (per_person > 0).all()
     assert gap.p == 2 / 32
+
+
+def test_models_that_are_equal_are_named_and_have_no_difference(data):
+    moving, still, _ = models().values()
+    cell, notes = scored(data, {"trained": moving, "start": moving, "still": still})
+    gap = cell.differences[0]
+    assert (gap.difference, gap.low, gap.high) == (0, 0, 0)
+    assert np.isnan([gap.p, gap.p_cluster]).all()
+    assert not np.isnan([one.p for one in cell.differences[1:]]).any()
+    (said,) = [note for note in notes if "equal" in note]
+    assert said.startswith("Trained and start are equal at every time for everybody: their difference has no p (")
+
+
+def test_models_that_are_equal_at_some_times_are_named(data):
+    movie = models()["moving"](data.held_out)
+    values = movie.values.copy()
+    values[5] = np.random.default_rng(0).normal(size=values.shape[1])
+    other = RDM(values, movie.labels, dims=["time"], coords={"time": movie.coords["time"]})
+    cell, notes = scored(data, {"a": lambda rows: movie, "b": lambda rows: other})
+    assert np.isfinite(cell.differences[0].p_cluster)
+    (said,) = [note for note in notes if "equal" in note]
+    assert said.startswith("All subjects are equal with 'a - b' at: ")
+
+
+def test_one_mean_for_everybody_has_no_p_and_is_named():
+    notes = Notes()
+    assert np.isnan(_p_of_mean(np.full(6, 0.2), "greater", NUMBERS, notes, "m: a cell"))
+    assert list(notes) == ["All people have the same mean: it has no p ('m: a cell')"]
 
 
 def test_onset_and_peak_are_where_they_were_planted():
