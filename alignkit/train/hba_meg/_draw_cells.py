@@ -40,7 +40,8 @@ def plot_cell(cell: CellScores, ax: Axes | None = None, *, models: Sequence[str]
         return _plot_means(cell, names, ax)
     scores = {name: cell.model(name) for name in names}
     marks: dict[str, Any] = {
-        "significance": {name: one.test for name, one in scores.items() if one.test is not None},
+        # rows below the curves only where there is something in them
+        "significance": {name: one.test for name, one in scores.items() if one.test is not None and one.above_zero},
         "onset": {name: one.onset for name, one in scores.items() if one.onset is not None and one.onset_told},
         "peak": {name: one.peak for name, one in scores.items() if one.peak is not None and one.peak_told},
     }
