@@ -203,8 +203,8 @@ class PersonalDynamics(Result):
         )
         rule = (
             f" Models are said to tell their owners apart where p of own minus others' similarity is at most "
-            f"{1 - self.confidence:.2g}, its interval over people lies above 0, and both accuracies, centred, lie above "
-            "chance."
+            f"{1 - self.confidence:.2g}, its interval over people lies above 0, and both accuracies, centred, lie "
+            "above chance."
         )
         identified = "" if self.identification is None else f" {self.identification.methods_text()}{rule}"
         return (
@@ -217,23 +217,23 @@ class PersonalDynamics(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the mean over people of the correlation with own, group's and others' models over time.
 
-        Where there are other sessions, the correlation with the own RDMs of the training sessions is beside them. A curve
-        that lies on an earlier one is dashed, so that both are seen; the legend says which are equal.
+        Where there are other sessions, the correlation with the own RDMs of the training sessions is beside them. A
+        curve that lies on an earlier one is dashed, so that both are seen; the legend says which are equal.
         """
         ax = new_axes(ax, figsize=(6.4, 3.4))
         scale, unit = time_scale(self.times)
-        curves = [("own model", self.times, self.own, "C0", "-"), ("group's model", self.times, self.group, "C1", "-")]
+        curves = [("own model", self.own, "C0"), ("group's model", self.group, "C1")]
         if self.identification is not None:
-            others = self.identification.curves()[1]
-            curves.append(("others' models", self.identification.times, others, "C0", "--"))
+            curves.append(("others' models", self._others(self.identification), "C2"))
         if self.sessions is not None:
-            curves.append(("own other sessions", self.times, self.sessions, "0.4", "-"))
+            curves.append(("own other sessions", self.sessions, "0.4"))
         marker = "o" if len(self.times) == 1 else None
         names = [name for name, *_ in curves]
-        hidden = hidden_curves([self._at_times(times, values) for _, times, values, *_ in curves])
-        for below, (name, times, values, color, style) in zip(hidden, curves, strict=True):
-            look: dict[str, Any] = {"linestyle": style} | below.dashes | {"label": below.label(name, names)}
-            ax.plot(scale * times, values.mean(axis=0), color=color, marker=marker, **look)
+        means = [values.mean(axis=0) for _, values, _ in curves]
+        for (name, _, color), mean, below in zip(curves, means, hidden_curves(means), strict=True):
+            there = np.isfinite(mean) if name.startswith("others'") else slice(None)
+            look: dict[str, Any] = {"color": color, "marker": marker, "label": below.label(name, names)}
+            ax.plot(scale * self.times[there], mean[there], **look | below.dashes)
         ax.axhline(0, color="0.5", linewidth=0.8)
         if self.times[0] < 0 < self.times[-1]:
             ax.axvline(0, color="0.5", linewidth=0.8)
@@ -242,10 +242,12 @@ class PersonalDynamics(Result):
         ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return ax
 
-    def _at_times(self, times: FloatArray, values: FloatArray) -> FloatArray:
-        """Return the mean over people inside the window, where all curves are."""
-        inside = (times >= self.window[0] - 1e-9) & (times <= self.window[1] + 1e-9)
-        return np.asarray(values.mean(axis=0)[inside])
+    def _others(self, found: Identification) -> FloatArray:
+        """Return each person's mean correlation with others' models at all times; NaN where they were not compared."""
+        curves = np.full(self.own.shape, np.nan)
+        where = np.abs(self.times[:, None] - found.times).argmin(axis=0)
+        curves[:, where] = found.curves()[1]
+        return curves
 
     def plot_gains(self, ax: Axes | None = None) -> Axes:
         """Draw each person's correlation with the group's, others' (mean) and the own model, one line per person."""
