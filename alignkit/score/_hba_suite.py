@@ -13,7 +13,7 @@ import numpy as np
 from alignkit._check import join_names
 from alignkit._typing import FloatArray
 from alignkit.data import Things, load_things, match_things
-from alignkit.data._registry import data_root
+from alignkit.data._registry import VARIABLE, data_root
 from alignkit.meg import TimeCourse
 from alignkit.rsa import RDM, compare, rdm
 from alignkit.score._areas import Areas
@@ -59,7 +59,7 @@ def score_hba(candidates: Sequence[Candidate], root: Path | None, settings: Sett
     Raises
     ------
     FileNotFoundError
-        None of them is; the sentence says how to get each.
+        None of them is; the error's notes say how to get each.
     ValueError
         A damaged file, or features that show no items of any data set.
     """
@@ -72,9 +72,7 @@ def score_hba(candidates: Sequence[Candidate], root: Path | None, settings: Sett
         except FileNotFoundError as error:
             missing[one.part] = str(error)
     if things is None and not here:
-        lines = "".join(f"\n  {part}: {sentence}" for part, sentence in missing.items())
-        msg = f"none of the data sets of the suite is at hand in {data_root(root)}:{lines}"
-        raise FileNotFoundError(msg)
+        raise _none_at_hand(missing, data_root(root))
     steps.expect(len(here) + (things is not None))
     parts: dict[str, _Part | str] = {}
     if things is not None:
@@ -85,6 +83,19 @@ def score_hba(candidates: Sequence[Candidate], root: Path | None, settings: Sett
             parts[one.part] = _score_set(candidates, one, movie, things, settings)
         steps.done(one.part)
     return _gather(candidates, parts, missing)
+
+
+def _none_at_hand(missing: Mapping[str, str], root: Path) -> FileNotFoundError:
+    """Return the error that none of the data sets is there, with notes of how to get each."""
+    where = f"{root}, which does not exist" if not root.exists() else str(root)
+    error = FileNotFoundError(f"none of the data sets of the suite is at hand in {where}; one of them is enough.")
+    for part, sentence in missing.items():
+        # where else they may be is the same for all
+        lacking, _, remedy = sentence.rpartition(" (or ")[0].partition(": ")
+        error.add_note(f"{part}: {lacking}.")
+        error.add_note(f"  {remedy[0].upper()}{remedy[1:]}.")
+    error.add_note(f"Where they are in another folder, name it with root=... or {VARIABLE}.")
+    return error
 
 
 def _load_things(root: Path | None) -> tuple[Things | None, dict[str, str]]:
@@ -99,8 +110,10 @@ def _gather(candidates: Sequence[Candidate], parts: dict[str, _Part | str], miss
     found = {name: part for name, part in parts.items() if isinstance(part, _Part)}
     lacking = [f"{name}: {part}" for name, part in parts.items() if isinstance(part, str)]
     if not found:
-        msg = f"the features show too few items of what is at hand. {' '.join(lacking)}"
-        raise ValueError(msg)
+        error = ValueError("the features show too few items of every data set at hand.")
+        for text in lacking:
+            error.add_note(text)
+        raise error
     scored = tuple(
         join_scored(part.scored[c.name] for part in found.values() if c.name in part.scored) for c in candidates
     )
