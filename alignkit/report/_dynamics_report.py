@@ -105,7 +105,10 @@ def _courses(scores: HBAMEGScores) -> Section:
     caption = f"{_capital(headline(cell))}. {what}; {bands}.{_marks(cell)}"
     figures = [rendered(scores.plot(), caption, f"{_spoken(cell)}.")]
     if len(scores.cells) > 1:
-        every = f"The same in all {len(scores.cells)} cells of items and people; in-sample where the title says so."
+        every = (
+            f"The same in all {len(scores.cells)} cells of items and people, on one scale and without marks; in-sample "
+            "where the title says so."
+        )
         spoken = "; ".join(f"{one.name}: {_spoken(one)}" for one in scores.cells)
         figures.append(Figure.from_matplotlib(scores.plot_cells(), every, f"{spoken}."))
     return Section("Time courses", figures=figures)
