@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -138,11 +139,17 @@ class HBAMEGData(ShownItems):
         return condensed_rdm(values, part.labels, dims=("subject", "time"), coords=coords, metric=part.metric)
 
 
-def read_data(config: HBAMEGConfig, /) -> HBAMEGData:
+def read_data(config: HBAMEGConfig, /, *, warn: bool = False) -> HBAMEGData:
     """Read what a config names: people's RDMs, images, splits, answers.
 
     Items are those that have both RDMs and an image; the 48 fully sampled objects of THINGS are held out, besides those
     that the config names.
+
+    Parameters
+    ----------
+    config : HBAMEGConfig
+    warn : bool
+        Warn of items that have no image as well, and not in the notes alone: before training, when it is not too late.
 
     Raises
     ------
@@ -159,6 +166,8 @@ def read_data(config: HBAMEGConfig, /) -> HBAMEGData:
     images = _images(config, known, things)
     labels = tuple(label for label in known if label in images)
     of_images = _without_images(known, labels)
+    for note in of_images if warn else ():
+        warnings.warn(note, stacklevel=2)
     rdms = rdms.take(np.array([i for i, label in enumerate(known) if label in images], dtype=np.int64))
     test_rdms = _test_rdms(config, rdms) if config.test_rdms else None
     shown = tuple(images[label] for label in labels)

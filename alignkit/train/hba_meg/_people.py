@@ -90,7 +90,7 @@ def personal_dynamics(config: HBAMEGConfig, /, *, resume: Resume = "auto") -> Pe
     found = finished_people(config, PersonalDynamics, RESULT, resume=resume)
     if found is not None and _are_whole(config, found):
         return found
-    return fit_dynamics(read_data(dynamics_settings(config)), config, resume=resume)
+    return fit_dynamics(read_data(dynamics_settings(config), warn=True), config, resume=resume)
 
 
 def _are_whole(config: HBAMEGConfig, found: PersonalDynamics) -> bool:

@@ -23,6 +23,7 @@ from alignkit.rsa import RDM
 from alignkit.train.hba_meg._cell_scores import CellScores, ModelDifference, ModelScore
 from alignkit.train.hba_meg._cells import Cell
 from alignkit.train.hba_meg._data import HBAMEGData
+from alignkit.train.hba_meg._missing_pairs import count_missing, told_blank, told_missing
 
 #: Rows of the data to the labelled RDM of these items: without axes, or over ``("time",)``.
 Predictor = Callable[[IntArray], RDM]
@@ -53,7 +54,9 @@ class Notes:
         self._about: dict[str, list[str]] = {}
 
     def add(self, about: str, text: str) -> None:
-        """Keep a sentence about something."""
+        """Keep a sentence about something, if there is one."""
+        if not text:
+            return
         whom = self._about.setdefault(text[:1].upper() + text[1:], [])
         if about not in whom:
             whom.append(about)
@@ -84,6 +87,8 @@ def score_cell(
     if people is None:
         return None
     predicted = {name: predict(cell.rows) for name, predict in models.items()}
+    for name, rdm in predicted.items():
+        notes.add(f"{name}: {cell.name}", told_blank(rdm))
     with notes.warned(cell.name):
         course = _course(predicted, people, numbers)
     where = within(course.times, numbers.window_s)
@@ -148,12 +153,14 @@ def _complete(people: RDM, cell: Cell, notes: Notes) -> RDM | None:
         names = [name for name, so in zip(cell.names, always, strict=True) if not so]
         why = f"fewer than {_MIN_PAIRS} pairs, or only equal ones, at some time"
         notes.add(cell.name, f"{join_names(names)}: {why}, and not scored.")
+    notes.add(cell.name, told_missing(count_missing(people.values[kept], np.array(cell.names)[kept].tolist()), people.n_pairs))
     return people.isel(subject=kept.tolist()) if len(kept) else None
 
 
 def _course(predicted: Mapping[str, RDM], people: RDM, numbers: Numbers) -> TimeCourse:
     """Return the time courses of all models: each that unfolds over time followed at its own time."""
-    policy: NanPolicy = "omit" if np.isnan(people.values).any() else "propagate"
+    blank = any(np.isnan(rdm.values).any() for rdm in (people, *predicted.values()))
+    policy: NanPolicy = "omit" if blank else "propagate"
     groups = [
         {name: one for name, one in predicted.items() if ("time" in one.dims) == moves} for moves in (True, False)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from alignkit.train.hba_meg._build import build_model, build_source, build_targe
 from alignkit.train.hba_meg._coverage import Coverage
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
 from alignkit.train.hba_meg._first_stage import WEIGHTS
+from alignkit.train.hba_meg._missing_pairs import told_missing
 from alignkit.train.hba_meg._objective import Objective
 from alignkit.train.hba_meg._score_cell import within
 from alignkit.train.hba_meg._target_store import TargetStore
@@ -215,7 +217,7 @@ def build(config: HBAMEGConfig, folder: RunFolder, /) -> HBAMEGTask:
             "start: give subject, or as start a run of `alignkit train hba`."
         )
         raise ValueError(msg)
-    return build_task(read_data(config), config, folder)
+    return build_task(read_data(config, warn=folder.main), config, folder)
 
 
 def build_task(
@@ -259,6 +261,9 @@ def build_task(
     folder.write_splits(data.splits.to_dict())
     trained = tuple(data.train_people if people is None else people)
     store = build_targets(data, trained, config, folder.path / "targets")
+    missing = told_missing(store.missing, store.n_pairs)
+    if missing and folder.main:
+        warnings.warn(missing, stacklevel=2)
     model = build_model(data, config)
     cache = folder.path / "cache" if cache is None else cache
     return HBAMEGTask(
