@@ -86,7 +86,9 @@ def score_cell(
     people = _complete(data.movie(cell.rows, cell.names, test=cell.other_sessions), cell, notes)
     if people is None:
         return None
-    predicted = {name: predict(cell.rows) for name, predict in models.items()}
+    with warnings.catch_warnings():  # told of by name below
+        warnings.filterwarnings("ignore", "items with constant patterns", RuntimeWarning)
+        predicted = {name: predict(cell.rows) for name, predict in models.items()}
     for name, rdm in predicted.items():
         notes.add(f"{name}: {cell.name}", told_blank(rdm))
     with notes.warned(cell.name):
@@ -153,7 +155,9 @@ def _complete(people: RDM, cell: Cell, notes: Notes) -> RDM | None:
         names = [name for name, so in zip(cell.names, always, strict=True) if not so]
         why = f"fewer than {_MIN_PAIRS} pairs, or only equal ones, at some time"
         notes.add(cell.name, f"{join_names(names)}: {why}, and not scored.")
-    notes.add(cell.name, told_missing(count_missing(people.values[kept], np.array(cell.names)[kept].tolist()), people.n_pairs))
+    notes.add(
+        cell.name, told_missing(count_missing(people.values[kept], np.array(cell.names)[kept].tolist()), people.n_pairs)
+    )
     return people.isel(subject=kept.tolist()) if len(kept) else None
 
 

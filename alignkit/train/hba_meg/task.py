@@ -95,6 +95,7 @@ class HBAMEGTask:
         self.begin(config if not self.stages else self.stages[0])
         if config.noise != "off":
             set_noise(model, targets, self.source, np.unique(np.concatenate([self._photos_of[i] for i in self._train])))
+        self._check_start()
         self.objective = Objective(config.terms, *self._validation_rdms(model, None))
 
     # --- stages
@@ -174,6 +175,16 @@ class HBAMEGTask:
         rows = outputs.reshape(len(outputs), -1)[where]
         means = mean_over_photos(rows, sizes).astype(np.float32)
         return means.reshape(len(items), *outputs.shape[1:])
+
+    def _check_start(self) -> None:
+        """Raise where nothing is left of any item that training and validation use: every loss would be NaN."""
+        if any(self.embedding(items).any() for items in (self._checked, self._train)):
+            return
+        start = self.config.start
+        remedy = "train it longer, or use another start" if start is not None else "use other prompts, or a start"
+        whose = f"{self.model.dimensions} dimensions of {start or self.config.backbone}"
+        msg = f"all {whose} are <= 0 for all items, so that nothing is left after the ReLU; {remedy}."
+        raise ValueError(msg)
 
     def _validation_rdms(self, module: nn.Module, processes: Processes | None) -> tuple[Tensor, Tensor]:
         mine = torch.from_numpy(self.embedding(self._checked, module=module, processes=processes))

@@ -122,6 +122,8 @@ def test_items_are_held_out_by_name(study, tmp_path):
 def test_items_without_an_image_are_left_out_and_named(study, values):
     for name in (NAMES[3], NAMES[8]):
         (study.images / f"{name}.png").unlink()
+    with pytest.warns(UserWarning, match="^2 of the 12 items of the RDMs have no image: 'item_03', 'item_08'.$"):
+        read_data(change(study, val_share=0.4), warn=True)
     data = read_data(change(study, val_share=0.4))
     kept = [i for i in range(12) if i not in (3, 8)]
     assert data.labels == tuple(NAMES[i] for i in kept)
