@@ -45,6 +45,8 @@ class Cell:
         The people.
     other_sessions : bool
         Whether their RDMs are of sessions that nothing was trained on.
+    known : {"", "people", "items", "items and people"}
+        What of it the group's model was trained on, at which a person's started, besides what the person's was.
     """
 
     items: str
@@ -52,6 +54,7 @@ class Cell:
     rows: IntArray
     names: tuple[str, ...]
     other_sessions: bool
+    known: str = ""
 
     @property
     def in_sample(self) -> bool:
@@ -61,7 +64,9 @@ class Cell:
     @property
     def name(self) -> str:
         """What the cell is called, which says plainly what is in-sample."""
-        said = [text for text, so in (("in-sample", self.in_sample), ("other sessions", self.other_sessions)) if so]
+        group = f"the group's model was trained on such {self.known}"
+        marks = ("in-sample", self.in_sample), ("other sessions", self.other_sessions), (group, bool(self.known))
+        said = [text for text, so in marks if so]
         return f"{ITEMS[self.items]} x {PEOPLE[self.people]}" + (f" ({', '.join(said)})" if said else "")
 
 
@@ -91,7 +96,9 @@ def cells_of(data: HBAMEGData, /, *, seed: int, most: int = MAX_ITEMS) -> tuple[
                 notes.append(f"{ITEMS[items]}: {few}.")
             continue
         cells += [
-            Cell(items, people, rows, names, data.test_rdms is not None) for people, names in groups.items() if names
+            Cell(items, people, rows, names, data.test_rdms is not None, _known(data, items, people, rows, names))
+            for people, names in groups.items()
+            if names
         ]
     if all(cell.in_sample for cell in cells):
         # one sentence for all, which the data may have given
@@ -100,6 +107,16 @@ def cells_of(data: HBAMEGData, /, *, seed: int, most: int = MAX_ITEMS) -> tuple[
         notes = [note for note in notes if note != _NO_PERSON]
         notes += [] if said else [f"Every score is {IN_SAMPLE} ({why}): it says how well the model was fitted."]
     return cells, notes
+
+
+def _known(data: HBAMEGData, items: str, people: str, rows: IntArray, names: tuple[str, ...]) -> str:
+    """Return what of a cell the group's model was trained on and the person's own was not."""
+    labels = {data.labels[row] for row in rows}
+    both = {
+        "items": items != "train" and bool(labels & set(data.group_items)),
+        "people": people != "train" and bool(set(names) & set(data.group_people)),
+    }
+    return " and ".join(what for what, so in both.items() if so)
 
 
 def drawn(rows: IntArray, most: int, seed: int, /) -> IntArray:

@@ -23,6 +23,8 @@ from alignkit.train._people_difference import PeopleTest, people_difference
 from alignkit.train._run_folder import Resume, RunFolder
 from alignkit.train.hba_meg._cells import IN_SAMPLE
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
+from alignkit.train.hba_meg._group_of_person import told_group
+from alignkit.train.hba_meg._missing_pairs import count_missing, told_missing
 from alignkit.train.hba_meg._people_result import (
     OWN_MINUS_OTHERS,
     PersonalDynamics,
@@ -250,7 +252,9 @@ def _notes(
     study: PeopleStudy, trained: Mapping[str, Trained], names: tuple[str, ...], found: Identification | None
 ) -> tuple[str, ...]:
     data, config = study.data, study.config
-    notes = [*data.notes, *study.left_out]
+    notes = [*data.notes, *study.left_out, told_group(Path(str(config.start)))]
+    scored = data.movie(study.rows, names, test=data.test_rdms is not None)
+    notes += filter(None, [told_missing(count_missing(scored.values, names), scored.n_pairs)])
     if study.items != "held_out" and not any(IN_SAMPLE in note for note in notes):
         notes.append("Too few items are held out: scores are on items that models were trained or chosen on.")
     if data.test_rdms is None:

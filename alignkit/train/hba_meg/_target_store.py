@@ -264,11 +264,11 @@ class _Plan:
         """Return the mean over people at some times, shape (times, pairs), and mark whose pairs have no number."""
         total = np.zeros((stop - start, self.n_pairs))
         count = np.zeros(total.shape, dtype=np.uint16)
-        for number, person in enumerate(self.of_people(self.items)):
+        for place, person in enumerate(self.of_people(self.items)):
             values = person.read(start, stop)[0]
             there = ~np.isnan(values)
             if gaps is not None:
-                gaps[number] |= ~there.all(axis=0)
+                gaps[place] |= ~there.all(axis=0)
             np.add(total, values, out=total, where=there)
             count += there
         published = self.scale == "published"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from reference.meg_cells import LABELS, PEOPLE, SPLITS, study
 
@@ -43,6 +45,23 @@ def test_where_nothing_is_held_out_all_is_in_sample_and_said_so():
     ]
     told = study(held_out_people=0, splits=Splits(LABELS, ()), notes=("Scores are in-sample.",))
     assert cells_of(told, seed=0)[1] == []
+
+
+def test_cells_say_what_the_group_s_model_was_trained_on_before_a_person_s():
+    data = study(held_out_people=7, group_people=("a", "c"), group_items=(*LABELS[:14], LABELS[17]))
+    assert [cell.known for cell in cells_of(data, seed=0)[0]] == [
+        "",
+        "people",
+        "items",
+        "items and people",
+        "",
+        "people",
+    ]
+    names = [cell.name for cell in cells_of(data, seed=0)[0]]
+    assert names[0] == "held-out items x trained people"
+    assert names[3].endswith(" x held-out people (the group's model was trained on such items and people)")
+    strangers = dataclasses.replace(data, group_people=("a",), group_items=LABELS[:14])
+    assert not any(cell.known for cell in cells_of(strangers, seed=0)[0])
 
 
 def test_no_person_held_out_and_too_few_items_are_said():

@@ -170,8 +170,16 @@ def test_held_out_items_that_the_start_was_trained_on_are_named(study, tmp_path)
         f"2 of the 3 items held out were trained or chosen on by the run in {start}, at which the model starts: "
         "'item_01', 'item_02'.",
     )
+    first = tmp_path / "first"
+    start.rename(first)
+    start.mkdir()
     Splits((NAMES[4],), (NAMES[5],), NAMES[:3], 0).save(start / "splits.json")
     assert read_data(held).notes == ()
+    (start / "config.toml").write_text(f"start = '{first}'\n")
+    assert read_data(held).notes == (
+        f"2 of the 3 items held out were trained or chosen on by the run in {first}, at which its start started: "
+        "'item_01', 'item_02'.",
+    )
 
 
 def test_no_items_are_set_apart_where_none_are_asked_for(study, tmp_path):
