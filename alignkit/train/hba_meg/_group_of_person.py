@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 from alignkit._check import counted, join_names
-from alignkit.models._dynamic_run_model import read_dynamic_model
 from alignkit.train._run_folder import SPLITS
 from alignkit.train._splits import Splits
 from alignkit.train.hba_meg._data import HBAMEGData
@@ -49,5 +48,7 @@ def data_of_person(data: HBAMEGData, config: HBAMEGConfig, folder: Path, /) -> H
 
 
 def _people(folder: Path) -> tuple[str, ...]:
+    from alignkit.models._dynamic_run_model import read_dynamic_model
+
     known = read_dynamic_model(folder).manifest.get("people")
     return tuple(str(name) for name in known) if isinstance(known, list) else ()
