@@ -38,7 +38,7 @@ def guarded(work: Callable[[], None]) -> int:
         )
         return INTERRUPTED
     except (ValueError, TypeError, OSError, ImportError) as error:
-        _say(f"error: {_sentence(error)}")
+        _say("\n".join([f"error: {_sentence(error)}", *_notes(error)]))
         return BAD_INPUT
     except Exception as error:
         return _unforeseen(error)
@@ -75,6 +75,12 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror[0].lower()}{error.strerror[1:]}."
     return _in_flags(_one_line(str(error))) or type(error).__name__
+
+
+def _notes(error: BaseException) -> list[str]:
+    """Return what stands below the sentence, a line each: what errors about several things say of every one."""
+    notes = [str(note) for note in getattr(error, "__notes__", ())]
+    return [f"{' ' * (len(note) - len(note.lstrip()))}  {_in_flags(_one_line(note))}" for note in notes]
 
 
 #: An option as Python writes it: ``name='value'``, ``name=True``, ``name=...``, ``name=FILE``, or ``name=`` alone.

@@ -24,7 +24,7 @@ class ModelsListConfig:
     """
 
     filter: str | None = None
-    """Part of a name; * and ? stand for anything. random:NAME is listed only when it begins with random."""
+    """Part of a name; * and ? stand for anything. random:NAME where there are no weights, or all if it begins so."""
 
 
 def run_list(config: ModelsListConfig) -> None:

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 TABLE, MATRIX = "personal.csv", "identification.csv"
 #: People whose matrix is printed; that of more is in the file.
 _SHOWN = 12
-_COLUMNS = ("participant", "trained_on", "own", "group", "others", "own_sessions", "rank_1", "two_way", "kept_step")
+_COLUMNS = (
+    "participant",
+    "trained_on",
+    "own",
+    "group",
+    "others",
+    "own_sessions",
+    "rank_1",
+    "rank_1_centred",
+    "two_way_centred",
+    "kept_step",
+)
 
 
 def train_and_show(config: HBAMEGConfig, resume: Resume) -> None:

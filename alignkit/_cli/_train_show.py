@@ -44,6 +44,7 @@ def show_run(result: RunResult, *, images: Path | None) -> None:
     if not is_main():
         return
     from alignkit.train import HBAMEGScores
+    from alignkit.train.hba_meg._describe_scores import render
 
     print(result)
     scores = _scores(result)
@@ -51,7 +52,9 @@ def show_run(result: RunResult, *, images: Path | None) -> None:
         _write_dynamics(result, scores)
     else:
         _write_training(result, scores)
-    print(f"\n{scores}\n\nreport: {result.path / REPORT}\n{next_step(result.path, images)}")
+    notes = str(result.path / REPORT)
+    told = render(scores, short=True, notes=notes) if isinstance(scores, HBAMEGScores) else scores.to_text(notes=notes)
+    print(f"\n{told}\n\nreport: {result.path / REPORT}\n{next_step(result.path, images)}")
 
 
 def _scores(result: RunResult) -> HBAScores | HBAMEGScores:

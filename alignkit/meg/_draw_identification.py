@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignkit._plot import new_axes
+from alignkit._typing import FloatArray
+from alignkit.meg._identity_scores import rank_one
 from alignkit.meg._sample_unit import time_axis
 
 if TYPE_CHECKING:
@@ -19,30 +21,39 @@ _MAX_TICKS = 40
 
 
 def draw_identification(found: Identification, ax: Axes | None, *, centred: bool) -> Axes:
-    """Draw people's RDMs (rows) against models (columns); diverging colours where each model's mean is taken off."""
+    """Draw people's RDMs (rows) against models (columns); diverging colours where means are taken off."""
     from matplotlib.patches import Rectangle
 
     ax = new_axes(ax, figsize=(5.0, 4.4))
-    matrix, n = (found.centred if centred else found.matrix), found.n_people
+    matrix, n = (_without_means(found) if centred else found.matrix), found.n_people
     reach = float(np.nanmax(np.abs(matrix), initial=0.0)) or 1.0
     limits: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach} if centred else {"cmap": "viridis"}
     image = ax.imshow(matrix, interpolation="nearest", **limits)
     for k in range(n):
         ax.add_patch(Rectangle((k - 0.5, k - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.2))
-    whole = np.flatnonzero(~np.isnan(matrix).any(axis=1))
-    best = matrix[whole].argmax(axis=1)
+    people, models = np.nonzero(np.nan_to_num(rank_one(found.centred if centred else found.matrix)))
     size = max(6.0, 900 / n**2)
-    ax.scatter(best, whole, s=size, color="white", edgecolors="black", linewidths=0.8, label="most alike")
+    ax.scatter(models, people, s=size, color="white", edgecolors="black", linewidths=0.8, label="most alike")
     _name(ax, found.people)
     ax.set_xlabel("model of")
     ax.set_ylabel("RDMs of")
     test = found.test("rank-1, centred" if centred else "rank-1")
-    ax.set_title(f"identified {test.value:.0%} (chance {test.chance:.0%}, p = {test.p:.2g})", fontsize="medium")
+    ax.set_title(f"{test.name}: {test.value:.0%} (chance {test.chance:.0%}, p = {test.p:.2g})", fontsize="medium")
     assert ax.figure is not None
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
-    bar.set_label(f"{found.method}, less each model's mean" if centred else found.method)
+    less = "\nless the means of each model and person" if centred else ""
+    bar.set_label(f"similarity ({found.method}){less}")
     bar.outline.set_visible(False)
     return ax
+
+
+def _without_means(found: Identification) -> FloatArray:
+    """Return the matrix less each model's and then each person's mean, so that neither hides the diagonal.
+
+    A person's mean changes no order within a row, and so no accuracy.
+    """
+    matrix = found.centred
+    return np.asarray(matrix - matrix.mean(axis=1, keepdims=True))
 
 
 def draw_over_time(found: Identification, ax: Axes | None) -> Axes:

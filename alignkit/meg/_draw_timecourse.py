@@ -11,6 +11,7 @@ from alignkit._check import as_array, check_choice, join_names, shown
 from alignkit._plot import new_axes
 from alignkit._typing import ArrayLike, FloatArray
 from alignkit.meg._latency_result import Latency
+from alignkit.meg._same_curves import hidden_curves
 from alignkit.meg._sample_unit import UNTIMED, time_axis
 from alignkit.meg._time_test import TimeTest
 from alignkit.meg._timecourse_result import TimeCourse
@@ -27,6 +28,8 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _STYLES = ("-", "--", ":", "-.")
 #: Height of a row of marks below the curves, as a share of theirs.
 _ROW = 0.055
+#: Marks that are no further apart, as a share of that height, hide one another.
+_NEAR = 0.03
 
 
 def plot_timecourse(
@@ -44,7 +47,8 @@ def plot_timecourse(
 
     Each model's mean curve has its interval around it, and the noise ceiling is a grey band. Below the curves each
     model has a row, with bars where it is significant and a mark, with its interval, where it begins to rise; peaks
-    are marked in the curves. Models with a time axis of their own are drawn one at a time, as a map.
+    are marked in the curves. A curve that lies on an earlier one is dashed, so that both are seen; the legend says
+    which curves are equal. Models with a time axis of their own are drawn one at a time, as a map.
 
     Parameters
     ----------
@@ -84,10 +88,12 @@ def plot_timecourse(
         band: dict[str, Any] = {"color": "0.82", "linewidth": 0, "label": "noise ceiling", "zorder": 0}
         ax.fill_between(scale * result.times, result.lower, result.upper, **band)
     styles = dict(zip(names, _line_styles(), strict=False))
-    for name in names:
-        _draw_curve(ax, result, name, scale, styles[name], subjects=subjects)
-    for name, found in peaks.items():
-        _mark(ax, found, scale, found.amplitude, styles[name]["color"], marker="v")
+    hidden = hidden_curves([result.mean[result.models.index(name)] for name in names])
+    for name, below in zip(names, hidden, strict=True):
+        look = styles[name] | below.dashes | {"label": below.label(name, names)}
+        _draw_curve(ax, result, name, scale, look, subjects=subjects)
+    for (name, found), size in zip(peaks.items(), _sizes(list(peaks.values()), ax), strict=True):
+        _mark(ax, found, scale, found.amplitude, styles[name]["color"], marker="v", size=size)
     _draw_rows(ax, names, spans, onsets, scale, styles)
     _finish(ax, result, label, has=(any(spans.values()), bool(onsets), bool(peaks)))
     return ax
@@ -152,22 +158,33 @@ def _line_styles() -> Iterator[dict[str, Any]]:
             yield {"color": colour, "linestyle": style}
 
 
-def _draw_curve(
-    ax: Axes, result: TimeCourse, name: str, scale: float, style: dict[str, Any], *, subjects: bool
-) -> None:
+def _draw_curve(ax: Axes, result: TimeCourse, name: str, scale: float, look: dict[str, Any], *, subjects: bool) -> None:
     k, times = result.models.index(name), scale * result.times
     if subjects:
-        ax.plot(times, result.similarity[k].T, color=style["color"], linewidth=0.6, alpha=0.3, zorder=1)
+        ax.plot(times, result.similarity[k].T, color=look["color"], linewidth=0.6, alpha=0.3, zorder=1)
     if np.isfinite(result.interval[:, k]).any():
-        ax.fill_between(times, *result.interval[:, k], color=style["color"], alpha=0.2, linewidth=0, zorder=2)
-    ax.plot(times, result.mean[k], linewidth=1.6, label=name, zorder=3, **style)
+        ax.fill_between(times, *result.interval[:, k], color=look["color"], alpha=0.2, linewidth=0, zorder=2)
+    ax.plot(times, result.mean[k], linewidth=1.6, zorder=3, **look)
 
 
-def _mark(ax: Axes, found: Latency, scale: float, height: float, colour: str, *, marker: str) -> None:
+def _sizes(peaks: Sequence[Latency], ax: Axes) -> list[float]:
+    """Return how large each mark is: larger for each later one in the same place, so that all are seen."""
+    low, high = ax.get_ylim()
+    near = _NEAR * (high - low)
+    return [
+        6.0 + 4.0 * sum(other.value == one.value and abs(other.amplitude - one.amplitude) <= near for other in later)
+        for k, one in enumerate(peaks)
+        for later in [peaks[k + 1 :]]
+    ]
+
+
+def _mark(
+    ax: Axes, found: Latency, scale: float, height: float, colour: str, *, marker: str, size: float = 6.0
+) -> None:
     """Draw a latency with its interval as a horizontal bar."""
     if np.isfinite(found.interval).all():
         ax.plot(scale * found.interval, [height, height], color="black", linewidth=1.2, zorder=5)
-    style: dict[str, Any] = {"markersize": 6, "markeredgecolor": "black", "markeredgewidth": 0.8}
+    style: dict[str, Any] = {"markersize": size, "markeredgecolor": "black", "markeredgewidth": 0.8}
     ax.plot([scale * found.value], [height], marker, color=colour, zorder=6, **style)
 
 

@@ -77,8 +77,9 @@ def identify(
         Random permutations of who owns which model; where there are no more than that (7 people: 5,040), each is taken
         once and the test is exact.
     nan_policy : {"propagate", "omit", "raise"}
-        NaN in a model or in the data: give NaN, leave those item pairs out of that comparison alone (and samples at
-        which a comparison stays undefined out of all), or raise.
+        NaN in a model or in the data: give NaN; leave item pairs that are NaN in a person's RDM or in any model at a
+        time out of that person's comparisons with all models at that time, so that all models are compared over the
+        same pairs (and samples at which a comparison stays undefined out of all); or raise.
     on_mismatch : {"raise", "intersect"}
         What to do when labelled RDMs hold different items. Items are always matched by label.
     tolerance : float
@@ -133,6 +134,9 @@ def identify(
     orders, exact = owner_orders(len(given.names), n_permutations, generator)
     over_time = found.to_models[kept]
     sessions = None if found.to_others is None else found.to_others[kept]
+    every = given.slices.n_pairs
+    same = f"NaN left out: each person is compared with all models over the same pairs, {found.n_pairs:,} of {every:,}"
+    gaps = f"{same} or more" if found.n_pairs < every else ""
     few = f"{len(given.names)} people: no p-value can be below 0.01" if len(given.names) < _FEW else ""
     return Identification(
         over_time=over_time,
@@ -150,7 +154,7 @@ def identify(
         nan_policy=nan_policy,
         aligned_by=given.aligned_by,
         metric=given.slices.metric,
-        note="; ".join(filter(None, ["" if given.slices.timed else UNTIMED, few, note])),
+        note="; ".join(filter(None, ["" if given.slices.timed else UNTIMED, few, gaps, note])),
     )
 
 
@@ -270,12 +274,20 @@ def _compare(given: _Given, where: slice, options: Options) -> _Found:
             time = start + position
             rows = block[:, position]
             models = given.models[:, time if given.models.shape[1] > 1 else 0].astype(np.float64, copy=False)
-            compared = compare_rows(rows[:n], models, options)
+            compared = compare_rows(rows[:n], _same_pairs(models, options), options)
             to_models[time - where.start] = compared.values
             fewest = min(fewest, int(compared.n_pairs.min(where=compared.n_pairs > 0, initial=slices.n_pairs)))
             if to_others is not None and given.other is not None:
-                to_others[time - where.start] = compare_rows(rows[:n], rows[given.other], options).values
+                others = _same_pairs(rows[given.other], options)
+                to_others[time - where.start] = compare_rows(rows[:n], others, options).values
     return _Found(to_models, to_others, fewest)
+
+
+def _same_pairs(rows: AnyArray, options: Options) -> AnyArray:
+    """Return rows without the pairs that any of them lacks, where such pairs are left out; empty rows lack none."""
+    missing = np.isnan(rows)
+    gaps = missing[~missing.all(axis=1)].any(axis=0)
+    return np.where(gaps, np.nan, rows) if options.nan_policy == "omit" and gaps.any() else rows
 
 
 def _kept(found: _Found, given: _Given, where: slice, nan_policy: NanPolicy) -> tuple[BoolArray, str]:

@@ -46,7 +46,8 @@ class Identification(Drawn):
     timed : bool
         Whether times are seconds.
     n_items, n_pairs : int
-        Items, and the fewest pairs of them that a comparison used.
+        Items, and the fewest pairs of them that a comparison used; at each time a person is compared with all models
+        over the same pairs.
     n_permutations : int
         Permutations of owners.
     exact : bool
@@ -146,6 +147,7 @@ class Identification(Drawn):
             f"{self.method}, {span_of(self.times, timed=self.timed)}, {self.n_items} items"
         )
         lines = [f"  {_told(one)}" for one in self.tests]
+        lines.append("  centred: less each model's mean over people")
         if self.sessions is not None:
             lines.append(
                 f"  own other sessions {np.mean(self.own_sessions):.4f}, others' {np.mean(self.others_sessions):.4f}"
@@ -197,6 +199,13 @@ class Identification(Drawn):
 
     def methods_text(self) -> str:
         """Return the sentences a paper's Methods section needs."""
+        every = self.n_items * (self.n_items - 1) // 2
+        pairs = (
+            f" Pairs of items that were NaN in a person's RDM or in any model at that time were left out of that "
+            f"person's comparisons with all models alike; each used {self.n_pairs:,} of {every:,} pairs or more."
+            if self.nan_policy == "omit" and self.n_pairs < every
+            else ""
+        )
         permuted = f"all {self.n_permutations:,}" if self.exact else f"{self.n_permutations:,} random"
         sessions = (
             ""
@@ -208,24 +217,25 @@ class Identification(Drawn):
             f"The RDMs of {self.n_people} people ({self.n_items} items, {span_of(self.times, timed=self.timed)}) were "
             f"compared with the models of all of them by {SENTENCES[self.method]} at each sample, and averaged over "
             f"samples. A person was identified where the own model was the most alike (rank-1 accuracy), or more alike "
-            f"than another person's (two-way accuracy), as it is and after the mean over people of each model was "
-            f"taken off; besides, the similarity to the own model less the mean of the others was averaged over "
-            f"people, which taking these means off does not change. p-values are from {permuted} permutations of who "
-            f"owns which model, one-sided{'' if self.exact else ', the observed one counted'}.{sessions}"
+            f"than another person's (two-way accuracy), as it is and (centred) after the mean over people of each "
+            f"model was taken off; besides, the similarity to the own model less the mean of the others was averaged "
+            f"over people, which taking these means off does not change. p-values are from {permuted} permutations of "
+            f"who owns which model, one-sided{'' if self.exact else ', the observed one counted'}.{pairs}{sessions}"
         )
 
     def _title(self) -> str:
         return "Identification"
 
     def plot(self, ax: Axes | None = None, *, centred: bool = False) -> Axes:
-        """Draw the matrix, own models framed and each person's most similar model dotted.
+        """Draw the matrix, own models framed and each person's most similar model (of ties all) dotted.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
             By default, those of a new figure.
         centred : bool
-            Draw it less each model's mean over people.
+            Draw it less each model's mean over people and each person's over models, so that neither a model that suits
+            everybody nor a person whom every model suits hides the diagonal. A person's mean changes no accuracy.
         """
         from alignkit.meg._draw_identification import draw_identification
 
@@ -264,6 +274,7 @@ class Identification(Drawn):
 
     def _figures(self) -> Iterator[tuple[str, Any]]:
         yield "models", self.plot().figure.canvas.figure
+        yield "models, centred", self.plot(centred=True).figure.canvas.figure
         yield "over time", self.plot_over_time().figure.canvas.figure
 
 

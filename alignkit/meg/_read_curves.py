@@ -17,7 +17,7 @@ from alignkit.rsa._nan import report_all
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """Values of all participants, a row each, and where they stand.
+    """Values of all participants, a row each, and where they stand; ``model`` is whose, where it has a name.
 
     ``x``, shape (subjects, cells), is relative to the value tested against; ``shape``, ``dims`` and ``coords`` are
     those of a map, whose last axis is time.
@@ -29,6 +29,7 @@ class Curves:
     coords: dict[str, list[Any]]
     times: FloatArray
     subjects: tuple[str, ...]
+    model: str | None = None
 
     def cell(self, position: int) -> str:
         """Return what a cell is called: its time, after its place along the other axes."""
@@ -79,7 +80,8 @@ def read_curves(
     _check(values, subjects := subjects or tuple(f"subject {i}" for i in range(1, len(values) + 1)))
     at = _times(times, values.shape[-1])
     rows = values.reshape(len(values), -1) - float(popmean)
-    return Curves(rows, values.shape[1:], dims, coords, at, subjects)
+    whose = curves.models[curves.position(model)] if isinstance(curves, TimeCourse | Searchlight) else None  # type: ignore[arg-type]
+    return Curves(rows, values.shape[1:], dims, coords, at, subjects, whose)
 
 
 def adjacency_of(curves: object, adjacency: object) -> object:
@@ -168,8 +170,12 @@ def _times(times: object, n: int) -> FloatArray:
 
 def report_cells(curves: Curves, constant: BoolArray, *, stacklevel: int = 3) -> None:
     """Warn once of the cells that some subject has no value for, and of those that have no variance."""
+    whose = "" if curves.model is None else f" with {curves.model!r}"
     missing = np.isnan(curves.x)
     who = join_names(curves.subjects[i] for i in np.flatnonzero(missing.any(axis=1)))
-    cells = {f"there are NaN in the curves of {who} at": missing.any(axis=0), "all subjects are equal at": constant}
+    cells = {
+        f"there are NaN in the curves of {who}{whose} at": missing.any(axis=0),
+        f"all subjects are equal{whose} at": constant,
+    }
     named = {reason: [curves.cell(int(i)) for i in np.flatnonzero(bad)] for reason, bad in cells.items()}
     report_all(named, "propagate", stacklevel=stacklevel + 1)

@@ -11,8 +11,8 @@ import numpy as np
 
 from alignkit._check import as_array, as_labels, join_names, require
 from alignkit._io import MAX_BYTES, check_file, load_npz
-from alignkit._typing import AnyArray, FloatArray, PathLike
 from alignkit._plain_pickle import read_plain_pickle
+from alignkit._typing import AnyArray, FloatArray, PathLike
 
 if TYPE_CHECKING:
     import mne

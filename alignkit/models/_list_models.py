@@ -53,6 +53,8 @@ _FAMILIES = (
     _Family("FILE.safetensors", "image", "your weights for a network of timm", {"timm": _TRAIN}),
     _Family("my_module:factory", "image", "your own network, from a function", {"torch": _TRAIN}),
 )
+#: Networks of our own, which there is no weights file of.
+_OWN = ("small_cnn", "small_vit")
 _NAMED = {family.name: family for family in _FAMILIES if ":" not in family.name and "." not in family.name}
 
 
@@ -105,9 +107,9 @@ def list_models(pattern: str | None = None, /) -> ModelTable:
     ----------
     pattern : str, optional
         Part of a name, in whatever case, with ``*`` and ``?`` for what may stand between (``"vit"``,
-        ``"timm:*dinov2"``): every name that the installed libraries know and that fits; of ``random:NAME`` only when
-        it begins with ``random``. Without it the ways to name a model, the encoders with names of their own, and what
-        lies in the hub's cache; this loads no library.
+        ``"timm:*dinov2"``): every name that the installed libraries know and that fits; of ``random:NAME`` those that
+        have no pretrained weights, or all when it begins with ``random``. Without it the ways to name a model, the
+        encoders with names of their own, and what lies in the hub's cache; this loads no library.
 
     Returns
     -------
@@ -176,6 +178,8 @@ def _known(wanted: str) -> Iterator[_Row]:
     yield from (row for row in _of_cache() if row[0].startswith("hf:"))
     if util.find_spec("timm") is not None and (not mark or prefix in ("timm", "random")):
         yield from _of_timm(cached, random=prefix.startswith("random"))
+    elif util.find_spec("torch") is not None and (not mark or prefix == "random"):
+        yield from map(_untrained, _OWN)
     if util.find_spec("open_clip") is not None and (not mark or prefix == "open_clip"):
         yield from _of_open_clip(cached)
 
@@ -183,12 +187,19 @@ def _known(wanted: str) -> Iterator[_Row]:
 def _of_timm(cached: Mapping[str, Mapping[str, Path]], *, random: bool) -> Iterator[_Row]:
     timm: Any = import_module("timm")
     if random:
-        for name in ("small_cnn", "small_vit", *timm.list_models()):
-            yield f"random:{name}", "image", HERE, "untrained"
+        yield from map(_untrained, (*_OWN, *timm.list_models()))
         return
-    for name in timm.list_pretrained():
+    pretrained = timm.list_pretrained()
+    # of the others the name with weights says more than random:NAME
+    known = {name.partition(".")[0] for name in pretrained}
+    yield from map(_untrained, (*_OWN, *(name for name in timm.list_models() if name not in known)))
+    for name in pretrained:
         here = f"timm/{name}" in cached and "model.safetensors" in cached[f"timm/{name}"]
         yield f"timm:{name}", "image", HERE if here else FETCHED, ""
+
+
+def _untrained(name: str) -> _Row:
+    return f"random:{name}", "image", HERE, "untrained"
 
 
 def _of_open_clip(cached: Mapping[str, Mapping[str, Path]]) -> Iterator[_Row]:

@@ -101,14 +101,35 @@ def _commands(result: RunResult) -> Section:
 def _courses(scores: HBAMEGScores) -> Section:
     cell = scores.cell()
     what = "Mean over people of the correlation of every model's RDM with each person's at each time"
-    marks = "; triangles: onset and peak; bars below: when a cluster lies above 0" if cell.timed else ""
-    caption = f"{_capital(headline(cell))}. {what}, with intervals; grey: noise ceiling{marks}."
+    bands = "coloured bands: 95% intervals over people; grey band: noise ceiling"
+    caption = f"{_capital(headline(cell))}. {what}; {bands}.{_marks(cell)}"
     figures = [rendered(scores.plot(), caption, f"{_spoken(cell)}.")]
     if len(scores.cells) > 1:
-        every = f"The same in all {len(scores.cells)} cells of items and people; in-sample where the title says so."
+        every = (
+            f"The same in all {len(scores.cells)} cells of items and people, on one scale and without marks; in-sample "
+            "where the title says so."
+        )
         spoken = "; ".join(f"{one.name}: {_spoken(one)}" for one in scores.cells)
         figures.append(Figure.from_matplotlib(scores.plot_cells(), every, f"{spoken}."))
     return Section("Time courses", figures=figures)
+
+
+def _marks(cell: CellScores) -> str:
+    """Return what is marked in the picture of a cell, and why where nothing is."""
+    if not cell.timed:
+        return ""
+    tests = [one.test for one in cell.models if one.test is not None]
+    if not any(one.above_zero for one in cell.models):
+        why = f"no curve is above 0 by the cluster test (p > {tests[0].alpha:g})" if tests else "one person has no test"
+        return f" No clusters, onsets or peaks are marked: {why}."
+    told = [f"coloured bars below: clusters above 0 (p <= {tests[0].alpha:g}, sign flips of people)"]
+    if any(one.onset_told for one in cell.models):
+        told.append("triangles on these: onset")
+    if any(one.peak_told for one in cell.models):
+        told.append("triangles in the curves: peak, where it is in a cluster")
+    if len(told) > 1:
+        told.append("black lines through triangles: 95% intervals over people")
+    return f" {_capital('; '.join(told))}."
 
 
 def _table(scores: HBAMEGScores) -> Section:
@@ -129,6 +150,7 @@ def _table(scores: HBAMEGScores) -> Section:
     notes = [
         "mean rho: Spearman's correlation at each time, averaged over the window and over people; rho ms: area under "
         "the curve from 0 ms; p: of the heaviest cluster above 0 (of the mean where there are too few times).",
+        "Onsets and peaks are those of every mean curve, whatever its p: where p is large they say nothing.",
         "Intervals are over people. Only what nothing was trained on says how well the model does.",
     ]
     tables = [(caption, ["model", *HEAD], rows)]
@@ -183,7 +205,7 @@ def _behaviour(scores: HBAMEGScores) -> Section:
         rows.append(["(chance)", _number(first.chance), ""])
         rows += [[one.model, _number(one.mean), _best(one)] for one in curves]
         spoken = "; ".join(f"{one.model} {_number(one.mean)}" for one in curves)
-        caption = f"{measure} at every time of the models; dashed: models that do not unfold."
+        caption = f"{measure} at every time of the models; level and dashed: models that do not unfold."
         figures.append(rendered(scores.plot_behaviour(measure=measure), caption, f"{measure}: {spoken}."))
     caption = "People's similarities of objects, predicted by the models."
     notes = ["Mean: over the window. The best time is chosen after the fact, and so optimistic."]
@@ -235,7 +257,7 @@ def _found(scores: HBAMEGScores) -> str:
     words.append(f"noise ceiling {_number(cell.lower)} to {_number(cell.upper)}")
     if others:
         words.append(others)
-    if own.peak is not None and math.isfinite(own.peak.value):
+    if own.peak is not None and own.peak_told:
         words.append(f"peak at {1e3 * own.peak.value:.0f} ms")
     return f"{'; '.join(words)}."
 

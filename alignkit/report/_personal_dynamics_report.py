@@ -82,14 +82,19 @@ def _commands(found: PersonalDynamics, config: HBAMEGConfig) -> Section:
 def _matrix(found: Identification) -> Section:
     caption = (
         f"How alike each person's RDMs (rows) are to each person's model (columns): {found.method}, mean over the "
-        "window. Framed: own models; dots: the model that is most alike."
+        "window. Framed: own models; dots: the model that is most alike, of ties all. As it is: a person whom all "
+        "models suit is a bright row, a model that suits everybody a bright column."
     )
     nearest = int((found.matrix.argmax(axis=1) == np.arange(found.n_people)).sum())
     spoken = f"{nearest} of {found.n_people} people's RDMs are most like their own model's."
-    centred = "The same less each model's mean over people: a model that suits everybody wins nobody by that."
+    centred = (
+        "The same less each model's mean over people, so that a model that suits everybody wins nobody by that (this "
+        "is what centred accuracies go by), and then less each person's mean over models, which changes no accuracy. "
+        "Red: more alike than these means say."
+    )
     figures = [
         rendered(found.plot(), caption, spoken),
-        rendered(found.plot(centred=True), centred, "The matrix, centred by model."),
+        rendered(found.plot(centred=True), centred, "The matrix less the means of models and people."),
     ]
     rows = [[name, *(_number(value) for value in row)] for name, row in zip(found.people, found.matrix, strict=True)]
     table = ("The matrix in numbers: people's RDMs in rows, models in columns.", ["person", *found.people], rows)
@@ -113,7 +118,10 @@ def _tests(found: PersonalDynamics, identified: Identification) -> Section:
         ]
         caption = f"Mean over people, with {found.confidence:.0%} bootstrap intervals over people and sign-flip tests."
         tables.append((caption, ["difference", "mean", "interval", "p", "people"], means))
-    notes = ["rank-1: the own model is the most alike; two-way: more alike than another person's, mean over others."]
+    notes = [
+        "rank-1: the own model is the most alike; two-way: more alike than another person's, mean over others. "
+        "Centred: after each model's mean over people was taken off; a model that suits everybody wins nobody by that."
+    ]
     return Section("Are people told apart?", tables=tables, notes=notes)
 
 
@@ -142,7 +150,9 @@ def _people(found: PersonalDynamics) -> Section:
         "own_sessions": "own sessions",
         "others_sessions": "others' sessions",
         "rank_1": "rank-1",
+        "rank_1_centred": "rank-1, centred",
         "two_way": "two-way",
+        "two_way_centred": "two-way, centred",
     }
     shown = {name: title for name, title in names.items() if name in table}
     rows = [[str(row["participant"]), *(_cell(row[name]) for name in shown)] for row in table.to_dict(orient="records")]

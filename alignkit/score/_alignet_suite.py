@@ -17,7 +17,15 @@ from alignkit.score._match import spell_labels
 from alignkit.score._row import Settings
 from alignkit.score._steps import Steps
 from alignkit.score._suite import Candidate
-from alignkit.score._suite_parts import SuiteFound, SuitePart, as_part, gather_parts, of_concepts, take_rows
+from alignkit.score._suite_parts import (
+    SuiteFound,
+    SuitePart,
+    as_part,
+    gather_parts,
+    none_at_hand,
+    of_concepts,
+    take_rows,
+)
 from alignkit.score._things import score_things
 
 Loaded = TypeVar("Loaded")
@@ -41,7 +49,7 @@ def score_alignet(
     Raises
     ------
     FileNotFoundError
-        None of the data sets is at hand, nor do names of inputs tell classes; the sentence says how to get each.
+        None of the data sets is at hand, nor do names of inputs tell classes; the error's notes say how to get each.
     ValueError
         A damaged file, or features that show no items of any data set.
     """
@@ -55,9 +63,7 @@ def score_alignet(
     told = {name: find for name, (find, _) in IMAGENET_SETS.items() if any(find(c.labels) for c in candidates)}
     missing |= {name: text for name, (_, text) in IMAGENET_SETS.items() if name not in told}
     if not (things or levels or sets or cifar or told or classes):
-        lines = "".join(f"\n  {part}: {sentence}" for part, sentence in missing.items())
-        msg = f"none of the data sets of the suite is at hand in {data_root(root)}:{lines}"
-        raise FileNotFoundError(msg)
+        raise none_at_hand(missing, data_root(root))
     steps.expect(5)
     if things is not None:
         parts[_THINGS] = _score_things(candidates, things, root, settings, steps)

@@ -23,7 +23,7 @@ from alignkit.score._moving import Moving, as_moving
 from alignkit.score._row import NOT_FITTED, Scored, ScoreRow, Settings
 from alignkit.score._steps import Steps
 from alignkit.score._suite import Candidate
-from alignkit.score._suite_parts import SuiteFound, SuitePart, gather_parts, of_concepts, take_rows
+from alignkit.score._suite_parts import SuiteFound, SuitePart, gather_parts, none_at_hand, of_concepts, take_rows
 from alignkit.score._things import MIN_RDM48, SPOSE_SPLIT, match_concepts, rdm48_rows
 
 RDM48 = "RDM48"
@@ -42,7 +42,7 @@ def score_hba(candidates: Sequence[Candidate], root: Path | None, settings: Sett
     Raises
     ------
     FileNotFoundError
-        None of them is; the sentence says how to get each.
+        None of them is; the error's notes say how to get each.
     ValueError
         A damaged file, or features that show no items of any data set.
     """
@@ -55,9 +55,7 @@ def score_hba(candidates: Sequence[Candidate], root: Path | None, settings: Sett
         except FileNotFoundError as error:
             missing[one.part] = str(error)
     if things is None and not here:
-        lines = "".join(f"\n  {part}: {sentence}" for part, sentence in missing.items())
-        msg = f"none of the data sets of the suite is at hand in {data_root(root)}:{lines}"
-        raise FileNotFoundError(msg)
+        raise none_at_hand(missing, data_root(root))
     steps.expect(len(here) + (things is not None))
     parts: dict[str, SuitePart | str] = {}
     if things is not None:

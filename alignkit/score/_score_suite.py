@@ -131,7 +131,7 @@ def score_suite(
     Raises
     ------
     FileNotFoundError
-        None of the data sets is at hand (the sentence says how to get each), or features that are not there.
+        None of the data sets is at hand (the error's notes say how to get each), or features that are not there.
     ValueError
         An unknown suite or option, features of none of the items, NaN, or a damaged data file.
     TypeError

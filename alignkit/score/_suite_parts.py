@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alignkit.data import Things, match_things
+from alignkit.data._registry import VARIABLE
 from alignkit.score._row import Scored, ScoreRow
 from alignkit.score._suite import Candidate, SuiteResult, join_scored
 
@@ -33,6 +35,21 @@ class SuiteFound:
     missing: dict[str, str]
 
 
+def none_at_hand(missing: Mapping[str, str], root: Path) -> FileNotFoundError:
+    """Return the error that none of the data sets is there, with notes of how to get each."""
+    where = f"{root}, which does not exist" if not root.exists() else str(root)
+    error = FileNotFoundError(f"none of the data sets of the suite is at hand in {where}; one of them is enough.")
+    for part, sentence in missing.items():
+        # where else they may be is the same for all
+        own, elsewhere, _ = sentence.rpartition(" (or ")
+        lacking, _, remedy = (own if elsewhere else sentence.rstrip(".")).partition(": ")
+        error.add_note(f"{part}: {lacking}.")
+        if remedy:
+            error.add_note(f"  {remedy[0].upper()}{remedy[1:]}.")
+    error.add_note(f"Where they are in another folder, name it with root=... or {VARIABLE}.")
+    return error
+
+
 def gather_parts(
     candidates: Sequence[Candidate], parts: Mapping[str, SuitePart | str], missing: Mapping[str, str]
 ) -> SuiteFound:
@@ -41,13 +58,15 @@ def gather_parts(
     Raises
     ------
     ValueError
-        No part has items of the features; the sentence says what each one lacks.
+        No part has items of the features; the error's notes say what each one lacks.
     """
     found = {name: part for name, part in parts.items() if isinstance(part, SuitePart)}
     lacking = [f"{name}: {part}" for name, part in parts.items() if isinstance(part, str)]
     if not found:
-        msg = f"the features show too few items of what is at hand. {' '.join(lacking)}"
-        raise ValueError(msg)
+        error = ValueError("the features show too few items of every data set at hand.")
+        for text in lacking:
+            error.add_note(text)
+        raise error
     scored = tuple(
         join_scored(part.scored[c.name] for part in found.values() if c.name in part.scored) for c in candidates
     )

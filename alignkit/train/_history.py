@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Stopped = Literal["finished", "patience"]
+_NOTHING = " (before training; no step improved it)"
 #: What a line of a step holds besides its losses.
 RESERVED = ("step", "epoch", "samples", "lr", "grad_norm", "seconds", "val")
 
@@ -191,6 +192,11 @@ class History(Result):
         )
 
     @property
+    def improved(self) -> bool:
+        """Whether any step made the validation better than it was before training."""
+        return self.best_step > 0
+
+    @property
     def last_step(self) -> int:
         """Optimiser steps that were taken."""
         return max([0, *(r.step for r in self.steps), *(r.step for r in self.validations)])
@@ -239,7 +245,7 @@ class History(Result):
         return (
             f"History of {counted(self.last_step, 'step')} (of at most {self.n_steps:,}; {self.stopped}), "
             f"{counted(len(self.validations), 'validation')}\n"
-            f"best {self.monitor}: {self.best:.4g} at step {self.best_step}"
+            f"best {self.monitor}: {self.best:.4g} at step {self.best_step}{'' if self.improved else _NOTHING}"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from alignkit._result import Result
 from alignkit.models._personal_model import subject_file
 from alignkit.train._launch import read_launch
-from alignkit.train._run_folder import Resume, RunFolder, is_run
+from alignkit.train._run_folder import Resume, RunFolder, check_apart, is_run
 
 R = TypeVar("R", bound=Result)
 
@@ -38,7 +38,7 @@ def finished_people(config: Any, result: type[R], file: str, /, *, resume: Resum
     Raises
     ------
     ValueError
-        Several processes: people are trained one after the other.
+        Several processes: people are trained one after the other. Or a folder that is not apart from that of the start.
     """
     if read_launch(os.environ).world_size > 1:
         msg = (
@@ -46,6 +46,7 @@ def finished_people(config: Any, result: type[R], file: str, /, *, resume: Resum
             "own with subject=NAME, and the same out."
         )
         raise ValueError(msg)
+    check_apart(config)
     path = people_folder(config)
     if not is_run(path):
         return None

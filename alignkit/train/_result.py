@@ -73,8 +73,20 @@ class RunResult(Result):
         return (
             f"Parameters were optimised by AdamW (Loshchilov & Hutter 2019; learning rate {optim.lr:g}, weight decay "
             f"{optim.weight_decay:g} of {decay}{pull}) with {schedule}{warmup}, in batches of {loop.batch_size:,} "
-            f"({loop.precision}, seed {loop.seed}). {self.history.methods_text()}"
+            f"({loop.precision}, seed {loop.seed}). {self.history.methods_text()}{self._of_stages()}"
         )
+
+    def _of_stages(self) -> str:
+        """Return what a methods text says of a stage before the one that the history is of."""
+        if not self._two_stages:
+            return "" if self.history.improved else " No step improved on the model that training started at."
+        config = self.config
+        first = (
+            " This was the second of two stages; in the first the layers' weights over time were trained alone (at "
+            f"most {counted(config.weights_epochs, 'epoch')}, learning rate {config.weights_lr:g}, constant)."
+        )
+        nothing = " The second stage improved nothing, so that the model is that of the first."
+        return first if self.history.improved else first + nothing
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the training loss and the monitored metric against the step, the best step marked."""
@@ -86,5 +98,12 @@ class RunResult(Result):
         width = max(map(len, names), default=0)
         lines = [f"  {name:<{width}}  {self.metrics[name]:.4g}" for name in names]
         lines += [f"  and {counted(rest, 'more metric')}"] if rest else []
-        head = f"RunResult of {self.method.removesuffix('Config')} in {self.path}: {self.history!r}"
-        return "\n".join([head, *lines])
+        stage = "second stage, after that of the layers' weights alone: " if self._two_stages else ""
+        head = f"RunResult of {self.method.removesuffix('Config')} in {self.path}: {stage}{self.history!r}"
+        nothing = "  The second stage improved nothing: the model is that of the first stage."
+        return "\n".join([head, *([nothing] if self._two_stages and not self.history.improved else []), *lines])
+
+    @property
+    def _two_stages(self) -> bool:
+        """Whether the method trains the layers' weights over time alone first, and the history is of what follows."""
+        return bool(getattr(self.config, "weights_epochs", 0))

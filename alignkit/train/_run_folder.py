@@ -91,7 +91,8 @@ class RunFolder:
         NotADirectoryError
             A file in place of a folder.
         ValueError
-            A folder with a run of other settings, or whose input files have changed; they are named.
+            A folder with a run of other settings, or whose input files have changed; they are named. Or one that is
+            not apart from the run that training starts at.
         """
         check_choice("resume", resume, get_args(Resume))
         path = Path(path)
@@ -100,6 +101,7 @@ class RunFolder:
         if path.exists() and not path.is_dir():
             msg = f"{path} is a file; out must be a folder."
             raise NotADirectoryError(msg)
+        check_apart(config)
         path.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(path)
         try:
@@ -199,7 +201,8 @@ class RunFolder:
         if resume == "never":
             msg = f"{self.path} holds a run; choose another out, or resume it (resume='auto')."
             raise FileExistsError(msg)
-        if self.finished is None and not self.checkpoints.steps:
+        own = self.finished is not None or bool(self.checkpoints.steps)
+        if not own and not _has_parts(self.path):
             # nothing was trained yet: whoever was refused (a missing file, a wrong column) may set things right
             (self.path / SPLITS).unlink(missing_ok=True)
             self._tidy()
@@ -208,6 +211,7 @@ class RunFolder:
         self._check_same_settings(str(then["method"]))
         if self.finished is None:
             self._tidy()
+        if self.finished is None and own:  # parts compare what is theirs
             self._compare(then, environment(self.config, n_processes=n_processes))
 
     def _begin(self, n_processes: int) -> None:
@@ -245,6 +249,29 @@ class RunFolder:
         if differ:
             msg = f"{self.path} holds a run with other settings ({'; '.join(differ)}); choose another out."
             raise ValueError(msg)
+
+
+def check_apart(config: Any) -> None:
+    """Raise where the folder of a run is that of the run which it starts at, lies in it, or has it in itself.
+
+    Raises
+    ------
+    ValueError
+    """
+    if getattr(config, "start", None) is None:
+        return
+    out, start = Path(config.out).resolve(), Path(config.start).resolve()
+    if out.is_relative_to(start) or start.is_relative_to(out):
+        how = "is" if out == start else "lies in" if out.is_relative_to(start) else "holds"
+        msg = f"out must be apart from the run that training starts at, but {config.out} {how} {config.start}; choose "
+        msg += "another out."
+        raise ValueError(msg)
+
+
+def _has_parts(path: Path) -> bool:
+    """Return whether something was trained in a run of its own within a run's folder: a stage, a person, a fold."""
+    folders = [part for part in path.iterdir() if is_run(part)]
+    return any((part / FINISHED).exists() or any((part / CHECKPOINTS).glob("step-*.json")) for part in folders)
 
 
 def is_run(path: PathLike) -> bool:

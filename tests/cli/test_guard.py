@@ -17,6 +17,14 @@ def guard(error: BaseException, capsys) -> tuple[int, str]:
     return code, capsys.readouterr().err
 
 
+def test_notes_of_an_error_are_lines_of_their_own(capsys):
+    error = FileNotFoundError("none is here.")
+    for note in ("a: needs x.", "  Get it from y.", "Or name a folder with root=... yourself."):
+        error.add_note(note)
+    lines = ["error: none is here.", "  a: needs x.", "    Get it from y.", "  Or name a folder with --root yourself."]
+    assert guard(error, capsys) == (2, "\n".join([*lines, ""]))
+
+
 @pytest.mark.parametrize(
     ("error", "code", "start"),
     [

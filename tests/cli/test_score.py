@@ -339,6 +339,17 @@ def test_a_suite_of_arms_and_classes_of_one_s_own(run, here):
 # --- what is refused, before any work and without a trace
 
 
+def test_a_suite_without_data_says_how_to_get_each_on_lines_of_its_own(run, here):
+    Features.from_array(np.eye(4), ["a", "b", "c", "d"], name="a").save("a.npz")
+    code, out, err = run("score", "--features", "a.npz", "--suite", "hba", "--root", ".")
+    assert (code, out) == (2, "")
+    first, *more = err.splitlines()
+    assert first == "error: none of the data sets of the suite is at hand in .; one of them is enough."
+    assert [line.split(":")[0] for line in more[:4:2]] == ["  RDM48", "  THINGS-MEG"]
+    assert more[-1] == "  Where they are in another folder, name it with --root or ALIGNKIT_DATA."
+    assert max(map(len, more)) < 250
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -352,7 +363,6 @@ def test_a_suite_of_arms_and_classes_of_one_s_own(run, here):
         (("--features", "a.npz", "--suite", "hba", "--classes", "c.csv"), "--classes is for --suite alignet; say what"),
         (("--features", "a.npz", "--suite", "alignet", "--layers", "all"), "--suite alignet has no use for it"),
         (("--features", "a.npz", "--suite", "hba", "--min-votes", "3"), "--min-votes is for --dataset; --suite hba"),
-        (("--features", "a.npz", "--suite", "hba", "--root", "."), "none of the data sets of the suite is at hand"),
         (("--features", "--dataset", "rsa92"), "--features"),
         (("--features", "a.npz", "--dataset", "imagenet"), "--dataset must be one of"),
         (("--features", "a.npz", "--dataset", "rsa92", "--kernel", "rbf"), "--kernel must be one of"),

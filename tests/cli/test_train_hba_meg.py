@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -115,6 +116,8 @@ def test_from_rdms_over_time_to_a_model_that_scores_itself(run, lab, weights, fi
     for shown in ("RunResult of HBAMEG in m", "noise ceiling", "CLIP image features"):
         assert shown in finished
     assert "held-out items x held-out people (other sessions)" in finished
+    assert re.search(r"^\d+ notes in m/report.html$", finished, re.MULTILINE)
+    assert "second stage, after that of the layers' weights alone: History" in finished
     assert "report: m/report.html" in finished
     held = {line for line in lab.held_out.read_text().splitlines() if line}
     assert set(json.loads(Path("m/splits.json").read_text())["held_out"]) == held
@@ -321,6 +324,13 @@ def test_personal_models_that_cannot_be(run, finished, here):
     sentence = refused(run, *on_top("p"), "--subject", "all", "--preset", "published-person")
     assert "'adapter'" in sentence
     assert not Path("p").exists()
+
+
+def test_people_s_folder_must_lie_apart_from_the_group_s(run, finished):
+    for out, how in (("m", "is"), ("m/people", "lies in"), (".", "holds")):
+        sentence = refused(run, *on_top(out), "--subject", "all")
+        assert re.fullmatch(rf"--out must be apart from the run .*, but .* {how} .*; choose another --out\.", sentence)
+    assert not Path("m/people").exists()
 
 
 def test_data_that_do_not_fit_are_refused_and_can_be_set_right(run, train, lab, here):

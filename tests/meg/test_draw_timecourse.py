@@ -44,6 +44,28 @@ def test_each_model_has_a_curve_a_band_and_a_name(n_models):
     assert texts == ["noise ceiling", *result.models]
 
 
+def test_curves_on_one_another_are_all_seen_and_equal_ones_are_named():
+    values = course(2).similarity
+    result = make_course(np.stack([values[0], values[1], values[0], values[0] + 1e-4, values[0]]), TIMES)
+    a, b = result.models[:2]
+    ax = plot_timecourse(result)
+    ax.figure.canvas.draw()
+    labels = [str(line.get_label()) for line in ax.lines if not str(line.get_label()).startswith("_")]
+    assert labels == [a, b, f"model 3 (equal to {a})", "model 4", f"model 5 (equal to {a})"]
+    curves = {line.get_label(): line for line in ax.lines if line.get_label() in labels}
+    assert [curves[name].is_dashed() for name in labels] == [False, False, True, True, True]
+    assert [text.get_text() for text in ax.get_legend().get_texts()][1:] == labels
+
+
+def test_peaks_in_one_place_are_nested():
+    values = course(2).similarity
+    result = make_course(np.stack([values[0], values[0], values[1] - 0.3]), TIMES)
+    peaks = [peak(result, model=name, rng=0) for name in result.models]
+    ax = plot_timecourse(result, peak=peaks)
+    sizes = [line.get_markersize() for line in ax.lines if line.get_marker() == "v"]
+    assert sizes[0] > sizes[1] == sizes[2]
+
+
 def test_the_legend_hides_no_data():
     ax = plot_timecourse(course(6))
     ax.figure.canvas.draw()

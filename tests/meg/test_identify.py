@@ -144,6 +144,32 @@ def test_missing_pairs_are_left_out_of_their_comparisons_alone():
         identify(models, gappy, nan_policy="raise", rng=0)
 
 
+def test_all_models_are_compared_over_the_same_pairs():
+    models, people, other = study()
+    data, again, movie = people.values.copy(), other.values.copy(), models["p3"].values.copy()
+    data[1, :, 5] = np.nan  # of p2's data at all times, of p3's model at one, of p5's other sessions at another
+    movie[2, [7, 8]] = np.nan
+    again[4, 3, 9] = np.nan
+    gappy = models | {"p3": as_model(movie)}
+    found = identify(gappy, as_people(data), other=as_people(again), nan_policy="omit", rng=0)
+    n = data.shape[-1]
+    for t in range(len(TIMES)):
+        for i in range(len(NAMES)):
+            lacking = ([5] if i == 1 else []) + ([7, 8] if t == 2 else [])
+            pairs = np.delete(np.arange(n), lacking)
+            expected = similarity(
+                data[i : i + 1, t : t + 1, pairs], [m.values[t : t + 1, pairs] for m in models.values()]
+            )
+            np.testing.assert_allclose(found.over_time[t, i], expected[0], atol=1e-12)
+            pairs = np.delete(np.arange(n), ([5] if i == 1 else []) + ([9] if t == 3 else []))
+            expected = similarity(data[i : i + 1, t : t + 1, pairs], again[:, t : t + 1, pairs])
+            np.testing.assert_allclose(found.sessions_over_time[t, i], expected[0], atol=1e-12)
+    assert found.n_pairs == n - 3
+    assert "all models over the same pairs, 33 of 36 or more" in found.note
+    assert "each used 33 of 36 pairs or more" in found.methods_text()
+    assert "pairs" not in identify(models, people, nan_policy="omit", rng=0).note
+
+
 def test_samples_without_a_model_are_left_out_for_everybody_or_named():
     models, people, _ = study()
     values = models["p3"].values.copy()
@@ -223,6 +249,8 @@ def test_results_say_what_was_done_and_come_back(tmp_path):
     text = repr(found)
     assert len(text.splitlines()) < 25
     assert "rank-1 100.0% (chance 20.0%)" in text
+    assert "rank-1, centred 100.0% (chance 20.0%)" in text
+    assert text.count("centred: less each model's mean over people") == 1
 
 
 def test_tables_hold_every_cell_person_and_test():
@@ -288,8 +316,14 @@ def test_figures_frame_own_models_and_mark_the_best(centred):
     models, people, _ = study()
     found = identify(models, people, rng=0)
     ax = found.plot(centred=centred)
-    matrix = found.centred if centred else found.matrix
-    np.testing.assert_array_equal(np.asarray(ax.images[0].get_array()), matrix)
+    matrix = found.matrix
+    if centred:  # less every model's and every person's mean, and the whole mean once too often
+        rows, columns = matrix.mean(axis=1), matrix.mean(axis=0)
+        matrix = matrix - columns - rows[:, None] + matrix.mean()
+    np.testing.assert_allclose(np.asarray(ax.images[0].get_array()), matrix, atol=1e-12)
+    labels = [one.get_ylabel() for one in ax.figure.axes[1:]]
+    assert labels == ["similarity (spearman)" + ("\nless the means of each model and person" if centred else "")]
+    assert ax.get_title().startswith("rank-1, centred: " if centred else "rank-1: ")
     marks = np.asarray(ax.collections[0].get_offsets())
     np.testing.assert_array_equal(marks[:, 0], matrix.argmax(axis=1))
     assert len(ax.patches) == 5

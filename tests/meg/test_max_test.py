@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from reference import flip_tests as reference
+from reference.courses import make_course
 from scipy.stats import binom
 
 from alignkit.meg import MaxTest, max_test
@@ -75,6 +76,17 @@ def test_nothing_but_constants_gives_nan(rng):
         found = max_test(np.ones((6, 3)))
     assert np.isnan(found.p_corrected).all()
     assert "0 of 0 samples" in repr(found)
+
+
+def test_whose_curves_are_equal_is_said():
+    values = np.random.default_rng(0).normal(size=(2, 6, 3))
+    values[1, :, 2] = 0.25
+    course = make_course(values, np.arange(3) / 10, models=("alexnet", "clip"))
+    with pytest.warns(RuntimeWarning, match="all subjects are equal with 'clip' at: 'time 0.2'"):
+        max_test(course, model="clip")
+    values[0, 1, 0] = np.nan
+    with pytest.warns(RuntimeWarning, match="NaN in the curves of '.*' with 'alexnet' at: 'time 0'"):
+        max_test(make_course(values, np.arange(3) / 10, models=("alexnet", "clip")), model=0)
 
 
 def test_result_comes_back(rng, tmp_path):

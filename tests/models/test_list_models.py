@@ -68,6 +68,18 @@ def test_names_are_those_that_load(cache: Path) -> None:
     assert not any(name.startswith("random:") for name in list_models("test_resnet").names)
 
 
+def test_networks_without_weights_are_found_by_a_part_of_their_name(cache: Path) -> None:
+    timm = pytest.importorskip("timm")
+    assert list_models("small_vit").names == ("random:small_vit",)
+    assert list_models("small_cnn").states == ("here",)
+    assert load("random:small_vit", device="cpu").name == "random:small_vit"
+    untrained = set(timm.list_models()) - {name.partition(".")[0] for name in timm.list_pretrained()}
+    assert {f"random:{name}" for name in untrained if "coatnet" in name} == {
+        name for name in list_models("coatnet").names if name.startswith("random:")
+    }
+    assert not any("small_vit" in name for name in list_models("timm:*vit").names)
+
+
 def test_what_is_missing_is_named_by_its_extra(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.util, "find_spec", lambda name: None)
     states = dict(zip(list_models().names, list_models().states, strict=True))

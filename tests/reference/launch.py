@@ -87,6 +87,9 @@ def _work(path: str, name: str, args: tuple[Any, ...], rank: int, n: int, port: 
 
 
 def _load(path: str) -> Any:
+    root = str(Path(__file__).resolve().parents[2])
+    if root not in sys.path:
+        sys.path.append(root)  # test modules import tests.reference, which pytest finds by itself
     spec = importlib.util.spec_from_file_location(f"launched_{Path(path).stem}", path)
     assert spec is not None
     assert spec.loader is not None

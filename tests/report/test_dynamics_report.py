@@ -101,6 +101,25 @@ def test_the_lead_says_how_the_model_does_where_most_can_be_said(whole, scores):
     assert f"peak at {1000 * cell.models[0].peak.value:.0f} ms." in lead
 
 
+def test_what_is_marked_is_said_and_no_more(whole, scores, result, tmp_path, read):
+    (caption,) = [
+        text for text in whole[0].text_of("figcaption") if text.startswith("Held-out items x trained people:")
+    ]
+    assert (
+        "95% intervals over people; grey band: noise ceiling. Coloured bars below: clusters above 0 (p <= 0.05"
+        in caption
+    )
+    assert "black lines through triangles: 95% intervals over people" in caption
+    cell = scores.cells[0]
+    models = tuple(dataclasses.replace(one, p=0.69) for one in cell.models)
+    none = dataclasses.replace(scores, cells=(dataclasses.replace(cell, models=models),))
+    write_dynamics_report(tmp_path / "page.html", result, none)
+    page = read(tmp_path / "page.html")
+    (caption,) = [text for text in page.text_of("figcaption") if text.startswith("Held-out items x trained people:")]
+    assert caption.endswith("peaks are marked: no curve is above 0 by the cluster test (p > 0.05).")
+    assert "peak" not in page.text_of("p")[0]
+
+
 def test_every_cell_is_in_the_table_with_its_split_named(whole, scores):
     page, _ = whole
     heads, cells = page.text_of("span"), page.text_of("td")

@@ -58,6 +58,17 @@ def test_tests_say_what_is_chance_and_what_sessions_tell(tmp_path, read, config)
     assert {test.name for test in found.tests} <= set(cells)
 
 
+def test_raw_and_centred_accuracies_have_two_names(tmp_path, read, config):
+    found = result()
+    write_personal_dynamics_report(tmp_path / "page.html", found, config)
+    page = read(tmp_path / "page.html")
+    head = page.text_of("th")
+    assert [head.count(name) for name in ("rank-1", "rank-1, centred", "two-way", "two-way, centred")] == [1, 1, 1, 1]
+    table = found.to_dataframe()
+    assert {"rank_1", "rank_1_centred"} <= set(table)
+    assert any("Centred: after each model's mean over people was taken off" in text for text in page.text_of("li"))
+
+
 def test_few_people_are_permuted_in_all_ways(tmp_path, read):
     write_personal_dynamics_report(tmp_path / "page.html", result(3))
     captions = read(tmp_path / "page.html").text_of("caption")

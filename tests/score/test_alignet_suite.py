@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -322,13 +323,15 @@ def test_nothing_at_hand_is_one_error_that_names_all(tmp_path):
     with pytest.raises(FileNotFoundError, match="none of the data sets of the suite is at hand") as caught:
         score_suite(features, "alignet", root=tmp_path)
     for name in ("things", "levels", "cichy118", "king2019", "peterson", "cifar10h"):
-        assert f"data import {name} --from PATH" in str(caught.value) or f"data fetch {name}" in str(caught.value)
+        told = "\n".join(caught.value.__notes__)
+        assert f"data import {name} --from PATH" in told or f"data fetch {name}" in told
 
 
 def test_features_of_other_pictures_are_refused(lab):
     features = Features.from_array(np.eye(12), [f"x{i}" for i in range(12)], name="others")
-    with pytest.raises(ValueError, match=r"too few items of what is at hand\. Levels: no model has its \d+ images"):
+    with pytest.raises(ValueError, match=r"too few items of every data set at hand\.") as caught:
         score_suite(features, "alignet", root=lab.root)
+    assert re.match(r"Levels: no model has its \d+ images", caught.value.__notes__[0])
 
 
 @pytest.mark.parametrize("option", [{"kernel": "dot"}, {"ties": "share"}, {"classes": "table.csv"}])

@@ -137,13 +137,20 @@ def test_nothing_at_hand_is_one_error_that_names_all(static, tmp_path):
     with pytest.raises(FileNotFoundError, match="none of the data sets of the suite is at hand") as caught:
         score_suite(static(), root=tmp_path)
     for name in ("things", "things_meg", "cichy118", "meg_ds1", "meg_ds2", "meg_ds3"):
-        assert f"alignkit data import {name} --from PATH" in str(caught.value)
+        (line,) = [note for note in caught.value.__notes__ if f"alignkit data import {name} --from PATH`." in note]
+        assert line.startswith("  Get it from ")
+    assert len(caught.value.__notes__) == 2 * 6 + 1
+    assert "RDM48: the data set 'things' needs things_concepts.tsv, which is not at " in caught.value.__notes__[0]
+    assert max(map(len, [str(caught.value), *caught.value.__notes__])) < 300
+    with pytest.raises(FileNotFoundError, match=r"in .*nowhere, which does not exist; one of them is enough\."):
+        score_suite(static(), root=tmp_path / "nowhere")
 
 
 def test_features_of_other_images_are_refused(meg):
     features = Features.from_array(np.eye(12), [f"x{i}" for i in range(12)], name="others")
-    with pytest.raises(ValueError, match=r"too few items of what is at hand\. THINGS-MEG: no model has 10 of its 16"):
+    with pytest.raises(ValueError, match=r"too few items of every data set at hand\.") as caught:
         score_suite(features, root=meg.root)
+    assert caught.value.__notes__[0].startswith("THINGS-MEG: no model has 10 of its 16")
 
 
 def test_pairs_without_a_number_are_left_out(meg, static, tmp_path):

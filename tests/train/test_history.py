@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -69,6 +70,8 @@ def test_it_says_what_was_done():
     assert "at most 10 optimiser steps; training stopped after 4 steps, as validations no longer got better." in text
     assert "weights of step 2, with the smallest validation loss (0.5; 3 validations" in text
     assert repr(history()).splitlines()[1] == "best loss: 0.5 at step 2"
+    untrained = dataclasses.replace(history(), best_step=0, best=1.0)
+    assert repr(untrained).splitlines()[1] == "best loss: 1 at step 0 (before training; no step improved it)"
 
 
 def test_it_draws_both_curves():

@@ -12,6 +12,7 @@ import pytest
 from alignkit.train import LoopConfig, OptimConfig, RunResult
 from alignkit.train._history import History
 from alignkit.train.hba.config import HBAConfig
+from alignkit.train.hba_meg.config import HBAMEGConfig
 
 LINES = [
     {"step": 0, "val": {"loss": 3.0, "r": None}},
@@ -85,6 +86,20 @@ def test_its_screen_is_one(monkeypatch):
     many = repr(result(metrics={f"m{i}": float(i) for i in range(40)}))
     assert len(many.splitlines()) <= 20
     assert many.endswith("and 28 more metrics")
+
+
+def test_of_two_stages_it_says_which_one_it_tells_and_when_that_improved_nothing():
+    one, two = (HBAMEGConfig(weights_epochs=n, weights_lr=0.02) for n in (0, 7))
+    assert "stage" not in repr(result(config=one)) + result(config=one).methods_text()
+    better = result(method="HBAMEGConfig", config=two)
+    assert "second stage, after that of the layers' weights alone: History of 2 steps" in repr(better)
+    assert "improved nothing" not in repr(better) + better.methods_text()
+    assert "were trained alone (at most 7 epochs, learning rate 0.02, constant)." in better.methods_text()
+    history = dataclasses.replace(better.history, best_step=0, best=3.0)
+    nothing = "second stage improved nothing"
+    assert nothing in repr(result(config=two, history=history))
+    assert nothing in result(config=two, history=history).methods_text()
+    assert "No step improved on the model that training started at." in result(history=history).methods_text()
 
 
 def test_it_can_be_drawn():

@@ -120,6 +120,40 @@ def test_other_settings_are_refused_by_name(tmp_path, changes, names):
     RunFolder.open(tmp_path, config()).close()  # the refusal let go of the folder
 
 
+def test_once_a_part_is_trained_the_refusal_is_about_the_run_s_own_settings(tmp_path):
+    run, part = config(out=tmp_path / "run"), config(out=tmp_path / "run" / "weights", optim=OptimConfig(lr=0.3))
+    RunFolder.open(run.out, run).close()
+    RunFolder.open(part.out, part).close()
+    RunFolder.open(run.out, dataclasses.replace(run, n_samples=9)).close()  # nothing was trained so far
+    RunFolder.open(run.out, run).close()
+    begin(part.out, part)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match=r"run holds a run with other settings \(n_samples 20, now 9\); choose"):
+        RunFolder.open(run.out, dataclasses.replace(run, n_samples=9))
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    RunFolder.open(run.out, run).close()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StartConfig(ToyConfig):
+    """A method whose training may start at a run."""
+
+    start: Path | None = None
+
+
+@pytest.mark.parametrize(
+    ("out", "how"), [("group", "is"), ("group/.", "is"), ("group/person", "lies in"), (".", "holds")]
+)
+def test_a_folder_that_is_not_apart_from_the_start_is_refused(tmp_path, out, how):
+    settings = StartConfig(out=Path(out), start=tmp_path / "group")
+    begin(Path("group"), config())
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match=rf"^out must be apart from the run .* {how} .*group; choose another out\.$"):
+        RunFolder.open(settings.out, settings)
+    assert sorted(tmp_path.rglob("*")) == before
+    RunFolder.open("group-2", dataclasses.replace(settings, out=Path("group-2"))).close()
+
+
 def test_another_method_is_refused(tmp_path):
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class OtherConfig(ToyConfig):

@@ -112,9 +112,13 @@ class HBAScores(Result):
         return plot_curves(self, ax)
 
     def __repr__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, *, notes: str = "table.notes") -> str:
+        """Return the main lines of the table and a line about dimensions, which say where the notes are."""
         rows = tuple(row for row in self.table.rows if row.primary)
-        notes = self.table.notes
-        more = (f"{counted(len(notes), 'note')} in table.notes",) if notes else ()
+        n = len(self.table.notes)
+        more = (f"{counted(n, 'note')} in {notes}",) if n else ()
         lines = [dataclasses.replace(self.table, rows=rows, differences=(), notes=more).to_text()]
         if self.dimensions:
             lines += ["", self._summary()]

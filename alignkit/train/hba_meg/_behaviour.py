@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from alignkit._check import check_choice, counted
+from alignkit._check import NanPolicy, check_choice, counted
 from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.rsa import Triplets, compare, triplet_accuracy
 from alignkit.rsa._similarity_matrix import Kernel
@@ -105,11 +105,12 @@ def _rdm48(
     for name, predict in models.items():
         with notes.warned(f"{name!r}, RDM48"):
             predicted = predict(rows)
+            policy: NanPolicy = "omit" if np.isnan(predicted.values).any() else "propagate"
             for method in _METHODS:
                 yield _curve(
                     name,
                     f"RDM48, {method}",
-                    compare(predicted, people, method=method).values.reshape(-1),
+                    compare(predicted, people, method=method, nan_policy=policy).values.reshape(-1),
                     data.times if "time" in predicted.dims else None,
                     window_s,
                     ceiling=RDM48_RELIABILITY if method == "pearson" else math.nan,

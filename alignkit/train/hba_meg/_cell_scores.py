@@ -13,6 +13,8 @@ from alignkit._typing import FloatArray
 from alignkit.meg import AreaUnderCurve, ClusterTest, Latency, TimeCourse
 
 Row = dict[str, Any]
+#: Seconds that latencies may be off times by rounding.
+_SLACK = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +49,27 @@ class ModelScore:
     peak: Latency | None
     test: ClusterTest | None
     p: float
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether the curve lies above zero at any time by :attr:`test`; not so where there is none."""
+        return self.test is not None and self.p <= self.test.alpha
+
+    @property
+    def onset_told(self) -> bool:
+        """Whether the curve lies above zero after its onset by the test, so that there is something to begin."""
+        late = None if self.test is None else self.test.significant & (self.test.times >= 0)
+        if self.onset is None or late is None or self.test is None or not math.isfinite(self.onset.value):
+            return False
+        return self.above_zero and bool(late[self.test.times >= self.onset.value - _SLACK].any())
+
+    @property
+    def peak_told(self) -> bool:
+        """Whether the peak is at a time at which the curve lies above zero by the test."""
+        if self.peak is None or self.test is None or not math.isfinite(self.peak.value):
+            return False
+        nearest = int(np.abs(self.test.times - self.peak.value).argmin())
+        return self.above_zero and bool(self.test.significant[nearest])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -13,8 +13,10 @@ from alignkit.train.hba_meg._data import HBAMEGData
 
 #: Fewer items have too few pairs for a correlation.
 MIN_ITEMS = 4
-#: At most so many of the trained items are scored: scores on them are in-sample, and their pairs are many.
-MAX_TRAINED_ITEMS = 300
+#: At most so many items of a side are scored: there are many more pairs than items, of every person at every time.
+MAX_ITEMS = 300
+#: What a note holds that says that every score is.
+IN_SAMPLE = "in-sample"
 #: What tells most comes first.
 ITEMS: Mapping[str, str] = {
     "held_out": "held-out items",
@@ -22,6 +24,9 @@ ITEMS: Mapping[str, str] = {
     "train": "trained items",
 }
 PEOPLE: Mapping[str, str] = {"train": "trained people", "held_out": "held-out people"}
+
+
+_NO_PERSON = "No person was held out: people's RDMs are those of people trained on."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +45,8 @@ class Cell:
         The people.
     other_sessions : bool
         Whether their RDMs are of sessions that nothing was trained on.
+    known : {"", "people", "items", "items and people"}
+        What of it the group's model was trained on, at which a person's started, besides what the person's was.
     """
 
     items: str
@@ -47,6 +54,7 @@ class Cell:
     rows: IntArray
     names: tuple[str, ...]
     other_sessions: bool
+    known: str = ""
 
     @property
     def in_sample(self) -> bool:
@@ -56,11 +64,13 @@ class Cell:
     @property
     def name(self) -> str:
         """What the cell is called, which says plainly what is in-sample."""
-        said = [text for text, so in (("in-sample", self.in_sample), ("other sessions", self.other_sessions)) if so]
+        group = f"the group's model was trained on such {self.known}"
+        marks = ("in-sample", self.in_sample), ("other sessions", self.other_sessions), (group, bool(self.known))
+        said = [text for text, so in marks if so]
         return f"{ITEMS[self.items]} x {PEOPLE[self.people]}" + (f" ({', '.join(said)})" if said else "")
 
 
-def cells_of(data: HBAMEGData, /, *, seed: int, most: int = MAX_TRAINED_ITEMS) -> tuple[list[Cell], list[str]]:
+def cells_of(data: HBAMEGData, /, *, seed: int, most: int = MAX_ITEMS) -> tuple[list[Cell], list[str]]:
     """Return every cell that has four items and a person, and what to know of those that are left out.
 
     Where there are RDMs of other sessions these are taken, and people who have none are left out.
@@ -69,35 +79,63 @@ def cells_of(data: HBAMEGData, /, *, seed: int, most: int = MAX_TRAINED_ITEMS) -
     ----------
     data : HBAMEGData
     seed : int
-        Of the trained items that are drawn where there are more than ``most``.
+        Of the items that are drawn where a side has more than ``most``.
     most : int
-        Number of trained items that are scored at most.
+        Number of items of each side that are scored at most.
     """
     groups, notes = _people(data)
     cells = []
     for items in ITEMS:
         rows: IntArray = getattr(data, items)
-        if items == "train" and len(rows) > most:
-            notes.append(f"{ITEMS[items]}: {most} of {len(rows):,} are scored, drawn at random (seed {seed}).")
-            rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+        if len(rows) > most:
+            notes.append(told_drawn(items, most, len(rows), seed))
+            rows = drawn(rows, most, seed)
         if len(rows) < MIN_ITEMS:
-            notes.append(f"{ITEMS[items]}: {counted(len(rows), 'item')}, too few to score (there must be {MIN_ITEMS}).")
+            if len(rows):
+                few = f"{counted(len(rows), 'item')}, too few to score (there must be {MIN_ITEMS})"
+                notes.append(f"{ITEMS[items]}: {few}.")
             continue
         cells += [
-            Cell(items, people, rows, names, data.test_rdms is not None) for people, names in groups.items() if names
+            Cell(items, people, rows, names, data.test_rdms is not None, _known(data, items, people, rows, names))
+            for people, names in groups.items()
+            if names
         ]
-    if not any(not cell.in_sample for cell in cells):
-        notes.append(
-            "Every score is in-sample: nobody and no item was held out. It says how well the model was fitted."
-        )
+    if all(cell.in_sample for cell in cells):
+        # one sentence for all, which the data may have given
+        said = any(IN_SAMPLE in note for note in data.notes)
+        why = "no person and no item was held out that could be scored"
+        notes = [note for note in notes if note != _NO_PERSON]
+        notes += [] if said else [f"Every score is {IN_SAMPLE} ({why}): it says how well the model was fitted."]
     return cells, notes
+
+
+def _known(data: HBAMEGData, items: str, people: str, rows: IntArray, names: tuple[str, ...]) -> str:
+    """Return what of a cell the group's model was trained on and the person's own was not."""
+    labels = {data.labels[row] for row in rows}
+    both = {
+        "items": items != "train" and bool(labels & set(data.group_items)),
+        "people": people != "train" and bool(set(names) & set(data.group_people)),
+    }
+    return " and ".join(what for what, so in both.items() if so)
+
+
+def drawn(rows: IntArray, most: int, seed: int, /) -> IntArray:
+    """Return rows, of more than ``most`` so many drawn at random, in their order."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def told_drawn(items: str, most: int, n: int, seed: int, /) -> str:
+    """Return the note that some items of a side were drawn."""
+    return f"{ITEMS[items]}: {most} of {n:,} are scored, drawn at random (seed {seed})."
 
 
 def _people(data: HBAMEGData) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Return the people of either side who can be scored, and what to know of the others."""
     groups, notes = {"train": data.train_people, "held_out": data.held_out_people}, []
     if not data.held_out_people:
-        notes.append("Nobody was held out: people's RDMs are those of people trained on.")
+        notes.append(_NO_PERSON)
     if data.test_rdms is None:
         return groups, notes
     there = set(data.test_rdms.subjects)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import counted, join_names
+from alignkit._config import read_toml
 from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.data import Things
 from alignkit.meg._slices import Slices
@@ -18,7 +20,7 @@ from alignkit.rsa._container import condensed_rdm
 from alignkit.train._answers_file import read_answers
 from alignkit.train._images import ImagesByObject, find_images
 from alignkit.train._names_file import read_names
-from alignkit.train._run_folder import SPLITS
+from alignkit.train._run_folder import CONFIG, SPLITS
 from alignkit.train._shown_items import ShownItems
 from alignkit.train._splits import Splits, describe_splits, hold_out_objects, split_objects
 from alignkit.train._things_items import (
@@ -65,6 +67,8 @@ class HBAMEGData(ShownItems):
         Of the RDMs.
     notes : tuple of str
         What a reader should know about the data.
+    group_people, group_items : tuple of str
+        Of a person's model: whose RDMs, of which items, the group's model was trained on, at which it started.
     """
 
     labels: tuple[str, ...]
@@ -80,6 +84,8 @@ class HBAMEGData(ShownItems):
     rdm48: RDM | None = None
     name: str = ""
     notes: tuple[str, ...] = ()
+    group_people: tuple[str, ...] = ()
+    group_items: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         people = f"{counted(len(self.train_people), 'participant')} to train on"
@@ -138,11 +144,17 @@ class HBAMEGData(ShownItems):
         return condensed_rdm(values, part.labels, dims=("subject", "time"), coords=coords, metric=part.metric)
 
 
-def read_data(config: HBAMEGConfig, /) -> HBAMEGData:
+def read_data(config: HBAMEGConfig, /, *, warn: bool = False) -> HBAMEGData:
     """Read what a config names: people's RDMs, images, splits, answers.
 
     Items are those that have both RDMs and an image; the 48 fully sampled objects of THINGS are held out, besides those
     that the config names.
+
+    Parameters
+    ----------
+    config : HBAMEGConfig
+    warn : bool
+        Warn of items that have no image as well, and not in the notes alone: before training, when it is not too late.
 
     Raises
     ------
@@ -159,6 +171,8 @@ def read_data(config: HBAMEGConfig, /) -> HBAMEGData:
     images = _images(config, known, things)
     labels = tuple(label for label in known if label in images)
     of_images = _without_images(known, labels)
+    for note in of_images if warn else ():
+        warnings.warn(note, stacklevel=2)
     rdms = rdms.take(np.array([i for i, label in enumerate(known) if label in images], dtype=np.int64))
     test_rdms = _test_rdms(config, rdms) if config.test_rdms else None
     shown = tuple(images[label] for label in labels)
@@ -265,22 +279,31 @@ def _splits(
     splits = hold_out_objects(labels, **options)
     if splits.held_out:
         return splits, [f"{few}; models are tested on {counted(len(splits.held_out), 'item')} held out."]
-    return splits, [f"{few} or to test on: every score is in-sample, of items that were trained on."]
+    what = "scores of people who were trained on are in-sample, and say how well a model was fitted"
+    return splits, [f"{few} or to test on: {what}."]
 
 
 def _known_to_start(config: HBAMEGConfig, splits: Splits) -> list[str]:
     """Return what is to be said of held-out items that the run which training starts at was fitted to."""
-    path = None if config.start is None else config.start / SPLITS
-    if path is None or not path.is_file():
-        return []
-    start = Splits.load(path)
-    known = [name for name in splits.held_out if name in {*start.train, *start.val}]
-    if not known:
-        return []
-    return [
-        f"{len(known):,} of the {counted(len(splits.held_out), 'item')} held out were trained or chosen on by the run "
-        f"in {config.start}, at which the model starts: {join_names(known)}."
-    ]
+    said, start, what = [], config.start, "the model starts"
+    for _ in range(2):  # a person's starts at the group's, and that at another method's
+        if start is None or not (start / SPLITS).is_file():
+            break
+        seen = Splits.load(start / SPLITS)
+        known = [name for name in splits.held_out if name in {*seen.train, *seen.val}]
+        if known:
+            said.append(
+                f"{len(known):,} of the {counted(len(splits.held_out), 'item')} held out were trained or chosen on by "
+                f"the run in {start}, at which {what}: {join_names(known)}."
+            )
+        start, what = _start_of(start), "its start started"
+    return said
+
+
+def _start_of(run: Path) -> Path | None:
+    """Return the run at which a run started, as its settings say."""
+    named = read_toml(run / CONFIG).get("start") if (run / CONFIG).is_file() else None
+    return Path(named) if isinstance(named, str) else None
 
 
 def _without_images(known: Sequence[str], labels: Sequence[str]) -> list[str]:

@@ -24,14 +24,14 @@ HEAD = ("mean rho", "rho ms", "onset, ms", "peak, ms", "p")
 _WIDTHS = (24, 7, 15, 15, 6)
 
 
-def render(scores: HBAMEGScores, width: int = 100, *, short: bool = False) -> str:
-    """Return the scores as a table, ``short`` on about one screen."""
+def render(scores: HBAMEGScores, width: int = 100, *, short: bool = False, notes: str = ".notes") -> str:
+    """Return the scores as a table, ``short`` on about one screen, which says where all ``notes`` are."""
     lines = [f"Models and people's RDMs over time: {scores.dataset or 'unnamed'}"]
     for k, cell in enumerate(scores.cells):
         lines += ["", *_cell(cell, short=short, first=k == 0)]
     lines += _behaviour(scores, short=short)
     if short and len(scores.notes) > _NOTES:
-        lines += ["", f"{counted(len(scores.notes), 'note')} in .notes"]
+        lines += ["", f"{counted(len(scores.notes), 'note')} in {notes}"]
     elif scores.notes:
         lines += ["", *scores.notes]
     return "\n".join(line if line in scores.notes else shorten(line, width) for line in lines)

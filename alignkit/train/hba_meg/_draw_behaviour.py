@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alignkit._check import check_choice
 from alignkit._plot import new_axes
+from alignkit.meg._same_curves import hidden_curves
 from alignkit.meg._sample_unit import time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from alignkit.train.hba_meg._behaviour import BehaviourCurve
     from alignkit.train.hba_meg._scores import HBAMEGScores
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -36,12 +38,14 @@ def plot_behaviour(scores: HBAMEGScores, ax: Axes | None = None, *, measure: str
     ax = new_axes(ax, figsize=(6.4, 3.4))
     times = scores.times
     scale, label = time_axis(times)
-    for k, one in enumerate(curves):
-        colour = _COLOURS[k % len(_COLOURS)]
-        if one.times is None or len(one.times) < 2:
-            ax.axhline(one.mean, color=colour, linewidth=1.4, linestyle="--", label=one.model)
+    names = [one.model for one in curves]
+    hidden = hidden_curves([one.values if _unfolds(one) else np.full(len(times), one.mean) for one in curves])
+    for k, (one, below) in enumerate(zip(curves, hidden, strict=True)):
+        look: dict[str, Any] = {"color": _COLOURS[k % len(_COLOURS)], "label": below.label(one.model, names)}
+        if _unfolds(one):
+            ax.plot(scale * np.asarray(one.times), one.values, linewidth=1.6, **look | below.dashes)
         else:
-            ax.plot(scale * one.times, one.values, color=colour, linewidth=1.6, label=one.model)
+            ax.axhline(one.mean, linewidth=1.4, **look | ({"linestyle": "--"} | below.dashes))
     first = curves[0]
     if np.isfinite(first.ceiling):
         ax.axhline(first.ceiling, color="0.3", linewidth=0.9, label="people")
@@ -58,3 +62,7 @@ def plot_behaviour(scores: HBAMEGScores, ax: Axes | None = None, *, measure: str
     for entry in legend.get_texts():
         entry.set_parse_math(False)
     return ax
+
+
+def _unfolds(one: BehaviourCurve) -> bool:
+    return one.times is not None and len(one.times) > 1

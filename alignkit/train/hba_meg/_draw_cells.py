@@ -10,7 +10,7 @@ import numpy as np
 from alignkit._check import check_choice
 from alignkit._plot import new_axes
 from alignkit.meg._draw_timecourse import plot_timecourse
-from alignkit.train.hba_meg._cell_scores import CellScores, ModelScore
+from alignkit.train.hba_meg._cell_scores import CellScores
 from alignkit.train.hba_meg._cells import ITEMS, PEOPLE
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ _COLOUR, _BAND = "#0072B2", "0.82"
 def plot_cell(cell: CellScores, ax: Axes | None = None, *, models: Sequence[str] = ()) -> Axes:
     """Draw a cell: curves with intervals, clusters, onsets and peaks; one point per model where there are no curves.
 
-    Onsets and peaks are left out of curves that a test of enough people does not tell from zero.
+    Onsets are marked in curves that lie above zero after them, and peaks where the curve does, by the cluster test that
+    is reported: nowhere, where the people are too few for one.
 
     Raises
     ------
@@ -39,9 +40,10 @@ def plot_cell(cell: CellScores, ax: Axes | None = None, *, models: Sequence[str]
         return _plot_means(cell, names, ax)
     scores = {name: cell.model(name) for name in names}
     marks: dict[str, Any] = {
-        "significance": {name: one.test for name, one in scores.items() if one.test is not None},
-        "onset": {name: one.onset for name, one in scores.items() if one.onset is not None and _told(one)},
-        "peak": {name: one.peak for name, one in scores.items() if one.peak is not None and _told(one)},
+        # rows below the curves only where there is something in them
+        "significance": {name: one.test for name, one in scores.items() if one.test is not None and one.above_zero},
+        "onset": {name: one.onset for name, one in scores.items() if one.onset is not None and one.onset_told},
+        "peak": {name: one.peak for name, one in scores.items() if one.peak is not None and one.peak_told},
     }
     ax = plot_timecourse(cell.course, ax, models=names, **marks)
     ax.set_title(_title(cell), fontsize=9, loc="left")
@@ -121,13 +123,6 @@ def _plot_means(cell: CellScores, names: Sequence[str], ax: Axes | None) -> Axes
     if ax.get_legend_handles_labels()[1]:
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8)
     return ax
-
-
-def _told(one: ModelScore) -> bool:
-    """Return whether a curve lies above zero, as far as so many people can tell."""
-    if one.test is None or one.test.alpha < 0.5**one.test.n_subjects:
-        return True
-    return one.p <= one.test.alpha
 
 
 def _title(cell: CellScores) -> str:

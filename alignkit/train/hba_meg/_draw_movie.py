@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Colours = Literal["values", "ranks"]
 #: Shares of all values between which colours run, so that single pairs do not set the scale.
 _FROM, _TO = 0.02, 0.98
+#: Tiles of a row, so that they and their text are large enough on a page.
+_TILES = 6
+#: Points of the text.
+_TEXT = 10
 #: GIFs hold whole hundredths of a second, and viewers slow down what is faster than 50 frames a second.
 _FASTEST = 50.0
 
@@ -36,7 +40,7 @@ def plot_movie(
         RDMs over ``("time",)``, of the same items and times: people's beside a model's. Items are drawn in the order of
         the first; select() puts it in another.
     times : sequence of float, optional
-        Seconds, the nearest sample of each is drawn; by default eight from first to last.
+        Seconds, the nearest sample of each is drawn; by default six from first to last, which fill a page's width.
     colours : {"values", "ranks"}
         Colours run over the values of a movie at all its times, or over the ranks of each RDM, which show its structure
         where values are low.
@@ -57,19 +61,17 @@ def plot_movie(
     figure, axes = plt.subplots(
         len(rdms),
         len(chosen),
-        figsize=(1.3 + 1.25 * len(chosen), 0.3 + 1.3 * len(rdms)),
+        figsize=(1.2 + 1.0 * len(chosen), 0.4 + 1.1 * len(rdms)),
         squeeze=False,
         layout="compressed",
     )
     for row, (name, rdm) in zip(axes, rdms.items(), strict=True):
         limits = _limits(rdm, colours)
         images = [_draw(ax, _square(rdm, t, colours), limits) for ax, t in zip(row, chosen, strict=True)]
-        bar = figure.colorbar(images[-1], ax=row.tolist(), fraction=0.02, pad=0.01)
-        bar.set_label("rank" if colours == "ranks" else rdm.metric or "dissimilarity", size=7)
-        bar.ax.tick_params(labelsize=6)
-        row[0].set_ylabel(name, fontsize=8, parse_math=False)
+        _add_bar(figure, images[-1], row.tolist(), rdm, colours)
+        row[0].set_ylabel(name, fontsize=_TEXT, parse_math=False)
     for ax, t in zip(axes[0], chosen, strict=True):
-        ax.set_title(_when(when, t), fontsize=8)
+        ax.set_title(_when(when, t), fontsize=_TEXT)
     return figure
 
 
@@ -95,7 +97,7 @@ def write_movie(
     colours : {"values", "ranks"}
         As :func:`plot_movie` takes it.
     dpi : float
-        Dots per inch; each movie is two inches wide.
+        Dots per inch; each movie is three inches wide, with its colour bar.
 
     Returns
     -------
@@ -128,14 +130,15 @@ def _frames(rdms: Mapping[str, RDM], when: FloatArray, colours: Colours, dpi: fl
     from matplotlib.figure import Figure
     from PIL import Image
 
-    figure = Figure(figsize=(2.0 * len(rdms) + 0.2, 2.5), dpi=dpi, layout="constrained")
+    figure = Figure(figsize=(3.0 * len(rdms), 2.9), dpi=dpi, layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(rdms), squeeze=False)[0]
     images = []
     for ax, (name, rdm) in zip(axes, rdms.items(), strict=True):
         images.append(_draw(ax, _square(rdm, 0, colours), _limits(rdm, colours)))
-        ax.set_xlabel(name, fontsize=8, parse_math=False)
-    title = figure.suptitle(_when(when, 0), fontsize=9)
+        _add_bar(figure, images[-1], ax, rdm, colours)
+        ax.set_xlabel(name, fontsize=_TEXT, parse_math=False)
+    title = figure.suptitle(_when(when, 0), fontsize=_TEXT + 1)
     for t in range(len(when)):
         for image, rdm in zip(images, rdms.values(), strict=True):
             image.set_data(_square(rdm, t, colours))
@@ -185,7 +188,7 @@ def _times(rdm: RDM) -> FloatArray:
 def _nearest(when: FloatArray, times: Sequence[float] | None) -> list[int]:
     """Return the samples nearest to the times, each once."""
     if times is None:
-        return sorted({int(k) for k in np.linspace(0, len(when) - 1, 8).round()})
+        return sorted({int(k) for k in np.linspace(0, len(when) - 1, _TILES).round()})
     half = float(np.diff(when).max(initial=0.0)) / 2 + 1e-9
     away = [time for time in times if not when[0] - half <= time <= when[-1] + half]
     if away or not len(times):
@@ -230,6 +233,17 @@ def _draw(ax: Any, square: AnyArray, limits: tuple[float, float]) -> AxesImage:
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     return image
+
+
+def _add_bar(figure: Figure, image: AxesImage, axes: Any, rdm: RDM, colours: Colours) -> None:
+    """Draw what colours stand for; pointed ends say that single pairs lie beyond."""
+    shape: dict[str, Any] = {"fraction": 0.03, "pad": 0.02} if isinstance(axes, list) else {"shrink": 0.9, "pad": 0.03}
+    beyond = "neither" if colours == "ranks" else "both"
+    bar = figure.colorbar(image, ax=axes, extend=beyond, **shape)
+    name = "rank, 0 to 1" if colours == "ranks" else rdm.metric or "dissimilarity"
+    bar.ax.set_ylabel(name, fontsize=_TEXT, parse_math=False)
+    bar.ax.tick_params(labelsize=_TEXT - 1)
+    bar.ax.locator_params(nbins=4)
 
 
 def _when(when: FloatArray, t: int) -> str:

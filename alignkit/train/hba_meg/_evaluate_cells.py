@@ -11,7 +11,7 @@ from alignkit._typing import FloatArray
 from alignkit.rsa._similarity_matrix import Kernel
 from alignkit.score._steps import Steps
 from alignkit.train.hba_meg._behaviour import Embedder, behaviour_curves
-from alignkit.train.hba_meg._cells import MAX_TRAINED_ITEMS, cells_of
+from alignkit.train.hba_meg._cells import MAX_ITEMS, cells_of
 from alignkit.train.hba_meg._data import HBAMEGData
 from alignkit.train.hba_meg._score_cell import Notes, Numbers, Predictor, score_cell
 from alignkit.train.hba_meg._scores import HBAMEGScores
@@ -31,7 +31,7 @@ def evaluate_cells(
     window_s: tuple[float, float] | None = None,
     n_bootstrap: int = 1000,
     n_permutations: int = 10_000,
-    max_trained_items: int = MAX_TRAINED_ITEMS,
+    max_items: int = MAX_ITEMS,
     seed: int = 0,
     progress: bool = False,
 ) -> HBAMEGScores:
@@ -64,8 +64,8 @@ def evaluate_cells(
         Resamples for every interval.
     n_permutations : int
         Sign flips for every test, at most.
-    max_trained_items : int
-        Most of the trained items that are scored; there may be far more of them, and they are in-sample.
+    max_items : int
+        Most items of each side of the split that are scored; of more, so many are drawn, which a note says.
     seed : int
         Of all random draws.
     progress : bool
@@ -83,13 +83,13 @@ def evaluate_cells(
     _check(models, window_s)
     check_count("n_bootstrap", n_bootstrap)
     check_count("n_permutations", n_permutations, 1)
-    check_count("max_trained_items", max_trained_items, 4)
+    check_count("max_items", max_items, 4)
     check_count("seed", seed)
     matrix, layers = _as_weights("weights", weights, len(data.times))
     factor, dimensions = _as_weights("factors", factors, len(data.times))
     numbers = Numbers(window_s, n_bootstrap, n_permutations, seed)
     notes = Notes()
-    cells, known = cells_of(data, seed=seed, most=max_trained_items)
+    cells, known = cells_of(data, seed=seed, most=max_items)
     scored = []
     with Steps(progress) as steps:
         steps.expect(len(cells) + 1)

@@ -17,6 +17,7 @@ from alignkit.train._run_folder import CONFIG, SPLITS
 from alignkit.train._splits import kept_splits
 from alignkit.train.hba_meg._build import check_times
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
+from alignkit.train.hba_meg._group_of_person import data_of_person
 from alignkit.train.hba_meg._people_study import dynamics_settings
 from alignkit.train.hba_meg.config import HBAMEGConfig
 
@@ -73,6 +74,8 @@ class FinishedRun:
         config = dataclasses.replace(config, loop=loop)
         data = read_data(config) if data is None else data
         data = dataclasses.replace(data, splits=kept_splits(folder / SPLITS, data.splits))
+        if config.subject is not None:
+            data = data_of_person(data, config, folder)
         model = restore_dynamic_model(folder, weights=config.weights, architecture=own)
         check_times(model.times, data, folder)
         return cls(folder.resolve().name, config, data, model.to(as_device(device)), own)

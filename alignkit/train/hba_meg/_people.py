@@ -18,11 +18,20 @@ from alignkit.rsa._compare_rows import Options, compare_rows
 from alignkit.rsa._container import condensed_rdm
 from alignkit.rsa._matrix_methods import ComparisonMethod
 from alignkit.train._environment import absolute
-from alignkit.train._people import finished_people, people_folder
+from alignkit.train._people import finished_people, people_folder, person_folder
 from alignkit.train._people_difference import PeopleTest, people_difference
 from alignkit.train._run_folder import Resume, RunFolder
+from alignkit.train.hba_meg._cells import IN_SAMPLE
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
-from alignkit.train.hba_meg._people_result import PersonalDynamics, describe_scored, mean_in_window, without
+from alignkit.train.hba_meg._group_of_person import told_group
+from alignkit.train.hba_meg._missing_pairs import count_missing, told_missing
+from alignkit.train.hba_meg._people_result import (
+    OWN_MINUS_OTHERS,
+    PersonalDynamics,
+    describe_scored,
+    mean_in_window,
+    without,
+)
 from alignkit.train.hba_meg._people_study import PeopleStudy, dynamics_settings
 from alignkit.train.hba_meg._score_cell import within
 from alignkit.train.hba_meg.config import HBAMEGConfig
@@ -66,8 +75,8 @@ def personal_dynamics(config: HBAMEGConfig, /, *, resume: Resume = "auto") -> Pe
     FileNotFoundError
         Data, weights or a run that are not there.
     ValueError
-        No ``start``, a name that nobody has, data that do not fit the group's model, items to score on that it was
-        trained on, or several processes: each needs people of its own.
+        No ``start``, a name that nobody has, a finished person's model that is damaged, data that do not fit the
+        group's model, items to score on that it was trained on, or several processes: each needs people of its own.
     TypeError
         Anything but an ``HBAMEGConfig``.
 
@@ -76,12 +85,25 @@ def personal_dynamics(config: HBAMEGConfig, /, *, resume: Resume = "auto") -> Pe
     >>> from alignkit.train.hba_meg.config import HBAMEGConfig
     >>> config = HBAMEGConfig(subject="all", start="my-dynamic-model", out="people")
     >>> print(personal_dynamics(config).verdict)  # doctest: +SKIP
-    Personal models tell their owners apart (own minus others' +0.0214, p = 0.0001; rank-1 75%, by chance 8%, ...).
+    Personal models tell their owners apart (own minus others' +0.0214 [+0.0151, +0.0277], p = 0.0001; ...).
     """
     check_choice("resume", resume, get_args(Resume))
     config = absolute(check_personal(config))
     found = finished_people(config, PersonalDynamics, RESULT, resume=resume)
-    return found if found is not None else fit_dynamics(read_data(dynamics_settings(config)), config, resume=resume)
+    if found is not None and _are_whole(config, found):
+        return found
+    return fit_dynamics(read_data(dynamics_settings(config), warn=True), config, resume=resume)
+
+
+def _are_whole(config: HBAMEGConfig, found: PersonalDynamics) -> bool:
+    """Return whether everybody's folder is there; raise where one is damaged."""
+    from alignkit.train.hba_meg._people_train import check_model
+
+    folders = {name: config.out / person_folder(name) for name in found.people}
+    for name, folder in folders.items():
+        if folder.is_dir():
+            check_model(folder, name)
+    return all(folder.is_dir() for folder in folders.values())
 
 
 def fit_dynamics(data: HBAMEGData, config: HBAMEGConfig, /, *, resume: Resume = "auto") -> PersonalDynamics:
@@ -170,7 +192,7 @@ def describe_people(study: PeopleStudy, trained: Mapping[str, Trained], /) -> Pe
     gain = mean_in_window(own - group, data.times, window)
     tests = {"correlation, own - group's": gain}
     if identification is not None:
-        tests["correlation, own - others'"] = identification.own_minus_others
+        tests[OWN_MINUS_OTHERS] = identification.own_minus_others
     return PersonalDynamics(
         people=names,
         trained_on=tuple(study.donors[name] for name in names),
@@ -230,8 +252,10 @@ def _notes(
     study: PeopleStudy, trained: Mapping[str, Trained], names: tuple[str, ...], found: Identification | None
 ) -> tuple[str, ...]:
     data, config = study.data, study.config
-    notes = [*data.notes]
-    if study.items != "held_out":
+    notes = [*data.notes, *study.left_out, told_group(Path(str(config.start)))]
+    scored = data.movie(study.rows, names, test=data.test_rdms is not None)
+    notes += filter(None, [told_missing(count_missing(scored.values, names), scored.n_pairs)])
+    if study.items != "held_out" and not any(IN_SAMPLE in note for note in notes):
         notes.append("Too few items are held out: scores are on items that models were trained or chosen on.")
     if data.test_rdms is None:
         notes.append("There are no other sessions: scores are on the sessions that models were trained on.")

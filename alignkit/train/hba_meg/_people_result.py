@@ -12,6 +12,8 @@ from alignkit._plot import new_axes
 from alignkit._result import Result
 from alignkit._typing import FloatArray
 from alignkit.meg import Identification
+from alignkit.meg._identity_scores import IdentificationTest
+from alignkit.meg._same_curves import hidden_curves
 from alignkit.meg._sample_unit import time_scale
 from alignkit.train._people_difference import PeopleTest, people
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 _SHOWN = 8
 #: What people are told apart by where one number has to be chosen: it is the same however models are standardised.
 _CHOSEN = "own - others"
+#: What else must lie above chance: a model that suits everybody changes neither.
+_ACCURACIES = ("rank-1, centred", "two-way, centred")
+_CENTRED = "Centred: less each model's mean over people."
+#: The difference over people that has an interval.
+OWN_MINUS_OTHERS = "correlation, own - others'"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -102,27 +109,55 @@ class PersonalDynamics(Result):
 
     @property
     def verdict(self) -> str:
-        """What was found, in plain words."""
+        """What was found, in plain words.
+
+        Models are said to tell their owners apart where three things hold, of numbers that a model which suits
+        everybody does not change: permuting the owners (:attr:`identification`) rarely gives own minus others'
+        correlation as large (p at most 1 - ``confidence``), its interval over people lies above 0, and both accuracies,
+        centred, lie above chance. Where only the first holds it is said what does not.
+        """
         found = self.identification
         if found is None:
             gains = zip(self.people, self.mean(self.own), self.mean(self.group), strict=True)
             return (
                 "; ".join(f"{name}: own model {own:.3f}, the group's {group:.3f}" for name, own, group in gains) + "."
             )
-        chosen, rank_1, two_way = (found.test(name) for name in (_CHOSEN, "rank-1, centred", "two-way, centred"))
-        numbers = (
-            f"own minus others' {chosen.value:+.4f}, p = {chosen.p:.2g}; rank-1 {rank_1.value:.0%}, by chance "
-            f"{rank_1.chance:.0%}, p = {rank_1.p:.2g}; two-way {two_way.value:.0%}, by chance 50%, p = {two_way.p:.2g}"
-        )
-        alpha = 1 - self.confidence
         models = "Models trained on other people's RDMs" if self.shuffled else "Personal models"
-        if np.isnan(chosen.p):
+        if np.isnan(found.test(_CHOSEN).p):
             return f"{models} cannot be compared: some RDMs hold nothing to compare."
-        if chosen.p <= alpha:
-            return f"{models} tell their owners apart ({numbers})."
-        small = _smallest(found)
-        few = f"; with {people(found.n_people)} no p below {small:.2g} is possible" if small > alpha else ""
-        return f"{models} do not tell their owners apart ({numbers}){few}."
+        return f"{models} {self._told_apart(found)} ({self._numbers(found)}). {_CENTRED}"
+
+    def _told_apart(self, found: Identification) -> str:
+        """Return what the three conditions of the verdict say."""
+        alpha = 1 - self.confidence
+        if found.test(_CHOSEN).p > alpha:
+            small = _smallest(found)
+            few = f", and with {people(found.n_people)} no p below {small:.2g} is possible" if small > alpha else ""
+            return f"do not tell their owners apart{few}"
+        against = []
+        low, _ = self._interval()
+        if np.isnan(low):
+            against.append("there is no interval over people")
+        elif low <= 0:
+            against.append("the interval of own minus others' over people is not above 0")
+        against += [f"{name} is not above chance" for name in _ACCURACIES if not _above_chance(found.test(name))]
+        if against:
+            return f"cannot be said to tell their owners apart: p is small, but {_join(against)}"
+        return "tell their owners apart"
+
+    def _numbers(self, found: Identification) -> str:
+        chosen, (low, high) = found.test(_CHOSEN), self._interval()
+        span = "" if np.isnan(low) else f" [{low:+.4f}, {high:+.4f}]"
+        accuracies = [
+            f"{one.name}, {one.value:.0%}, by chance {one.chance:.0%}, p = {one.p:.2g}"
+            for one in map(found.test, _ACCURACIES)
+        ]
+        return "; ".join([f"own minus others' {chosen.value:+.4f}{span}, p = {chosen.p:.2g}", *accuracies])
+
+    def _interval(self) -> tuple[float, float]:
+        """Return the interval over people of own minus others' correlation; NaN where there is none."""
+        there = [(one.low, one.high) for one in self.tests if one.name == OWN_MINUS_OTHERS]
+        return there[0] if there else (float("nan"), float("nan"))
 
     def __repr__(self) -> str:
         lines = [f"<PersonalDynamics of {people(len(self.people))}, {self.split}", f"  {self.verdict}"]
@@ -166,7 +201,12 @@ class PersonalDynamics(Result):
             f" Differences in correlation, mean over people with {self.confidence:.0%} bootstrap intervals over people "
             f"and sign-flip tests: {tests}."
         )
-        identified = "" if self.identification is None else f" {self.identification.methods_text()}"
+        rule = (
+            f" Models are said to tell their owners apart where p of own minus others' similarity is at most "
+            f"{1 - self.confidence:.2g}, its interval over people lies above 0, and both accuracies, centred, lie "
+            "above chance."
+        )
+        identified = "" if self.identification is None else f" {self.identification.methods_text()}{rule}"
         return (
             f"Models of single people started at the group's model, of which {self.n_parameters:,} parameters were "
             f"trained on by {whose} RDMs over time, in the same two stages; they were scored on {self.split}, "
@@ -177,19 +217,23 @@ class PersonalDynamics(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the mean over people of the correlation with own, group's and others' models over time.
 
-        Where there are other sessions, the correlation with the own RDMs of the training sessions is beside them.
+        Where there are other sessions, the correlation with the own RDMs of the training sessions is beside them. A
+        curve that lies on an earlier one is dashed, so that both are seen; the legend says which are equal.
         """
         ax = new_axes(ax, figsize=(6.4, 3.4))
         scale, unit = time_scale(self.times)
-        curves = [("own model", self.times, self.own, "C0", "-"), ("group's model", self.times, self.group, "C1", "-")]
+        curves = [("own model", self.own, "C0"), ("group's model", self.group, "C1")]
         if self.identification is not None:
-            others = self.identification.curves()[1]
-            curves.append(("others' models", self.identification.times, others, "C0", "--"))
+            curves.append(("others' models", self._others(self.identification), "C2"))
         if self.sessions is not None:
-            curves.append(("own other sessions", self.times, self.sessions, "0.4", "-"))
+            curves.append(("own other sessions", self.sessions, "0.4"))
         marker = "o" if len(self.times) == 1 else None
-        for name, times, values, color, style in curves:
-            ax.plot(scale * times, values.mean(axis=0), color=color, linestyle=style, marker=marker, label=name)
+        names = [name for name, *_ in curves]
+        means = [values.mean(axis=0) for _, values, _ in curves]
+        for (name, _, color), mean, below in zip(curves, means, hidden_curves(means), strict=True):
+            there = np.isfinite(mean) if name.startswith("others'") else slice(None)
+            look: dict[str, Any] = {"color": color, "marker": marker, "label": below.label(name, names)}
+            ax.plot(scale * self.times[there], mean[there], **look | below.dashes)
         ax.axhline(0, color="0.5", linewidth=0.8)
         if self.times[0] < 0 < self.times[-1]:
             ax.axvline(0, color="0.5", linewidth=0.8)
@@ -197,6 +241,13 @@ class PersonalDynamics(Result):
         ax.set_ylabel(f"spearman, mean of {people(len(self.people))}")
         ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return ax
+
+    def _others(self, found: Identification) -> FloatArray:
+        """Return each person's mean correlation with others' models at all times; NaN where they were not compared."""
+        curves = np.full(self.own.shape, np.nan)
+        where = np.abs(self.times[:, None] - found.times).argmin(axis=0)
+        curves[:, where] = found.curves()[1]
+        return curves
 
     def plot_gains(self, ax: Axes | None = None) -> Axes:
         """Draw each person's correlation with the group's, others' (mean) and the own model, one line per person."""
@@ -249,6 +300,15 @@ def describe_scored(items: str, *, other_sessions: bool, n_items: int) -> str:
 def without(names: tuple[str, ...], what: str, /) -> tuple[str, ...]:
     """Return a note about people, or none where there are none."""
     return (f"{join_names(names, 20)}: {what}.",) if names else ()
+
+
+def _join(parts: list[str], /) -> str:
+    """Return clauses as one."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _above_chance(test: IdentificationTest) -> bool:
+    return test.value > test.chance + 1e-12  # what is equal but for rounding is chance
 
 
 def _smallest(found: Identification) -> float:

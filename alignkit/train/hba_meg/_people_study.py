@@ -21,7 +21,7 @@ from alignkit.train._people import own_seed, person_folder
 from alignkit.train._people_difference import people
 from alignkit.train._run_folder import CONFIG, SPLITS, read_versions
 from alignkit.train._splits import Splits
-from alignkit.train.hba_meg._cells import MAX_TRAINED_ITEMS, MIN_ITEMS
+from alignkit.train.hba_meg._cells import MAX_ITEMS, MIN_ITEMS, drawn, told_drawn
 from alignkit.train.hba_meg._data import HBAMEGData
 from alignkit.train.hba_meg.config import HBAMEGConfig
 
@@ -130,6 +130,12 @@ class PeopleStudy:
             raise ValueError(msg)
         return (wanted,)
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The note that not all items of that side are scored; none where all are."""
+        n = len(getattr(self.data, self.items))
+        return (told_drawn(self.items, len(self.rows), n, self.config.split_seed),) if n > len(self.rows) else ()
+
     def settings_of(self, name: str, /) -> HBAMEGConfig:
         """Return the settings of a person's training: with a seed and a folder of their own."""
         seed = own_seed(self.config.loop.seed, name, None)
@@ -223,6 +229,4 @@ def _scored_items(data: HBAMEGData, seed: int) -> tuple[str, IntArray]:
         rows: IntArray = getattr(data, items)
         if len(rows) >= MIN_ITEMS:
             break
-    if len(rows) > MAX_TRAINED_ITEMS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MAX_TRAINED_ITEMS, replace=False))
-    return items, rows
+    return items, drawn(rows, MAX_ITEMS, seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from alignkit._typing import FloatArray
+from alignkit.models._dynamic_run_model import read_dynamic_model
 from alignkit.models._tensor_file import write_tensors
 from alignkit.models._weights import read_metadata, read_weights
 from alignkit.train._people import person_folder
@@ -113,7 +114,22 @@ def _about(study: PeopleStudy, name: str) -> dict[str, str]:
     return {"items": study.digest, "group": study.group, "trained_on": study.donors[name]}
 
 
+def check_model(folder: Path, name: str, /) -> None:
+    """Raise where a finished person's model is no longer whole.
+
+    Raises
+    ------
+    ValueError
+    """
+    try:
+        read_dynamic_model(folder)
+    except (FileNotFoundError, ValueError) as error:
+        msg = f"{str(error).rstrip('.')}; delete the folder {folder} to train {name!r} again, which leaves all others."
+        raise ValueError(msg) from error
+
+
 def _read(study: PeopleStudy, name: str, folder: RunFolder) -> Trained:
+    check_model(folder.path, name)
     path = folder.path / PREDICTED
     about = read_metadata(path)
     for key, what in (("items", "other items, times or splits"), ("group", "another group's model")):

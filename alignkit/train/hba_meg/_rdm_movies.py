@@ -10,7 +10,7 @@ from alignkit._check import check_count
 from alignkit._typing import FloatArray, IntArray, PathLike
 from alignkit.rsa import RDM
 from alignkit.rsa._container import condensed_rdm
-from alignkit.train.hba_meg._cells import MIN_ITEMS, Cell, cells_of
+from alignkit.train.hba_meg._cells import MIN_ITEMS, Cell, cells_of, drawn
 from alignkit.train.hba_meg._curves import mean_of_numbers
 from alignkit.train.hba_meg._data import HBAMEGData
 
@@ -71,15 +71,9 @@ def rdm_movies(
         msg = f"the run in {path} has too few items on any side of its split for an RDM that tells something."
         raise ValueError(msg)
     cell = cells[0]
-    rows = _ordered(run.data, cell, _drawn(cell.rows, n_items, run.config.loop.seed))
+    rows = _ordered(run.data, cell, drawn(cell.rows, n_items, run.config.loop.seed))
     model = predictor_of(run.model, run.name, run.data, run.config)
     return {"people": _people(run.data, cell, rows), "model": model(rows)}
-
-
-def _drawn(rows: IntArray, most: int, seed: int) -> IntArray:
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def _people(data: HBAMEGData, cell: Cell, rows: IntArray) -> RDM:

@@ -23,6 +23,7 @@ from alignkit.rsa import RDM
 from alignkit.train.hba_meg._cell_scores import CellScores, ModelDifference, ModelScore
 from alignkit.train.hba_meg._cells import Cell
 from alignkit.train.hba_meg._data import HBAMEGData
+from alignkit.train.hba_meg._missing_pairs import count_missing, told_blank, told_missing
 
 #: Rows of the data to the labelled RDM of these items: without axes, or over ``("time",)``.
 Predictor = Callable[[IntArray], RDM]
@@ -53,7 +54,9 @@ class Notes:
         self._about: dict[str, list[str]] = {}
 
     def add(self, about: str, text: str) -> None:
-        """Keep a sentence about something."""
+        """Keep a sentence about something, if there is one."""
+        if not text:
+            return
         whom = self._about.setdefault(text[:1].upper() + text[1:], [])
         if about not in whom:
             whom.append(about)
@@ -83,7 +86,11 @@ def score_cell(
     people = _complete(data.movie(cell.rows, cell.names, test=cell.other_sessions), cell, notes)
     if people is None:
         return None
-    predicted = {name: predict(cell.rows) for name, predict in models.items()}
+    with warnings.catch_warnings():  # told of by name below
+        warnings.filterwarnings("ignore", "items with constant patterns", RuntimeWarning)
+        predicted = {name: predict(cell.rows) for name, predict in models.items()}
+    for name, rdm in predicted.items():
+        notes.add(f"{name}: {cell.name}", told_blank(rdm))
     with notes.warned(cell.name):
         course = _course(predicted, people, numbers)
     where = within(course.times, numbers.window_s)
@@ -148,12 +155,16 @@ def _complete(people: RDM, cell: Cell, notes: Notes) -> RDM | None:
         names = [name for name, so in zip(cell.names, always, strict=True) if not so]
         why = f"fewer than {_MIN_PAIRS} pairs, or only equal ones, at some time"
         notes.add(cell.name, f"{join_names(names)}: {why}, and not scored.")
+    notes.add(
+        cell.name, told_missing(count_missing(people.values[kept], np.array(cell.names)[kept].tolist()), people.n_pairs)
+    )
     return people.isel(subject=kept.tolist()) if len(kept) else None
 
 
 def _course(predicted: Mapping[str, RDM], people: RDM, numbers: Numbers) -> TimeCourse:
     """Return the time courses of all models: each that unfolds over time followed at its own time."""
-    policy: NanPolicy = "omit" if np.isnan(people.values).any() else "propagate"
+    blank = any(np.isnan(rdm.values).any() for rdm in (people, *predicted.values()))
+    policy: NanPolicy = "omit" if blank else "propagate"
     groups = [
         {name: one for name, one in predicted.items() if ("time" in one.dims) == moves} for moves in (True, False)
     ]
@@ -200,7 +211,7 @@ def _model_score(course: TimeCourse, name: str, where: slice, numbers: Numbers, 
         notes.add(about, f"undefined at {counted(int((~finite).sum()), 'time')}: no area, onset, peak or cluster test.")
     if len(times) < _MIN_TIMES or not finite.all():
         with notes.warned(cell):
-            return dataclasses.replace(score, p=_p_of_mean(heights, "greater", numbers))
+            return dataclasses.replace(score, p=_p_of_mean(heights, "greater", numbers, notes, about))
     with notes.warned(about):
         score = dataclasses.replace(score, **_curve_summaries(course, name, where, numbers, notes, about))
     with notes.warned(cell):
@@ -250,10 +261,22 @@ def _difference(
     heights = height(gaps, course.times, where)
     low, high = _interval(heights, numbers)
     p_cluster = math.nan
+    if len(gaps) > 1 and not gaps.any():
+        notes.add(cell, f"{a} and {b} are equal at every time for everybody: their difference has no p")
+        return ModelDifference(a, b, 0.0, low, high, math.nan, math.nan)
     with notes.warned(cell):
-        p = _p_of_mean(heights, "two-sided", numbers)
+        p = _p_of_mean(heights, "two-sided", numbers, notes, f"{a} - {b}: {cell}")
         if len(gaps) > 1 and len(course.times) >= _MIN_TIMES and np.isfinite(gaps).all():
-            test = cluster_test(gaps, times=course.times, n_permutations=numbers.n_permutations, rng=numbers.seed)
+            # a time course of its own, so that what is warned of has a name
+            name = f"{a} - {b}"
+            minus = dataclasses.replace(
+                course,
+                similarity=gaps[None],
+                mean=gaps.mean(axis=0)[None],
+                interval=np.full((2, 1, len(course.times)), np.nan),
+                models=(name,),
+            )
+            test = cluster_test(minus, model=name, n_permutations=numbers.n_permutations, rng=numbers.seed)
             p_cluster = float(test.p_cluster.min(initial=1.0))
     return ModelDifference(a, b, float(heights.mean()), low, high, p, p_cluster)
 
@@ -266,8 +289,11 @@ def _interval(heights: FloatArray, numbers: Numbers) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _p_of_mean(heights: FloatArray, tail: Tail, numbers: Numbers) -> float:
+def _p_of_mean(heights: FloatArray, tail: Tail, numbers: Numbers, notes: Notes, about: str) -> float:
     if len(heights) < 2 or not np.isfinite(heights).all():
+        return math.nan
+    if (heights == heights[0]).all():
+        notes.add(about, "all people have the same mean: it has no p")
         return math.nan
     test = max_test(
         heights[:, None],

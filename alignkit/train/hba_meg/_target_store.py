@@ -27,6 +27,8 @@ from alignkit.train.hba_meg.config import Scale
 Dtype = Literal["float32", "float16"]
 _SCHEMA = "alignkit.targets/1"
 _VALUES, _PART, _MANIFEST, _PROGRESS = "targets.npy", "part.npy", "targets.json", "part.json"
+#: Of which pairs somebody has no number at some time, while stretches of time are read.
+_GAPS = "gaps.npy"
 #: Times of which a computation's input is known: whoever computes RDMs anew changes all.
 _N_PROBES = 8
 
@@ -53,6 +55,8 @@ class TargetStore:
         ``scale="published"`` a diagonal of zeros counts among them.
     curves : Curves
         Of the training items.
+    missing : mapping of str to int
+        Pairs of which a person has no number at some time, by person.
     """
 
     path: Path
@@ -62,6 +66,7 @@ class TargetStore:
     low: float
     high: float
     curves: Curves
+    missing: Mapping[str, int]
     _unit: float
     _values: AnyArray
     _position: IntArray
@@ -76,6 +81,11 @@ class TargetStore:
     def n_times(self) -> int:
         """Number of times."""
         return len(self.times)
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs of items."""
+        return len(self.items) * (len(self.items) - 1) // 2
 
     def batch(self, items: IntArray, /) -> AnyArray:
         """Return the targets of a batch, on the scale from 0 to 1.
@@ -195,6 +205,7 @@ class TargetStore:
             low=manifest["low"],
             high=manifest["high"],
             curves=curves,
+            missing=manifest["missing"],
             _unit=manifest["unit"],
             _values=values,
             _position=position,
@@ -249,13 +260,15 @@ class _Plan:
         part = self.slices.take(items)
         yield from (part.one(name) for name in self.people)
 
-    def mean(self, start: int, stop: int) -> FloatArray:
-        """Return the mean over people at some times, shape (times, pairs)."""
+    def mean(self, start: int, stop: int, gaps: AnyArray | None = None) -> FloatArray:
+        """Return the mean over people at some times, shape (times, pairs), and mark whose pairs have no number."""
         total = np.zeros((stop - start, self.n_pairs))
         count = np.zeros(total.shape, dtype=np.uint16)
-        for person in self.of_people(self.items):
+        for place, person in enumerate(self.of_people(self.items)):
             values = person.read(start, stop)[0]
             there = ~np.isnan(values)
+            if gaps is not None:
+                gaps[place] |= ~there.all(axis=0)
             np.add(total, values, out=total, where=there)
             count += there
         published = self.scale == "published"
@@ -283,13 +296,15 @@ def _write(plan: _Plan, path: Path, progress: bool) -> None:
     shape = (plan.n_pairs, plan.slices.n_times)
     mode: Literal["r+", "w+"] = "r+" if state["done"] else "w+"
     values = np.lib.format.open_memmap(path / _PART, mode=mode, dtype=plan.dtype, shape=shape)
+    gaps = np.lib.format.open_memmap(path / _GAPS, mode=mode, dtype=bool, shape=(len(plan.people), plan.n_pairs))
     few, many = _stretches(plan)
     with tqdm(total=shape[1], initial=state["done"], desc="targets", unit="time", disable=not progress) as bar:
         for start in range(state["done"], shape[1], many):
             stop = min(start + many, shape[1])
-            _write_stretch(plan, path, values, state, (start, stop, few))
+            _write_stretch(plan, path, (values, gaps), state, (start, stop, few))
             bar.update(stop - start)
-    del values
+    missing = {name: int(own.sum()) for name, own in zip(plan.people, gaps, strict=True)}
+    del values, gaps
     manifest = {
         "schema": _SCHEMA,
         "people": list(plan.people),
@@ -300,11 +315,13 @@ def _write(plan: _Plan, path: Path, progress: bool) -> None:
         "unit": state["unit"],
         **_bounds(plan, state),
         "curves": _curves(plan, progress),
+        "missing": missing,
         "sha256": sha256(path / _PART),
     }
     (path / _PART).replace(path / _VALUES)
     write_json(path / _MANIFEST, manifest)
-    (path / _PROGRESS).unlink(missing_ok=True)
+    for left in (_PROGRESS, _GAPS):
+        (path / left).unlink(missing_ok=True)
 
 
 def _stretches(plan: _Plan) -> tuple[int, int]:
@@ -320,6 +337,7 @@ def _state(plan: _Plan, path: Path) -> dict[str, Any]:
     try:
         state = read_json(path / _PROGRESS)
         whole = (path / _PART).stat().st_size >= expected
+        whole &= (path / _GAPS).stat().st_size >= len(plan.people) * plan.n_pairs
         if whole and 0 < state["done"] <= plan.slices.n_times and {"unit", "low", "high"} <= set(state):
             return dict(state)
     except (OSError, ValueError, TypeError, KeyError):
@@ -335,18 +353,21 @@ def _unit(plan: _Plan) -> float:
     return float(2.0 ** np.ceil(np.log2(largest))) if largest > 0 else 1.0
 
 
-def _write_stretch(plan: _Plan, path: Path, values: Any, state: dict[str, Any], stretch: tuple[int, int, int]) -> None:
-    start, stop, few = stretch
+def _write_stretch(
+    plan: _Plan, path: Path, files: tuple[Any, Any], state: dict[str, Any], stretch: tuple[int, int, int]
+) -> None:
+    (values, gaps), (start, stop, few) = files, stretch
     stored = np.empty((stop - start, plan.n_pairs), dtype=plan.dtype)
     for first in range(start, stop, few):
         last = min(first + few, stop)
-        stored[first - start : last - start] = plan.mean(first, last) / state["unit"]
+        stored[first - start : last - start] = plan.mean(first, last, gaps) / state["unit"]
     if np.isinf(stored).any():
         msg = f"RDMs between {plan.slices.times[start]:g} and {plan.slices.times[stop - 1]:g} s are too large for "
         msg += f"{plan.dtype}; set cache_dtype to float32."
         raise ValueError(msg)
     values[:, start:stop] = stored.T
     values.flush()
+    gaps.flush()
     low, high = np.fmin.reduce(stored, axis=None), np.fmax.reduce(stored, axis=None)  # NaN does not count
     if not np.isnan(low):
         low, high = float(low) * state["unit"], float(high) * state["unit"]
@@ -401,6 +422,7 @@ def _read_checked(plan: _Plan, path: Path) -> tuple[dict[str, Any], AnyArray]:
             any(one.shape != (plan.slices.n_times,) or not np.isfinite(one).all() for one in curves)
             or not manifest["high"] > manifest["low"]
             or not manifest["unit"] > 0
+            or [type(manifest["missing"][name]) for name in plan.people] != [int] * len(plan.people)
         ):
             raise KeyError
     except PermissionError:  # which says nothing about what is in there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from alignkit.train.hba_meg._build import build_model, build_source, build_targe
 from alignkit.train.hba_meg._coverage import Coverage
 from alignkit.train.hba_meg._data import HBAMEGData, read_data
 from alignkit.train.hba_meg._first_stage import WEIGHTS
+from alignkit.train.hba_meg._missing_pairs import told_missing
 from alignkit.train.hba_meg._objective import Objective
 from alignkit.train.hba_meg._score_cell import within
 from alignkit.train.hba_meg._target_store import TargetStore
@@ -93,6 +95,7 @@ class HBAMEGTask:
         self.begin(config if not self.stages else self.stages[0])
         if config.noise != "off":
             set_noise(model, targets, self.source, np.unique(np.concatenate([self._photos_of[i] for i in self._train])))
+        self._check_start()
         self.objective = Objective(config.terms, *self._validation_rdms(model, None))
 
     # --- stages
@@ -173,6 +176,16 @@ class HBAMEGTask:
         means = mean_over_photos(rows, sizes).astype(np.float32)
         return means.reshape(len(items), *outputs.shape[1:])
 
+    def _check_start(self) -> None:
+        """Raise where nothing is left of any item that training and validation use: every loss would be NaN."""
+        if any(self.embedding(items).any() for items in (self._checked, self._train)):
+            return
+        start = self.config.start
+        remedy = "train it longer, or use another start" if start is not None else "use other prompts, or a start"
+        whose = f"{self.model.dimensions} dimensions of {start or self.config.backbone}"
+        msg = f"all {whose} are <= 0 for all items, so that nothing is left after the ReLU; {remedy}."
+        raise ValueError(msg)
+
     def _validation_rdms(self, module: nn.Module, processes: Processes | None) -> tuple[Tensor, Tensor]:
         mine = torch.from_numpy(self.embedding(self._checked, module=module, processes=processes))
         with torch.no_grad():
@@ -215,7 +228,7 @@ def build(config: HBAMEGConfig, folder: RunFolder, /) -> HBAMEGTask:
             "start: give subject, or as start a run of `alignkit train hba`."
         )
         raise ValueError(msg)
-    return build_task(read_data(config), config, folder)
+    return build_task(read_data(config, warn=folder.main), config, folder)
 
 
 def build_task(
@@ -259,6 +272,9 @@ def build_task(
     folder.write_splits(data.splits.to_dict())
     trained = tuple(data.train_people if people is None else people)
     store = build_targets(data, trained, config, folder.path / "targets")
+    missing = told_missing(store.missing, store.n_pairs)
+    if missing and folder.main:
+        warnings.warn(missing, stacklevel=2)
     model = build_model(data, config)
     cache = folder.path / "cache" if cache is None else cache
     return HBAMEGTask(

@@ -30,6 +30,37 @@ def test_models_are_found_by_name(cell):
         cell.model("absent")
 
 
+def significant(one, times, *, p=0.01):
+    """Return a model's scores whose curve the test tells from zero at these times."""
+    test = one.test
+    mask = np.isclose(test.times[:, None], times).any(axis=1)
+    return dataclasses.replace(one, p=p, test=dataclasses.replace(test, significant=mask))
+
+
+@pytest.mark.parametrize(
+    ("times", "p", "onset", "peak"),
+    [
+        ([0.1, 0.15, 0.2], 0.01, True, True),
+        ([0.1, 0.15, 0.2], 0.69, False, False),
+        ([0.25], 0.01, True, False),  # the peak is where nothing is told
+        ([-0.05], 0.01, False, False),  # nothing after the onset
+        ([0.02], 0.01, False, False),
+        ([], 1.0, False, False),
+    ],
+)
+def test_latencies_count_where_the_test_tells_the_curve_from_zero(cell, times, p, onset, peak):
+    one = significant(cell.model("moving"), times, p=p)
+    one = dataclasses.replace(
+        one, onset=dataclasses.replace(one.onset, value=0.06), peak=dataclasses.replace(one.peak, value=0.15)
+    )
+    assert (one.onset_told, one.peak_told) == (onset, peak)
+    undefined = dataclasses.replace(one, onset=dataclasses.replace(one.onset, value=np.nan), peak=None)
+    assert not undefined.onset_told
+    assert not undefined.peak_told
+    untested = dataclasses.replace(one, test=None)
+    assert [untested.above_zero, untested.onset_told, untested.peak_told] == [False] * 3
+
+
 def test_a_row_per_quantity_with_its_unit(cell):
     rows = rows_of(cell)
     assert len(rows) == len(list(cell.rows())) == 2 + 3 * 8 + 3 * 2

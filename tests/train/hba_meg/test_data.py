@@ -122,6 +122,8 @@ def test_items_are_held_out_by_name(study, tmp_path):
 def test_items_without_an_image_are_left_out_and_named(study, values):
     for name in (NAMES[3], NAMES[8]):
         (study.images / f"{name}.png").unlink()
+    with pytest.warns(UserWarning, match="^2 of the 12 items of the RDMs have no image: 'item_03', 'item_08'.$"):
+        read_data(change(study, val_share=0.4), warn=True)
     data = read_data(change(study, val_share=0.4))
     kept = [i for i in range(12) if i not in (3, 8)]
     assert data.labels == tuple(NAMES[i] for i in kept)
@@ -146,8 +148,8 @@ def test_few_items_are_all_trained_on_and_that_is_said(study, values, tmp_path):
     data = read_data(change(study, rdms=(five,), test_rdms=()))
     assert (len(data.train), len(data.val), len(data.held_out)) == (5, 0, 0)
     assert data.notes == (
-        "5 items are too few to set any apart to choose epochs on or to test on: every score is in-sample, of items "
-        "that were trained on.",
+        "5 items are too few to set any apart to choose epochs on or to test on: scores of people who were trained on "
+        "are in-sample, and say how well a model was fitted.",
     )
 
 
@@ -168,8 +170,16 @@ def test_held_out_items_that_the_start_was_trained_on_are_named(study, tmp_path)
         f"2 of the 3 items held out were trained or chosen on by the run in {start}, at which the model starts: "
         "'item_01', 'item_02'.",
     )
+    first = tmp_path / "first"
+    start.rename(first)
+    start.mkdir()
     Splits((NAMES[4],), (NAMES[5],), NAMES[:3], 0).save(start / "splits.json")
     assert read_data(held).notes == ()
+    (start / "config.toml").write_text(f"start = '{first}'\n")
+    assert read_data(held).notes == (
+        f"2 of the 3 items held out were trained or chosen on by the run in {first}, at which its start started: "
+        "'item_01', 'item_02'.",
+    )
 
 
 def test_no_items_are_set_apart_where_none_are_asked_for(study, tmp_path):

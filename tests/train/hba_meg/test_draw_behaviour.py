@@ -32,6 +32,17 @@ def test_curves_and_levels(scores):
     plt.close(ax.figure)
 
 
+def test_models_that_do_equally_well_are_all_seen(scores):
+    moving, still = (next(one for one in scores.behaviour if one.model == name) for name in ("moving", "still"))
+    start = dataclasses.replace(moving, model="start")
+    level = dataclasses.replace(still, model="level")
+    ax = plot_behaviour(dataclasses.replace(scores, behaviour=(moving, start, still, level)))
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names[:4] == ["moving", "start (equal to moving)", "still", "level (equal to still)"]
+    assert [line.is_dashed() for line in ax.lines[:4]] == [False, True, True, True]
+    plt.close(ax.figure)
+
+
 def test_the_first_measure_by_default(scores):
     ax = plot_behaviour(scores)
     assert ax.get_ylabel() == "RDM48, spearman"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure as MplFigure
+from matplotlib.text import Text
 from PIL import Image
 
 from alignkit.rsa import RDM
@@ -44,9 +46,20 @@ def test_a_row_per_movie_and_a_column_per_time(movies):
     plt.close(figure)
 
 
-def test_eight_times_by_default_and_each_once(movies, rng):
+def test_text_is_large_enough_where_a_page_shows_the_picture(movies):
     figure = plot_movie(movies)
-    assert len(figure.axes) == 2 * 8 + 2
+    # as pages have it: pictures of 160 dots per inch at most 736 dots wide
+    shown = min(1.0, 736 / (160 * figure.get_figwidth()))
+    texts = [*figure.findobj(Text)]
+    sizes = {text.get_text(): text.get_fontsize() * 160 / 72 * shown for text in texts if text.get_text()}
+    assert "crossnobis" in sizes
+    assert min(sizes.values()) >= 12
+    plt.close(figure)
+
+
+def test_six_times_by_default_and_each_once(movies, rng):
+    figure = plot_movie(movies)
+    assert len(figure.axes) == 2 * 6 + 2
     plt.close(figure)
     figure = plot_movie({"one": movie(rng, times=TIMES[:1])})
     assert len(figure.axes) == 1 + 1
@@ -93,10 +106,20 @@ def test_an_animation_has_a_frame_per_time(movies, tmp_path):
         for t in (0, 11):
             image.seek(t)
             frames.append(np.asarray(image.convert("RGB")))
-    assert frames[0].shape == (125, 210, 3)
+    assert frames[0].shape == (145, 300, 3)
     assert (frames[0] != frames[1]).any()
     assert [one.name for one in tmp_path.iterdir()] == ["movie.gif"]
     assert not plt.get_fignums()
+
+
+def test_animations_have_a_colour_bar_per_movie(movies, monkeypatch, tmp_path):
+    bars = []
+    kept = MplFigure.colorbar
+    monkeypatch.setattr(MplFigure, "colorbar", lambda *args, **options: bars.append(kept(*args, **options)) or bars[-1])
+    write_movie(tmp_path / "movie.gif", movies, dpi=20)
+    assert [bar.ax.get_ylabel() for bar in bars] == ["crossnobis", "dissimilarity"]
+    for bar, rdm in zip(bars, movies.values(), strict=True):
+        np.testing.assert_allclose([bar.vmin, bar.vmax], np.quantile(rdm.values, [0.02, 0.98]))
 
 
 def test_a_failed_animation_leaves_the_old_one(movies, tmp_path, monkeypatch):

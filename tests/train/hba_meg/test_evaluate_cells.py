@@ -32,9 +32,10 @@ def test_a_window_is_that_of_all_scores():
     assert {cell.window for cell in found.cells} == {(0.1, 0.2)}
 
 
-def test_at_most_so_many_trained_items():
-    found = evaluate_cells(study(), models(), max_trained_items=5, **FEW)
-    assert found.cell("train").n_items == 5
+def test_at_most_so_many_items_of_every_side_and_said_so():
+    found = evaluate_cells(study(), models(), max_items=5, seed=3, **FEW)
+    assert [cell.n_items for cell in found.cells] == [5] * 6
+    assert "held-out items: 5 of 10 are scored, drawn at random (seed 3)." in found.notes
 
 
 def test_weights_are_kept_with_their_layers():
@@ -53,7 +54,7 @@ def test_weights_are_kept_with_their_layers():
         ({"window_s": (7.0, 8.0)}, "holds no sample"),
         ({"n_bootstrap": -1}, "n_bootstrap"),
         ({"n_permutations": 0}, "n_permutations"),
-        ({"max_trained_items": 3}, "max_trained_items"),
+        ({"max_items": 3}, "max_items"),
         ({"weights": (np.ones((4, 2)), ["a", "b"])}, "a row per time, 51; got shape"),
         ({"weights": (np.ones((51, 2)), ["a"])}, "the layers"),
         ({"models": {"late": lambda rows: late().take(rows)}}, "different times"),

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from alignkit.meg import RDMStore
 from alignkit.models import extract, load
 from alignkit.rsa import RDM, rdm
-from alignkit.train import HBAMEGScores, LoopConfig, evaluate_run, run
+from alignkit.train import HBAMEGScores, LoopConfig, PersonalDynamics, evaluate_run, run
 from alignkit.train.hba_meg._data import read_data
 from tests.reference.hba_meg_runs import lab_config, people_config
 from tests.reference.toy_clip import add_tiny_clip, sizes
@@ -86,6 +86,20 @@ def test_a_person_s_model_stands_beside_the_group_s(config, tmp_path):
     personal_dynamics(own)
     scores = evaluate_run(tmp_path / "people" / "subject-p002", device="cpu", progress=False)
     assert [one.model for one in scores.cells[0].models][:2] == ["subject-p002", "the group's model"]
+    # the group's model was trained on three of four
+    mark = "the group's model was trained on such people"
+    assert scores.cells[0].name == "held-out items x trained people (other sessions)"
+    assert scores.cells[0].course.subjects == ("p002",)
+    assert scores.cells[1].name == f"held-out items x held-out people (other sessions, {mark})"
+    assert scores.cells[1].course.subjects == ("p001", "p003", "p004")
+    n = {part: len(names) for part, names in json.loads((config.out / "splits.json").read_text()).items() if part in
+         ("train", "val")}  # fmt: skip
+    sentence = (
+        f"The group's model in {config.out}, at which training started, was trained on 'p001', 'p002', 'p003', with "
+        f"{n['train']} items and chosen on {n['val']}."
+    )
+    assert sentence in scores.notes
+    assert sentence in PersonalDynamics.load(tmp_path / "people" / "subject-p002" / "personal.json").notes
 
 
 def test_scores_of_a_model_that_draws_noise_are_the_same_whatever_was_drawn_before(meg_lab, tmp_path, monkeypatch):

@@ -212,6 +212,28 @@ def test_damaged_predictions_are_refused_and_made_anew_when_deleted(found, confi
     assert models_in(config.out) == models_in(together.out)
 
 
+@pytest.mark.parametrize("finished", [True, False])  # everybody, or each person alone by a job
+def test_a_damaged_model_is_named_and_only_that_person_is_trained_again(found, config, finished):
+    result, before = found
+    shutil.copytree(before.out, config.out)
+    if not finished:
+        for name in ("config.toml", "versions.json", "finished.json", "personal.json"):
+            (config.out / name).unlink()
+    whole = models_in(config.out)
+    path = config.out / "subject-p002" / "adapter.safetensors"
+    path.write_bytes(path.read_bytes()[:-7])
+    sentence = rf"^{path} is not the file that .*; delete the folder {path.parent} to train 'p002' again, which leaves"
+    with pytest.raises(ValueError, match=sentence):
+        personal_dynamics(config)
+    others = {name: path.stat().st_mtime_ns for name in NAMES for path in config.out.glob(f"subject-{name}/adapter*")}
+    shutil.rmtree(path.parent)
+    again = personal_dynamics(config)
+    assert models_in(config.out) == whole
+    np.testing.assert_array_equal(again.own, result.own)
+    now = {name: path.stat().st_mtime_ns for name in NAMES for path in config.out.glob(f"subject-{name}/adapter*")}
+    assert [name for name in NAMES if now[name] != others[name]] == ["p002"]
+
+
 def test_predictions_of_another_groups_model_or_other_items_are_refused(found, group, tmp_path):
     _, together = found
     config = dataclasses.replace(together, out=tmp_path / "people")

@@ -16,13 +16,52 @@ mpl.use("Agg")
 
 def test_verdicts_say_who_is_told():
     assert result().verdict.startswith("Personal models tell their owners apart (own minus others' +0.")
-    assert "rank-1 100%, by chance 8%" in result().verdict
+    assert "rank-1, centred, 100%, by chance 8%" in result().verdict
+    assert result().verdict.endswith("Centred: less each model's mean over people.")
     text = result(shuffled=True).verdict
     assert text.startswith("Models trained on other people's RDMs do not tell their owners apart")
     few = result(3).verdict
     assert "with 3 people no p below 0.17 is possible" in few
     alone = result(alone=True).verdict
     assert alone.startswith("p01: own model 0.")
+
+
+def changed(one, *, low=None, **values):
+    """Return a result with another interval of own minus others', or other values of identification's tests."""
+    tests = tuple(
+        dataclasses.replace(test, value=values.get(test.name, test.value)) for test in one.identification.tests
+    )
+    differences = tuple(
+        dataclasses.replace(test, low=low) if low is not None and test.name.endswith("others'") else test
+        for test in one.tests
+    )
+    return dataclasses.replace(
+        one, identification=dataclasses.replace(one.identification, tests=tests), tests=differences
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"low": -0.01}, "but the interval of own minus others' over people is not above 0 (own"),
+        ({"low": 0.0}, "but the interval of own minus others' over people is not above 0 (own"),
+        ({"low": np.nan}, "but there is no interval over people (own minus others' +0.1420, p = 0.0001;"),
+        ({"rank-1, centred": 1 / 12}, "but rank-1, centred is not above chance (own"),
+        (
+            {"low": -0.01, "rank-1, centred": 0.0, "two-way, centred": 0.5},
+            "not above 0, rank-1, centred is not above chance and two-way, centred is not above chance (own",
+        ),
+    ],
+)
+def test_a_small_p_alone_tells_nobody(change, text):
+    verdict = changed(result(), **change).verdict
+    assert verdict.startswith("Personal models cannot be said to tell their owners apart: p is small, but ")
+    assert text in verdict
+
+
+def test_raw_accuracies_have_no_part_in_the_verdict():
+    one = result()
+    assert changed(one, **{"rank-1": 0.0, "two-way": 0.0}).verdict == one.verdict
 
 
 def test_undefined_comparisons_have_no_verdict():
@@ -88,6 +127,18 @@ def test_curves_are_drawn_as_they_are(kind):
     if kind != "alone":
         np.testing.assert_allclose(drawn["others' models"].get_xdata(), 1000 * one.identification.times)
     ax.figure.canvas.draw()
+    plt.close(ax.figure)
+
+
+def test_a_model_that_stayed_the_groups_is_seen_beside_it():
+    from matplotlib import pyplot as plt
+
+    one = result()
+    ax = dataclasses.replace(one, group=one.own.copy()).plot()
+    curves = {line.get_label(): line for line in ax.lines}
+    assert curves["group's model (equal to own model)"].is_dashed()
+    assert not curves["own model"].is_dashed()
+    np.testing.assert_allclose(curves["group's model (equal to own model)"].get_ydata(), one.own.mean(axis=0))
     plt.close(ax.figure)
 
 

@@ -181,12 +181,13 @@ def test_scores_are_on_held_out_items_where_there_are_enough(tmp_path, splits, i
 
 
 def test_of_many_items_some_are_drawn(start, monkeypatch):
-    monkeypatch.setattr("alignkit.train.hba_meg._people_study.MAX_TRAINED_ITEMS", 4)
+    monkeypatch.setattr("alignkit.train.hba_meg._people_study.MAX_ITEMS", 4)
     study = PeopleStudy.of(data_of(), dynamics_settings(ask(start)))
     assert len(study.rows) == 4
     assert set(study.rows) <= set(range(15, 20))
     again = PeopleStudy.of(data_of(), dynamics_settings(ask(start)))
     np.testing.assert_array_equal(again.rows, study.rows)
+    assert study.left_out == ("held-out items: 4 of 5 are scored, drawn at random (seed 3).",)
 
 
 def test_items_that_the_group_was_trained_on_are_not_scored_on(start):

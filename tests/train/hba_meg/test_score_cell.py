@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from reference.meg_cells import LABELS, PEOPLE, TIMES, curve, models, planted, slices, study
 from scipy.integrate import trapezoid
+from scipy.stats import spearmanr
 
 from alignkit.meg import cluster_test
 from alignkit.rsa import RDM
 from alignkit.train.hba_meg._cells import cells_of
-from alignkit.train.hba_meg._score_cell import Notes, Numbers, height, score_cell, within
+from alignkit.train.hba_meg._score_cell import Notes, Numbers, _p_of_mean, height, score_cell, within
 
 NUMBERS = Numbers((0.0, 0.3), 200, 500, 3)
 
@@ -74,6 +75,34 @@ def test_differences_are_within_people(cell):
     assert gap.p == 2 / 32
 
 
+def test_models_that_are_equal_are_named_and_have_no_difference(data):
+    moving, still, _ = models().values()
+    cell, notes = scored(data, {"trained": moving, "start": moving, "still": still})
+    gap = cell.differences[0]
+    assert (gap.difference, gap.low, gap.high) == (0, 0, 0)
+    assert np.isnan([gap.p, gap.p_cluster]).all()
+    assert not np.isnan([one.p for one in cell.differences[1:]]).any()
+    (said,) = [note for note in notes if "equal" in note]
+    assert said.startswith("Trained and start are equal at every time for everybody: their difference has no p (")
+
+
+def test_models_that_are_equal_at_some_times_are_named(data):
+    movie = models()["moving"](data.held_out)
+    values = movie.values.copy()
+    values[5] = np.random.default_rng(0).normal(size=values.shape[1])
+    other = RDM(values, movie.labels, dims=["time"], coords={"time": movie.coords["time"]})
+    cell, notes = scored(data, {"a": lambda rows: movie, "b": lambda rows: other})
+    assert np.isfinite(cell.differences[0].p_cluster)
+    (said,) = [note for note in notes if "equal" in note]
+    assert said.startswith("All subjects are equal with 'a - b' at: ")
+
+
+def test_one_mean_for_everybody_has_no_p_and_is_named():
+    notes = Notes()
+    assert np.isnan(_p_of_mean(np.full(6, 0.2), "greater", NUMBERS, notes, "m: a cell"))
+    assert list(notes) == ["All people have the same mean: it has no p ('m: a cell')"]
+
+
 def test_onset_and_peak_are_where_they_were_planted():
     clear = study(rdms=slices(PEOPLE, 5, noise=0.8))
     moving = scored(clear, number=4)[0].model("moving")
@@ -104,8 +133,43 @@ def test_missing_pairs_are_left_out_and_people_without_rdms_are_named():
     assert found.course.nan_policy == "omit"
     assert np.isfinite(found.course.similarity).all()
     assert any("'c', 'e': fewer than 6 pairs, or only equal ones, at some time" in note for note in notes)
+    n = int(np.isnan(holes.movie(holes.train, ["a"]).values).any(axis=1).sum())
+    assert 0 < n <= 5
+    assert any(note.startswith(f"'a': {n} of 91 pairs have no number at some time. ('trained items") for note in notes)
     values[:, 7] = np.nan
     assert scored(study(rdms=slices(PEOPLE, 1, values=values)), number=4)[0] is None
+
+
+def test_an_item_whose_dimensions_are_alike_is_named_once_and_its_pairs_are_left_out(data):
+    labels = [data.labels[i] for i in data.held_out]
+    rng = np.random.default_rng(5)
+    values = rng.random((len(labels), len(TIMES), 4))
+    values[3, 20:] = 0.0  # nothing is left of one item
+    movie = rdm_of(values, labels).values
+    found, notes = scored(data, {**models(), "ours": lambda rows: rdm_of(values, labels)})
+    said = [note for note in notes if "are left out" in note]
+    assert len(said) == 1
+    assert said[0].startswith(f"All dimensions of {labels[3]!r} are alike at some time, so that pairs with them have")
+    assert said[0].endswith("('ours: held-out items x trained people (other sessions)')")
+    people = data.movie(data.held_out, found.course.subjects, test=True).values
+    for person, own in zip(people, found.course.curves("ours"), strict=True):
+        for t in (0, 19, 20, 50):
+            there = ~np.isnan(movie[t])
+            assert there.sum() == (45 if t < 20 else 36)
+            assert own[t] == pytest.approx(spearmanr(movie[t][there], person[t][there]).statistic)
+    # the others are compared by all pairs
+    without = scored(data)[0]
+    np.testing.assert_allclose(found.course.curves("moving"), without.course.curves("moving"), atol=1e-12)
+    assert found.lower == pytest.approx(without.lower)
+
+
+def rdm_of(values, labels):
+    """Return 1 - r between items at every time, as an RDM, by a plain loop."""
+    n = len(labels)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
+    with np.errstate(invalid="ignore"):
+        rows = [[1 - np.corrcoef(values[i, t], values[j, t])[0, 1] for i, j in pairs] for t in range(len(TIMES))]
+    return RDM(np.array(rows), labels, dims=["time"], coords={"time": TIMES})
 
 
 def test_a_model_without_an_rdm_at_some_time_has_no_curve_summaries(data):

@@ -183,6 +183,17 @@ def test_a_stopped_computation_continues(values, tmp_path, monkeypatch):
     assert (store.low, store.high) == (whole.low, whole.high)
     assert np.array_equal(store.batch(np.arange(N)), whole.batch(np.arange(N)), equal_nan=True)
     assert sorted(path.name for path in store.path.iterdir()) == ["targets.json", "targets.npy"]
+    assert store.missing == whole.missing == {"ann": 2, "bob": 1, "cy": 1}
+
+
+def test_pairs_without_a_number_at_some_time_are_counted_by_person_over_the_items(values, tmp_path):
+    values[1, :, 3] = np.nan
+    store = build(slices_of(values), tmp_path, people=("cy", "bob"), items=range(5))
+    expected = squareform(values)[..., :5, :5]
+    upper = np.triu_indices(5, k=1)
+    count = {name: int(np.isnan(expected[k][:, *upper]).any(axis=0).sum()) for k, name in enumerate(PEOPLE)}
+    assert store.missing == {"cy": count["cy"], "bob": count["bob"]}
+    assert count["bob"] == 1
 
 
 @pytest.mark.parametrize("damage", ["bytes", "short", "gone", "manifest", "json"])

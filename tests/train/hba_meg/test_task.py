@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.stats import spearmanr
 from alignkit.models import extract, load
 from alignkit.models._weights import read_weights
 from alignkit.rsa import RDM
+from alignkit.rsa._container import pair_index
 from alignkit.train import LoopConfig, run
 from alignkit.train._order import Order
 from alignkit.train._run_folder import RunFolder
@@ -224,6 +226,66 @@ def test_a_run_of_another_config_is_refused(config):
     run(config)
     with pytest.raises(ValueError, match=r"holds a run with other settings \(terms.over_all 1.0, now 2.0\)"):
         run(dataclasses.replace(config, terms=TermsConfig(over_all=2.0)))
+
+
+def test_after_the_first_stage_another_config_is_refused_in_its_own_settings(config, monkeypatch):
+    stop = dataclasses.replace(config.loop, epochs=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(HBAMEGTask, "begin", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(config)
+    assert not list((config.out / "checkpoints").glob("step-*.json"))
+    sentence = r"group holds a run with other settings \(weights_lr 0.05, now 0.1; loop.epochs 2, now 1\); choose"
+    with pytest.raises(ValueError, match=sentence):
+        run(dataclasses.replace(config, weights_lr=0.1, loop=stop))
+    assert run(config).history.last_step > 0
+
+
+_BEGIN = HBAMEGTask.begin
+
+
+def stopped(task, settings):
+    """Begin a stage as the task does, and be stopped before the second."""
+    if settings not in task.stages:
+        raise KeyboardInterrupt
+    _BEGIN(task, settings)
+
+
+def test_what_is_missing_is_warned_of_before_training(config, meg_lab, tmp_path):
+    first = RDM.load(config.rdms[0])
+    values = first.values.copy()
+    left, (a, b, c) = meg_lab.held_out.read_text().split(), (0, 1, 2)
+    rows = [k for k, label in enumerate(first.labels) if label not in left]
+    values[3, [pair_index(rows[a], rows[b], first.n_items), pair_index(rows[a], rows[c], first.n_items)]] = np.nan
+    values[4, pair_index(rows[a], rows[b], first.n_items)] = np.nan
+    path = tmp_path / config.rdms[0].name
+    first.replace(values).save(path)
+    config = dataclasses.replace(config, rdms=(path, *config.rdms[1:]))
+    n = len(rows) * (len(rows) - 1) // 2
+    with RunFolder.open(config.out, config) as folder:
+        with pytest.warns(UserWarning, match=rf"^'p001': 2 of {n} pairs have no number at some time\.$"):
+            build(config, folder)
+        folder.path.joinpath("splits.json").unlink()
+        photos = shutil.copytree(config.images, tmp_path / "photos")
+        shutil.rmtree(photos / first.labels[rows[5]])
+        with pytest.warns(UserWarning, match="pairs have no number|have no image") as caught:
+            build(dataclasses.replace(config, images=photos), folder)
+    assert str(caught[0].message) == f"1 of the 24 items of the RDMs have no image: {first.labels[rows[5]]!r}."
+
+
+@pytest.mark.parametrize("start", [None, Path("my-model")])
+def test_a_start_of_which_nothing_is_left_is_refused_before_training(task, start):
+    config, again = dataclasses.replace(task.config, start=start), {"targets": task.store}
+    again["source_of"] = lambda: task.source
+    task.model.offset[1:] = -1e4
+    HBAMEGTask(task.data, task.model, task.config, **again)  # one dimension is enough
+    task.model.offset[0] = -1e4
+    whose = "open_clip:Tiny-CLIP" if start is None else "my-model"
+    sentence = (
+        rf"^all 6 dimensions of {whose} are <= 0 for all items, so that nothing is left after the ReLU; (use|train)"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        HBAMEGTask(task.data, task.model, config, **again)
 
 
 def test_squared_distances_train_as_well(config):
