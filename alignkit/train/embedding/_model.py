@@ -15,6 +15,9 @@ from alignkit.train.embedding._pair_similarities import pair_similarities
 from alignkit.train.embedding._rotate import sparse_rotation
 from alignkit.train.embedding.config import SPoSEConfig, VICEConfig
 
+#: Scale of the smallest values that the method begins at.
+_SPECK = 0.02
+
 
 class Table(nn.Module):
     """Values of items on dimensions, free to have any sign: what both methods may begin at.
@@ -37,8 +40,10 @@ class Table(nn.Module):
         generator = torch.Generator().manual_seed(config.loop.seed)
         drawn = torch.randn(n_items, config.n_dims, generator=generator)
         self.values_ND = nn.Parameter(config.init_mean + config.init_sd * drawn)
+        self._specks = _SPECK * drawn.abs()
         self.free = False
-        self._ridge = config.start_penalty / n_answers
+        # chance gives the matrix of similarities singular values that grow as the root of answers per item
+        self._ridge = config.start_penalty / math.sqrt(n_answers * n_items)
 
     def forward(self, items_B3: Tensor) -> dict[str, Tensor]:
         """Return logits of each item being the odd one out, shape (B, 3), and the penalty."""
@@ -61,8 +66,9 @@ class Table(nn.Module):
         """Train the method itself from now on, from the free embedding rotated where there was one."""
         if self.free:
             with torch.no_grad():
-                turned = sparse_rotation(self.values_ND.detach().cpu().double().numpy())
-                self.values_ND.copy_(torch.from_numpy(turned).clamp(min=0.0))
+                turned = torch.from_numpy(sparse_rotation(self.values_ND.detach().cpu().double().numpy()))
+                # zero is a saddle that no gradient leaves: what is empty begins anew, just above it
+                self.values_ND.copy_(torch.maximum(turned, self._specks.to(turned)))
         self.free = False
         for parameter in self.parameters():
             parameter.requires_grad_(True)

@@ -72,8 +72,9 @@ class EmbeddingConfig:
     start: Start = "rotated"
     """Begin at a free embedding of the same answers, rotated until its values are sparse, which finds more dimensions
     of few answers; or at random values, as published."""
-    start_penalty: float = 15.0
-    """Weight of the free embedding's sum of squares, over the number of answers."""
+    start_penalty: float = 0.65
+    """Weight of the free embedding's sum of squares, over the square root of answers times items: it holds down what
+    chance brings about, whatever their numbers."""
     start_lr: float = 0.01
     """Its learning rate."""
     start_steps: int = 2000
@@ -127,7 +128,7 @@ class SPoSEConfig(EmbeddingConfig):
 
     out: Path = Path("alignkit-spose")
     """The run's folder; made when missing."""
-    penalty: float = 5.0
+    penalty: float = 3.0
     """Weight of the sum of absolute values."""
     penalty_per: Penalty = "answers"
     """What that weight is divided by: the number of answers, so that it is the rate of an exponential prior and more

@@ -57,16 +57,18 @@ def test_the_prior_is_a_density(prior):
 
 
 def test_the_free_embedding_is_rotated_and_clipped_where_the_method_begins():
-    model = VICE(6, VICEConfig(n_dims=3, init_mean=0.0, init_sd=1.0, start_penalty=20.0), 10)
+    model = VICE(6, VICEConfig(n_dims=3, init_mean=0.0, init_sd=1.0, start_penalty=2.0), 24)
     model.begin_free()
     assert [name for name, p in model.named_parameters() if p.requires_grad] == ["values_ND"]
     before = model.values_ND.detach().double().numpy().copy()
-    assert model(torch.from_numpy(ITEMS[:, :]))["penalty"].item() == pytest.approx(2.0 * (before**2).sum(), rel=1e-5)
+    assert model(torch.from_numpy(ITEMS[:, :]))["penalty"].item() == pytest.approx((before**2).sum() / 6, rel=1e-5)
     model.begin_constrained()
     assert all(p.requires_grad for p in model.parameters())
-    np.testing.assert_allclose(
-        model.values_ND.detach().numpy(), np.maximum(sparse_rotation(before), 0.0), rtol=0, atol=1e-5
-    )
+    after, turned = model.values_ND.detach().numpy(), np.maximum(sparse_rotation(before), 0.0)
+    assert (after > 0).all()
+    np.testing.assert_allclose(after, turned, rtol=0, atol=0.1)
+    large = turned > 0.1
+    np.testing.assert_allclose(after[large], turned[large], rtol=1e-5)
 
 
 def test_random_values_are_those_of_the_seed():
