@@ -125,6 +125,24 @@ def test_embeddings_of_a_few_answers(shared_data):
     assert sorted(STUDIES.glob("*.json")) == before
 
 
+@pytest.mark.slow
+def test_a_small_lab_of_alignet(tmp_path):
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    before = sorted(STUDIES.glob("*.json"))
+    command = [sys.executable, "-m", "studies.alignet_lab", "--small", "--work", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=580, check=False)
+    assert done.returncode == 0, done.stderr
+    levels = json.loads(done.stdout)["lab 1"]["levels"]
+    assert list(levels) == ["global", "local", "class border"]
+    for row in levels.values():
+        assert row["chance"] < row["teacher, untransformed"] < row["teacher, aligned"] < row["ceiling"]
+        assert {"aligned", "untransformed", "shuffled", "before training"} <= set(row)
+        assert max(row.values()) == row["ceiling"]
+    assert sorted(STUDIES.glob("*.json")) == before
+
+
 def named(cell):
     """Return a kept cell with the side of the split that its name tells."""
     return {**cell, "items": cell["name"].partition(" x ")[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -31,7 +32,13 @@ class Groups:
 
 
 def sample_triplets(
-    groups: object, n: int, /, *, sampling: Sampling = "cluster_border", weight: Weight = "group", seed: int = 0
+    groups: object,
+    n: int,
+    /,
+    *,
+    sampling: Sampling | Sequence[Sampling] = "cluster_border",
+    weight: Weight = "group",
+    seed: int = 0,
 ) -> IntArray:
     r"""Draw triplets of items by a rule about the groups that the items belong to.
 
@@ -52,8 +59,8 @@ def sample_triplets(
         The group of each item. Items of a group below 0 belong to none and are never drawn.
     n : int
         Number of triplets.
-    sampling : str
-        The rule.
+    sampling : str or sequence of str
+        The rule, or several, which take turns triplet by triplet.
     weight : {"group", "item"}
         Whether each group has the same chance to be drawn (and then each of its items), or each item.
     seed : int
@@ -88,10 +95,11 @@ def sample_triplets(
     """
     drawn = as_groups(group_numbers(groups))
     n, seed = check_count("n", n, 1), check_count("seed", seed)
-    check_sampling(drawn, sampling, weight)
+    rules = as_rules(sampling)
+    check_sampling(drawn, rules, weight)
     return np.concatenate(
         [
-            sample_block(drawn, block, min(BLOCK, n - block * BLOCK), sampling, weight, seed)
+            sample_block(drawn, block, min(BLOCK, n - block * BLOCK), rules, weight, seed)
             for block in range(-(-n // BLOCK))
         ]
     )
@@ -131,10 +139,31 @@ def as_groups(numbers: IntArray) -> Groups:
     return Groups(order.astype(np.int64), starts.astype(np.int64), sizes.astype(np.int64))
 
 
-def check_sampling(groups: Groups, sampling: str, weight: str) -> None:
-    """Raise unless triplets can be drawn by a rule."""
-    check_choice("sampling", sampling, get_args(Sampling))
+def as_rules(sampling: object) -> tuple[str, ...]:
+    """Return the rules by which triplets are drawn in turn.
+
+    Raises
+    ------
+    ValueError
+        An unknown rule, one twice, or none.
+    """
+    rules = (sampling,) if isinstance(sampling, str) or not isinstance(sampling, Sequence) else tuple(sampling)
+    for rule in rules:
+        check_choice("sampling", rule, get_args(Sampling))
+    if not rules or len(set(rules)) < len(rules):
+        msg = f"sampling must be different rules, at least one; got {', '.join(map(str, rules)) or 'none'}."
+        raise ValueError(msg)
+    return tuple(map(str, rules))
+
+
+def check_sampling(groups: Groups, rules: Sequence[str], weight: str) -> None:
+    """Raise unless triplets can be drawn by these rules."""
     check_choice("weight", weight, get_args(Weight))
+    for rule in rules:
+        _check_rule(groups, rule)
+
+
+def _check_rule(groups: Groups, sampling: str) -> None:
     n, largest = len(groups.sizes), int(groups.sizes.max(initial=0))
     if sampling == "between_class":
         fits, needs = n >= 3, "three groups"
@@ -147,10 +176,11 @@ def check_sampling(groups: Groups, sampling: str, weight: str) -> None:
         raise ValueError(msg)
 
 
-def sample_block(groups: Groups, block: int, n: int, sampling: str, weight: str, seed: int) -> IntArray:
-    """Return the first ``n`` triplets of a block: a function of groups, rule, seed and block alone."""
+def sample_block(groups: Groups, block: int, n: int, rules: Sequence[str], weight: str, seed: int) -> IntArray:
+    """Return the first ``n`` triplets of a block: a function of groups, rules, seed and block alone."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block,)))
-    places = _RULES[sampling](groups, rng, weight == "group")
+    drawn = [_RULES[rule](groups, rng, weight == "group")[: -(-n // len(rules))] for rule in rules]
+    places = np.stack(drawn, axis=1).reshape(-1, 3)  # rules take turns
     return groups.order[places[:n]]
 
 

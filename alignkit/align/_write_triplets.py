@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,6 +23,7 @@ from alignkit.align._sample_triplets import (
     Sampling,
     Weight,
     as_groups,
+    as_rules,
     check_sampling,
     group_numbers,
     sample_block,
@@ -43,7 +44,7 @@ def write_triplets(
     *,
     out: PathLike,
     n: int,
-    sampling: Sampling = "cluster_border",
+    sampling: Sampling | Sequence[Sampling] = "cluster_border",
     arm: Arm = "aligned",
     weight: Weight = "group",
     layer: str | None = None,
@@ -131,14 +132,16 @@ def write_triplets(
     rows = as_feature_rows(features, layer=layer)
     names = _names(rows, arm)
     numbers = _matched(groups, names)
-    settings = _settings(rows, numbers, {"arm": arm, "sampling": sampling, "weight": weight, "seed": seed})
+    rules = as_rules(sampling)
+    named = " + ".join(rules)
+    settings = _settings(rows, numbers, {"arm": arm, "sampling": named, "weight": weight, "seed": seed})
     drawn = as_groups(numbers)
-    check_sampling(drawn, sampling, weight)
+    check_sampling(drawn, rules, weight)
     exchange = _exchange(len(names), arm, seed)
 
     def block(number: int, x: AnyArray) -> tuple[IntArray, AnyArray]:
         size = min(BLOCK, n - number * BLOCK)
-        triplets = sample_block(drawn, number, size, sampling, weight, seed)
+        triplets = sample_block(drawn, number, size, rules, weight, seed)
         similarities = teacher_similarities(x, triplets)
         _check_similarities(triplets, similarities, names)
         triplets, similarities = odd_one_last(triplets, similarities)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from alignkit.train._evaluate_run import evaluate_run
 from alignkit.train._result import RunResult
 from alignkit.train._run import rerun, run
-from alignkit.train.alignet._run_alignet import run_alignet
 from alignkit.train.alignet._chain_config import AligNetChainConfig
 from alignkit.train.alignet._chain_result import AligNetChain
+from alignkit.train.alignet._run_alignet import run_alignet
 from alignkit.train.alignet._scores import AligNetScores
 from alignkit.train.config import LoopConfig, OptimConfig
 from alignkit.train.embedding._human_embedding import HumanEmbedding

@@ -89,7 +89,8 @@ def test_more_triplets_begin_with_the_same_ones_and_blocks_stand_alone():
     few = sample_triplets(GROUPS, 100, seed=5)
     many = sample_triplets(GROUPS, BLOCK + 100, seed=5)
     np.testing.assert_array_equal(many[:100], few)
-    np.testing.assert_array_equal(many[BLOCK:], sample_block(as_groups(GROUPS), 1, 100, "cluster_border", "group", 5))
+    alone = sample_block(as_groups(GROUPS), 1, 100, ("cluster_border",), "group", 5)
+    np.testing.assert_array_equal(many[BLOCK:], alone)
     assert not np.array_equal(many[:100], many[BLOCK:])
     assert not np.array_equal(few, sample_triplets(GROUPS, 100, seed=6))
 
@@ -124,3 +125,15 @@ def test_numbers_of_groups_must_be_whole():
         sample_triplets([0.5, 0.5, 1.0], 10)
     with pytest.raises(ValueError, match="n must be at least 1"):
         sample_triplets([0, 0, 1], 0)
+
+
+def test_rules_take_turns():
+    groups = np.repeat(np.arange(6), 5)
+    rules = ("cluster_border", "within_class", "between_class")
+    drawn = groups[sample_triplets(groups, 3001, sampling=rules, seed=3)]
+    n_groups = np.array([len(set(row)) for row in drawn.tolist()])
+    assert n_groups.tolist() == ([2, 1, 3] * 1001)[:3001]
+    with pytest.raises(ValueError, match="sampling must be different rules, at least one; got none"):
+        sample_triplets(groups, 9, sampling=())
+    with pytest.raises(ValueError, match="within_class, within_class"):
+        sample_triplets(groups, 9, sampling=("within_class", "within_class"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from alignkit._check import check_choice, check_count, check_fraction
-from alignkit.align._sample_triplets import Sampling
+from alignkit.align._sample_triplets import Sampling, as_rules
 from alignkit.train.alignet._presets import PRESETS as STUDENT_PRESETS
 from alignkit.train.alignet.config import AligNetConfig, Arm
 
@@ -87,9 +87,10 @@ class AligNetChainConfig(AligNetConfig):
 
     n_clusters: int = 500
     """Clusters of images in the teacher's space; fewer of few images, one for ten at most."""
-    sampling: Sampling = "cluster_border"
-    """Two images of one cluster and one of another; or by classes, which are the folders of the images: class_border,
-    between_class, within_class."""
+    sampling: tuple[Sampling, ...] = ("cluster_border",)
+    """Rules that triplets are drawn by in turn: cluster_border, two images of one cluster and one of another; beside
+    it, within_class and between_class are of one cluster and of three. Without it class_border, within_class and
+    between_class are about classes, which are the folders of the images."""
     arms: tuple[Arm, ...] = ("aligned", "untransformed", "shuffled")
     """Students to train, aligned first: of the teacher, of its features as they were before (control), and of the
     teacher's choices with images exchanged at random (control)."""
@@ -103,7 +104,7 @@ class AligNetChainConfig(AligNetConfig):
                 object.__setattr__(self, name, Path(getattr(self, name)))
         AligNetConfig.__post_init__(self)
         check_choice("teacher_fit", self.teacher_fit, get_args(Fit))
-        check_choice("sampling", self.sampling, get_args(Sampling))
+        as_rules(self.sampling)
         for name in ("n_clusters", "n_soft", "embedding_steps", "teacher_batch_size"):
             check_count(name, getattr(self, name), 2 if name == "n_clusters" else 1)
         check_count("divisions", self.divisions)
@@ -122,6 +123,11 @@ class AligNetChainConfig(AligNetConfig):
         if self.teacher_fit != "auto":
             return self.teacher_fit
         return {"answers": "full", "vice": "soft"}.get(self.human, "ridge")
+
+    @property
+    def by_cluster(self) -> bool:
+        """Whether triplets are drawn by clusters, and not by folders."""
+        return "cluster_border" in self.sampling
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -172,8 +172,9 @@ class Chain:
     def cluster(self) -> Notes:
         """Divide the images into clusters in the teacher's space; those of held-out items take no part."""
         config = self.config
-        if config.sampling != "cluster_border":
-            return {"notes": [f"Triplets are drawn by the images' folders ({config.sampling}); there are no clusters."]}
+        if not config.by_cluster:
+            rules = ", ".join(config.sampling)
+            return {"notes": [f"Triplets are drawn by the images' folders ({rules}); there are no clusters."]}
         inside = np.logical_or(*self.features.sides())
         rows: Any = self.aligned
         if not inside.all():
@@ -217,7 +218,7 @@ class Chain:
     def _groups(self) -> IntArray:
         """Return the cluster or the folder of every stored image."""
         names = self.features.names()
-        if self.config.sampling != "cluster_border":
+        if not self.config.by_cluster:
             folders = [name.rpartition("/")[0] for name in names]
             return np.unique(folders, return_inverse=True)[1]
         found = Clusters.load(self.path / CLUSTERS)

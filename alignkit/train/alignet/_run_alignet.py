@@ -151,7 +151,7 @@ def _make(chain: Chain, folder: ChainFolder, launch: Launch, step: Step, title: 
         return
     missing = [one for one in chain.config.steps[: chain.config.steps.index(step)] if folder.done(one) is None]
     if missing and not launch.rank:
-        msg = f"the step {step} needs {join_names(missing)}, which is not done; add it to steps, or leave steps out."
+        msg = f"steps must begin with {join_names(missing, 7)}: {step} needs what they make, and it is not there yet."
         raise ValueError(msg)
     _say(chain, launch, f"{title} ...")
     started = time.monotonic()

@@ -192,7 +192,7 @@ def test_steps_alone(chain):
     assert open_features(chain.out / "features" / "images").n_items == 48
     with pytest.raises(ValueError, match="no scores yet"):
         found.to_dataframe()
-    with pytest.raises(ValueError, match="the step triplets needs 'teacher', 'clusters', which is not done"):
+    with pytest.raises(ValueError, match="steps must begin with 'teacher', 'clusters': triplets needs what they make"):
         run_alignet(chain, steps=["triplets"])
     with pytest.raises(ValueError, match="steps must be one of"):
         run_alignet(chain, steps=["teach"])
@@ -289,7 +289,7 @@ WRONG = {
     "no rank": ({"human": "answers", "teacher_fit": "lowrank"}, "lowrank needs rank"),
     "arms": ({"arms": ("aligned", "aligned")}, "arms must be different ones"),
     "val_triplets": ({"val_triplets": "v.npz"}, "val_triplets goes with triplets"),
-    "sampling": ({"sampling": "random"}, "sampling must be one of"),
+    "sampling": ({"sampling": ("random",)}, "sampling must be one of"),
     "share": ({"held_out_share": 1.0}, "held_out_share"),
 }
 
@@ -350,4 +350,4 @@ def test_a_folder_of_another_run_is_left_alone(finished, chain):
 def test_presets():
     released, small = PRESETS["alignet-released"](), PRESETS["alignet-small"]()
     assert (released.n_triplets, released.loop.max_steps, released.optim.decay_to_init) == (10_000_000, 100_000, 1.0)
-    assert (small.n_triplets, small.centre, small.sampling) == (100_000, True, "cluster_border")
+    assert (small.n_triplets, small.centre, small.sampling) == (100_000, True, ("cluster_border",))
