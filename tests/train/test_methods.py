@@ -40,10 +40,10 @@ def test_a_registered_method_is_found(monkeypatch):
 
 @pytest.mark.parametrize("value", [None, "hba", 3, ToyConfig(), LoopConfig(), type("HBAConfig", (), {})()])
 def test_what_is_no_config_of_a_method_is_refused(value):
-    with pytest.raises(TypeError, match=r"^config must be one of 'HBAConfig'"):
+    with pytest.raises(TypeError, match=r"^config must be one of 'AligNetConfig', 'HBAConfig'"):
         builder(value)
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match=r"^there is no training method with a 'PIConfig'; there are 'HBAConfig'"):
+    with pytest.raises(ValueError, match=r"^there is no training method with a 'PIConfig'; there are 'AligNetConfig'"):
         config_class("PIConfig")
