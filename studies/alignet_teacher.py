@@ -4,7 +4,7 @@ Three parts. *Words*: MiniLM's embeddings of "word: definition" for all 1,854 co
 odd-one-out answers; 30 % of the concepts are held out, three times. *Photos*: 511 concepts with photos, a DINOv2-style
 ViT-S/14 (class token after block 10, 224 pixels) and EfficientNet-Lite0, five folds that share no concept and no photo,
 predictions pooled and scored on the answers whose three concepts all have photos. *Materials*: 2AFC choices among 100
-renders, in folds of our own that share no image (the published train and test trials share all 100).
+renders (the same ViT), in folds of our own that share no image (the published train and test trials share all 100).
 
 Penalties and temperatures are chosen on items held out within what is learned from, never on what is scored. SPoSE-66
 was probably fitted to these very answers: rows that learn from it are marked and may be optimistic; rows that learn
@@ -109,7 +109,8 @@ class Study:
             started = time.perf_counter()
             n_bootstrap = 50 if self.small else 1000
             repeats = self.repeats if self.small else how.pop("repeats", self.repeats)
-            result = cross_validate(features, triplets, **{**how, "repeats": repeats, "n_bootstrap": n_bootstrap})
+            how |= {"repeats": repeats, "n_bootstrap": n_bootstrap, "work": path.with_suffix(""), "progress": True}
+            result = cross_validate(features, triplets, **how)
             result.save(path)
             path.with_suffix(".seconds").write_text(str(time.perf_counter() - started))
         self.seconds[name] = float(path.with_suffix(".seconds").read_text())
@@ -210,9 +211,11 @@ def materials(study: Study) -> dict[str, TeacherScores]:
 
     def embed() -> tuple[Any, Any]:
         paths = [data.image_folder / label for label in data.labels]
-        return extract(load(LITE, device="cpu"), paths, labels=data.labels, progress=False).array(), data.labels
+        model = load(study.root / WEIGHTS, device="cpu", img_size=224)
+        found = extract(model, paths, layers="blocks.10", pool="cls", labels=data.labels, progress=False)
+        return found.array(), data.labels
 
-    features = study.features("materials-lite0", embed)
+    features = study.features("materials-DINOv2-style-ViT-S", embed)
     fits = study.fits(("full", "diagonal"))
     return {"materials": study.scores("materials", features, trials, fit=fits, n_folds=N_FOLDS, control=True)}
 

@@ -10,9 +10,10 @@ from tqdm import tqdm
 
 from alignkit._check import as_flag, check_choice, check_count, check_fraction
 from alignkit._random import as_rng
-from alignkit._typing import FloatArray
+from alignkit._typing import FloatArray, PathLike
 from alignkit.align._answer_splits import AnswerSplit, By, split_answers
 from alignkit.align._judgements import Judgements, match_judgements
+from alignkit.align._kept_fits import KeptFits
 from alignkit.align._score_table import ScoreTable
 from alignkit.align._teacher_methods import as_compared
 from alignkit.align._teacher_scores import TeacherScores
@@ -40,6 +41,7 @@ def cross_validate(
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    work: PathLike | None = None,
     progress: bool = False,
 ) -> TeacherScores:
     """Fit teachers to a part of the answers and score them on answers that share no item (or person) with it.
@@ -89,6 +91,8 @@ def cross_validate(
         Coverage of the intervals.
     seed : int
         Of divisions, fits, controls and resamples.
+    work : path, optional
+        Folder for what has been fitted, so that a call that was killed goes on with the next fit.
     progress : bool
         Show a bar.
 
@@ -146,11 +150,12 @@ def cross_validate(
         groups=data.groups,
         rng=division_rng,
     )
+    kept = KeptFits(work, data)
     table = ScoreTable(data, rows, splits, pooled, n_neighbours)
     with tqdm(total=len(splits) * len(rows), disable=not as_flag("progress", progress)) as bar:
         for number, split in enumerate(splits):
             for place, row in enumerate(rows):
-                table.add(number, place, row.fit(data, split, seed + number))
+                table.add(number, place, kept.fit(row, split, seed + number))
                 bar.update()
     leave_one_out, plug_in = _ceilings(triplets, ceiling_of)
     return TeacherScores(

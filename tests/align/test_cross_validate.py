@@ -134,6 +134,17 @@ def test_scores_are_those_of_a_teacher_fitted_by_hand(lab):
     assert found.temperature[4] == pytest.approx(teacher.temperature)
 
 
+def test_what_was_fitted_before_a_kill_is_not_fitted_again(lab, tmp_path, monkeypatch):
+    x, answers, y = lab
+    how = {"fit": ["ridge"], "embedding": y, "repeats": 2, "n_bootstrap": 0, "work": tmp_path / "work"}
+    wanted = cross_validate(x, answers, **how)
+    assert len(list((tmp_path / "work").iterdir())) == 4
+    monkeypatch.setattr("alignkit.align._teacher_methods.fit_embedding_map", None)  # nothing may be fitted
+    assert repr(cross_validate(x, answers, **how)) == repr(wanted)
+    with pytest.raises(TypeError, match="not callable"):
+        cross_validate(x + 1, answers, **how)
+
+
 def test_neighbours_are_counted_as_by_hand(rng):
     x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 3))
     assert neighbours_kept(x, y, 5) == pytest.approx(teachers.neighbours_kept(x.tolist(), y.tolist(), 5))
