@@ -150,7 +150,7 @@ def score(lab: SimulatedLab, work: Path, config: AligNetChainConfig, features: F
     test = lab.split["test"]
     row = {label: i for i, label in enumerate(lab.labels)}
     numbers = np.array([row[name] for name in test])
-    described = {arm: _of_student(work, config, arm, test) for arm in config.students}
+    described: dict[str, Any] = {arm: _of_student(work, config, arm, test) for arm in config.students}
     own = features.select([f"{name}/view_{view:02d}.png" for name in test for view in range(VIEWS_HELD_OUT)]).array()
     described["teacher, aligned"] = _means(open_teacher(config.out).apply(own))
     described["teacher, untransformed"] = _means(own)

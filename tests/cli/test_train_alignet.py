@@ -112,10 +112,10 @@ def test_what_cannot_be_is_refused_at_once(words, run, here, study):
     for more, message in (
         (["--answers", "nowhere.npz"], "--answers nowhere.npz does not exist."),
         (["--images", "nowhere"], "--images nowhere does not exist; name a folder of images."),
-        (["--arms", "alined"], "--arms"),
-        (["--human", "vise"], "--human must be answers, spose66, spose, vice, or a file of dimensions"),
+        (["--arms", "mixed"], "--arms"),
+        (["--human", "mice"], "human must be answers, spose66, spose, vice, or a file of dimensions"),
         (["--out", study / "photos" / "run"], "lies among the images"),
-        (["--rank", 4], "--rank is for --teacher-fit lowrank and orthogonal"),
+        (["--rank", 4], "is for teacher_fit lowrank and orthogonal"),
     ):
         code, _, err = run(*words(here / "c", *more))
         assert code == 2
@@ -139,9 +139,7 @@ def test_killed_in_every_step_it_ends_in_the_same_bits(words, made, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     killed = 0
     for trace in traces:
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
             while process.poll() is None and not (out / trace).exists():
                 time.sleep(0.01)
             killed += process.poll() is None

@@ -56,8 +56,7 @@ class ChainFeatures:
         from alignkit.models._run import as_device
 
         config = self.config
-        given = {"weights": config.teacher_weights, "img_size": config.teacher_img_size}
-        model = load(config.teacher_model, **{name: value for name, value in given.items() if value is not None})
+        model = load(config.teacher_model, weights=config.teacher_weights, img_size=config.teacher_img_size)
         layer = config.teacher_layer
         for out, source in wanted.items():
             out.parent.mkdir(exist_ok=True)

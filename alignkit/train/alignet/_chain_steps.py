@@ -111,7 +111,7 @@ class Chain:
             checkpoint_every=None,
             **{name: getattr(own, name) for name in ("seed", "device", "progress")},
         )
-        small = {
+        small: dict[str, Any] = {
             "start_steps": min(base.start_steps, self.config.embedding_steps),
             "n_dims": min(base.n_dims, len(self.data.splits.train)),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,8 @@ class Lesson:
     def fit(self, folder: Path) -> None:
         """Fit the teacher to all items that are learned from, and save it."""
         config = self.config
+        # whoever was stopped while saving left a folder that holds no teacher
+        shutil.rmtree(folder / TEACHER, ignore_errors=True)
         if config.fit in FROM_EMBEDDING - {"soft"}:
             assert self.embedding is not None
             settings = {**self._settings(), "groups": self.data.groups(), "seed": config.loop.seed}

@@ -283,7 +283,7 @@ def test_teachers_of_answers(chain, finished):
 
 
 WRONG = {
-    "human": ({"human": "vise"}, "human must be answers, spose66, spose, vice, or a file"),
+    "human": ({"human": "mice"}, "human must be answers, spose66, spose, vice, or a file"),
     "fit": ({"human": "answers", "teacher_fit": "ridge"}, "ridge learns from human dimensions"),
     "rank": ({"rank": 3}, "rank is for teacher_fit lowrank and orthogonal"),
     "no rank": ({"human": "answers", "teacher_fit": "lowrank"}, "lowrank needs rank"),
