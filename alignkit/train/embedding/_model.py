@@ -87,7 +87,7 @@ class SPoSE(Table):
 
     def __init__(self, n_items: int, config: SPoSEConfig, n_answers: int) -> None:
         super().__init__(n_items, config, n_answers)
-        self._weight = config.penalty / (n_items if config.penalty_per == "items" else n_answers)
+        self._weight = config.penalty / (n_items if config.penalty_per == "items" else math.sqrt(n_answers * n_items))
         self._below = config.negative_penalty
 
     def constrained(self, items_B3: Tensor) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from alignkit._check import (
 from alignkit.train.config import LoopConfig, OptimConfig
 
 Odd = Literal["first", "second", "third"]
-Penalty = Literal["items", "answers"]
+Penalty = Literal["chance", "items"]
 Slab = Literal["normal", "laplace"]
 Start = Literal["rotated", "random"]
 #: What a validation measures; all are better when they are small.
@@ -128,11 +128,11 @@ class SPoSEConfig(EmbeddingConfig):
 
     out: Path = Path("alignkit-spose")
     """The run's folder; made when missing."""
-    penalty: float = 3.0
+    penalty: float = 0.25
     """Weight of the sum of absolute values."""
-    penalty_per: Penalty = "answers"
-    """What that weight is divided by: the number of answers, so that it is the rate of an exponential prior and more
-    answers need no other; or, as published (with a weight of .008), that of items."""
+    penalty_per: Penalty = "chance"
+    """What that weight is divided by: the square root of answers times items, as what chance brings about is, so that
+    other numbers of answers need no other weight; or, as published (with a weight of .008), the number of items."""
     negative_penalty: float = 0.01
     """Weight of the sum of what is below zero."""
     threshold: float = 0.1

@@ -26,10 +26,10 @@ def test_spose_loss():
     assert loss.item() == pytest.approx(spose_loss(x, ITEMS, penalty=0.3, negative_penalty=0.2), abs=1e-12)
 
 
-def test_the_penalty_may_be_over_the_answers():
-    one, other = (SPoSE(5, SPoSEConfig(penalty_per=per, negative_penalty=0.0), 100) for per in ("items", "answers"))
+def test_the_penalty_may_grow_as_chance_does():
+    one, other = (SPoSE(5, SPoSEConfig(penalty_per=per, negative_penalty=0.0), 80) for per in ("items", "chance"))
     items = torch.from_numpy(ITEMS)
-    assert one(items)["penalty"].item() == pytest.approx(20 * other(items)["penalty"].item(), rel=1e-5)
+    assert one(items)["penalty"].item() == pytest.approx(4 * other(items)["penalty"].item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("prior", ["normal", "laplace"])
