@@ -11,8 +11,8 @@ from alignkit.train._methods import package_of
 from alignkit.train._run_folder import read_versions
 
 if TYPE_CHECKING:
-    from alignkit.train.embedding._scores import EmbeddingScores
     from alignkit.train.alignet._scores import AligNetScores
+    from alignkit.train.embedding._scores import EmbeddingScores
     from alignkit.train.hba._scores import HBAScores
     from alignkit.train.hba_meg._scores import HBAMEGScores
 
