@@ -170,6 +170,7 @@ class Study:
             "of_66_found_at_r": {str(r): int((best >= r).sum()) for r in FOUND},
             "similarity_r": float(found.similarity[0, 1]),
             "n_answers": len(data.train),
+            "settings": embedding.settings,
         }
 
     # --- people's answers
@@ -211,6 +212,7 @@ class Study:
             "share": share,
             "n_dims": embedding.n_dims,
             "n_answers": embedding.settings["n_answers"],
+            "settings": embedding.settings,
         }
         own = choice_probabilities(self.spose, test.items)
         return {
