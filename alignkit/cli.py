@@ -116,7 +116,7 @@ def align_check() -> Entry[AlignCheckConfig]:
 
 @verb("train alignet", TRAINING)
 def train_alignet() -> Entry[TrainAligNetConfig]:
-    """Make a teacher of people's answers, and train students on what it says of images (AligNet)."""
+    """Make a teacher of people's answers, and train students on it (AligNet)."""
     from alignkit._cli._train_alignet import TrainAligNetConfig, presets, run_train_alignet
 
     return Entry(TrainAligNetConfig, run_train_alignet, presets)
