@@ -97,6 +97,7 @@ def test_nothing_to_tell_apart_is_drawn_all_the_same(value):
 
 
 def test_an_animation_has_a_frame_per_time(movies, tmp_path):
+    others = plt.get_fignums()
     path = write_movie(tmp_path / "movie.gif", movies, frames_per_second=20, dpi=50)
     with Image.open(path) as image:
         assert image.n_frames == 12
@@ -109,7 +110,7 @@ def test_an_animation_has_a_frame_per_time(movies, tmp_path):
     assert frames[0].shape == (145, 300, 3)
     assert (frames[0] != frames[1]).any()
     assert [one.name for one in tmp_path.iterdir()] == ["movie.gif"]
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == others
 
 
 def test_animations_have_a_colour_bar_per_movie(movies, monkeypatch, tmp_path):
@@ -137,6 +138,7 @@ def test_a_failed_animation_leaves_the_old_one(movies, tmp_path, monkeypatch):
 
 
 def test_refusals(movies, rng, tmp_path):
+    others = plt.get_fignums()
     first = movies["people"]
     cases = [
         ({}, {}, "movies is empty"),
@@ -151,7 +153,7 @@ def test_refusals(movies, rng, tmp_path):
     for given, options, message in cases:
         with pytest.raises(ValueError, match=message):
             plot_movie(given, **options)
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == others
     with pytest.raises(ValueError, match=r"written as .gif; got 'movie.mp4'"):
         write_movie("movie.mp4", movies)
     with pytest.raises(ValueError, match="at most 50; got 100"):
