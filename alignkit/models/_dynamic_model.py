@@ -21,7 +21,7 @@ from alignkit.models._layer_tokens import LayerTokens
 from alignkit.models._model import weights_sha256
 from alignkit.models._time_names import time_names
 from alignkit.models._towers import Towers
-from alignkit.models._weights import check_fit
+from alignkit.models._trained_parameters import copies_of, put_into
 
 if TYPE_CHECKING:
     from alignkit.models._model import Model
@@ -325,7 +325,7 @@ class DynamicModel(nn.Module):
 
     def trained(self) -> dict[str, Tensor]:
         """Return copies of all that either stage trains, by name, on the CPU."""
-        return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in self._own().items()}
+        return copies_of(self._own())
 
     def load_trained(self, state: Mapping[str, Tensor], /) -> None:
         """Put what :meth:`trained` returned into a model of the same settings.
@@ -335,11 +335,7 @@ class DynamicModel(nn.Module):
         ValueError
             Names or shapes that do not fit; nothing is changed then.
         """
-        own = self._own()
-        check_fit("the trained parameters do not fit this model", state, own)
-        with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(state[name])
+        put_into(self._own(), state)
 
     def _own(self) -> dict[str, nn.Parameter]:
         mixing = {f"mixing.{name}": value for name, value in self.mixing.named_parameters()}

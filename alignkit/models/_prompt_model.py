@@ -16,6 +16,7 @@ from alignkit.models._encoded_texts import EncodedTexts, encode, unit
 from alignkit.models._model import Tokenizer
 from alignkit.models._split_tower import SplitTower
 from alignkit.models._towers import Towers
+from alignkit.models._trained_parameters import copies_of, put_into, trainable
 from alignkit.models._weights import check_fit
 
 Head = Literal["prompts", "ridge"]
@@ -242,11 +243,7 @@ class PromptModel(nn.Module):
 
     def trained(self) -> dict[str, torch.Tensor]:
         """Return copies of all parameters that are trained, by name, on the CPU."""
-        return {
-            name: parameter.detach().to("cpu", copy=True).contiguous()
-            for name, parameter in self.named_parameters()
-            if parameter.requires_grad
-        }
+        return copies_of(trainable(self))
 
     def load_trained(self, state: Mapping[str, torch.Tensor], /) -> None:
         """Put what :meth:`trained` returned into a model of the same settings.
@@ -256,11 +253,7 @@ class PromptModel(nn.Module):
         ValueError
             Names or shapes that do not fit; nothing is changed then.
         """
-        own = {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
-        check_fit("the trained parameters do not fit this model", state, own)
-        with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(state[name])
+        put_into(trainable(self), state)
 
     def load_saved(self, state: Mapping[str, torch.Tensor], /) -> None:
         """Put what a folder holds into a model of the same settings; its projection is that of the embedding as it is.

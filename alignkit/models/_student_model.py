@@ -13,7 +13,7 @@ from alignkit.models._adapter_config import AdapterConfig
 from alignkit.models._prompt_model import adapt
 from alignkit.models._split_tower import SplitTower
 from alignkit.models._towers import Towers
-from alignkit.models._weights import check_fit
+from alignkit.models._trained_parameters import copies_of, put_into, trainable
 
 # Axes: B images, W channels of the network, H channels of the head.
 
@@ -136,11 +136,7 @@ class StudentModel(nn.Module):
 
     def trained(self) -> dict[str, torch.Tensor]:
         """Return copies of all parameters that are trained, by name, on the CPU."""
-        return {
-            name: parameter.detach().to("cpu", copy=True).contiguous()
-            for name, parameter in self.named_parameters()
-            if parameter.requires_grad
-        }
+        return copies_of(trainable(self))
 
     def load_trained(self, state: Mapping[str, torch.Tensor], /) -> None:
         """Put what :meth:`trained` returned into a model of the same settings.
@@ -150,11 +146,7 @@ class StudentModel(nn.Module):
         ValueError
             Names or shapes that do not fit; nothing is changed then.
         """
-        own = {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
-        check_fit("the trained parameters do not fit this model", state, own)
-        with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(state[name])
+        put_into(trainable(self), state)
 
 
 def adapt_tower(tower: SplitTower, adapter: AdapterConfig, /, *, seed: int = 0) -> None:

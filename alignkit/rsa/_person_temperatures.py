@@ -15,13 +15,11 @@ from alignkit._typing import BoolArray, FloatArray, IntArray, RNGLike
 from alignkit.rsa._choice_probabilities import log_softmax
 from alignkit.rsa._grouping import group_codes, sum_groups, triplet_codes
 from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
-from alignkit.rsa._temperature import answer_costs, assign_folds, best_temperature
+from alignkit.rsa._temperature import REACH, answer_costs, assign_folds, best_temperature
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Temperatures searched: this factor below and above the typical difference of similarities.
-_REACH = 1e3
 #: Halvings of the logarithmic range of temperatures: to the ninth digit.
 _HALVINGS = 40
 
@@ -209,8 +207,8 @@ def temperatures(logits: FloatArray, person: IntArray, n_people: int, min_answer
     scale = float(np.sqrt((gaps**2).mean()))
     if not scale > 0:
         return np.full(n_people, common), np.zeros(n_people, dtype=bool)
-    low = np.full(n_people, np.log(scale / _REACH))
-    high = np.full(n_people, np.log(scale * _REACH))
+    low = np.full(n_people, np.log(scale / REACH))
+    high = np.full(n_people, np.log(scale * REACH))
     ends = low.copy(), high.copy()
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

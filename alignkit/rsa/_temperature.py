@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Temperatures searched: this factor below and above the typical difference of similarities.
-_REACH = 1e3
+REACH = 1e3
 #: The sum of two exponentials of this size is still finite.
 _MAX_EXPONENT = 700.0
 
@@ -192,7 +192,7 @@ def best_temperature(logits: FloatArray) -> tuple[float, bool]:
         return float("nan"), False
     if scale == 0.0:  # every answer is a tie: all temperatures are equal
         return 1.0, True
-    centre, reach = np.log(scale), np.log(_REACH)
+    centre, reach = np.log(scale), np.log(REACH)
     gaps = gaps / scale
     found = minimize_scalar(
         _mean_cost(gaps),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -17,8 +16,9 @@ from alignkit.rsa._item_intervals import item_intervals
 from alignkit.score import Difference, ScoreRow, few_shot, linear_probe
 from alignkit.score._paired import bootstrap_mean
 from alignkit.score._probe_accuracy import ProbeAccuracy
-from alignkit.score._row import Settings, rank_key
+from alignkit.score._row import Settings
 from alignkit.score._triplets import Answers, Battery, ceiling_of, score_triplets, triplet_baselines
+from alignkit.train._differences_to_first import differences_to_first
 from alignkit.train._things_items import restrict_answers
 from alignkit.train.alignet._data import AligNetData
 from alignkit.train.alignet._scores import PROBE
@@ -110,7 +110,7 @@ def answers_part(
         credits.append(unit.credits)
     gaps = credits[0][:, None] - np.stack(credits, axis=1)
     low, high = _interval(gaps, triplets.items, groups, settings)
-    differences = _differences(heads, lambda k: (float(low[k]), float(high[k])))
+    differences = differences_to_first(heads, lambda k: (float(low[k]), float(high[k])))
     return Part((*rows, *triplet_baselines(means(models[0].values), battery, settings)), differences)
 
 
@@ -144,7 +144,7 @@ def probe_part(data: AligNetData, rows: IntArray, models: Sequence[Described], s
         found += [*own, _chance(own[0], results[0])]
         gaps = [_gaps(results[0], result) for result in results]
         spread = [bootstrap_mean(gap, settings) for gap in gaps]
-        differences += _differences(own, spread.__getitem__)
+        differences += differences_to_first(own, spread.__getitem__)
     return Part(tuple(found), tuple(differences))
 
 
@@ -198,26 +198,3 @@ def _gaps(first: ProbeAccuracy, other: ProbeAccuracy) -> FloatArray:
     gaps = first.per_item - other.per_item
     kept: FloatArray = gaps[~np.isnan(gaps)]
     return kept
-
-
-def _differences(rows: Sequence[ScoreRow], spread: Callable[[int], tuple[float, float]]) -> tuple[Difference, ...]:
-    """Return the first row's difference to every other, the better one of the two first."""
-    found = []
-    for k, other in itertools.islice(enumerate(rows), 1, None):
-        first, second = sorted((rows[0], other), key=rank_key)
-        gap, (low, high) = rows[0].value - other.value, spread(k)
-        if first is other:
-            gap, low, high = -gap, -high, -low
-        found.append(
-            Difference(
-                better=first.model,
-                other=second.model,
-                part=first.part,
-                measure=first.measure,
-                difference=gap,
-                low=low,
-                high=high,
-                over=first.over,
-            )
-        )
-    return tuple(found)

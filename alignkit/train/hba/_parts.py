@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -15,9 +14,10 @@ from alignkit.rsa import RDM, TripletCeiling, compare, rdm
 from alignkit.score import Difference, ScoreRow
 from alignkit.score._paired import bootstrap_mean
 from alignkit.score._rdms import central_range, shuffled_similarities
-from alignkit.score._row import Settings, rank_key
+from alignkit.score._row import Settings
 from alignkit.score._things import RDM48_RELIABILITY
 from alignkit.score._triplets import Answers, Battery, ceiling_of, score_triplets, triplet_baselines
+from alignkit.train._differences_to_first import differences_to_first
 from alignkit.train.hba._data import HBAData, restrict_answers
 from alignkit.train.hba._dimension_scores import interval, mean_correlation
 from alignkit.train.hba._item_bootstrap import draw_items, resampled_rdms
@@ -105,7 +105,7 @@ def triplets_part(
     baselines = triplet_baselines(_in_units(after, objects, data), battery, settings)
     if part == VAL_TRIPLETS:
         return Part(tuple(row for row in (*rows, *baselines) if row.primary))
-    return Part((*rows, *baselines), _differences([unit.row for unit in units], spread))
+    return Part((*rows, *baselines), differences_to_first([unit.row for unit in units], spread))
 
 
 def _ceiling(data: HBAData, names: Sequence[str]) -> tuple[TripletCeiling | None, str]:
@@ -138,7 +138,7 @@ def _rdm_part(
         own = _lines(base, predictors, values, samples, data, settings, human=part == RDM48)
         shuffled = shuffled_similarities(models[0], people, dataclasses.replace(settings, method=method))
         rows += [*own, _shuffled(base, shuffled, settings)]
-        differences += _differences(own, _spread(samples, settings))
+        differences += differences_to_first(own, _spread(samples, settings))
     return Part(tuple(rows), tuple(differences) if part != VALIDATION else ())
 
 
@@ -153,7 +153,7 @@ def _means_part(
     base = _base(part, _MEAN, len(objects) * targets.shape[1], len(objects), primary=part == HELD_OUT)
     samples = np.stack([one for _, one in found], axis=1)
     rows = _lines(base, predictors, [value for value, _ in found], samples, data, settings, human=False)
-    return Part(tuple(rows), _differences(rows, _spread(samples, settings)) if part != VALIDATION else ())
+    return Part(tuple(rows), differences_to_first(rows, _spread(samples, settings)) if part != VALIDATION else ())
 
 
 def _base(part: str, measure: str, n: int, n_items: int, *, primary: bool) -> ScoreRow:
@@ -222,26 +222,3 @@ def _spread(samples: FloatArray, settings: Settings) -> Callable[[int], tuple[fl
         return float(low[0]), float(high[0])
 
     return spread
-
-
-def _differences(rows: Sequence[ScoreRow], spread: Callable[[int], tuple[float, float]]) -> tuple[Difference, ...]:
-    """Return the trained model's difference to every other, the better one of the two first."""
-    found = []
-    for k, other in itertools.islice(enumerate(rows), 1, None):
-        first, second = sorted((rows[0], other), key=rank_key)
-        gap, (low, high) = rows[0].value - other.value, spread(k)
-        if first is other:
-            gap, low, high = -gap, -high, -low
-        found.append(
-            Difference(
-                better=first.model,
-                other=second.model,
-                part=first.part,
-                measure=first.measure,
-                difference=gap,
-                low=low,
-                high=high,
-                over=first.over,
-            )
-        )
-    return tuple(found)
