@@ -12,6 +12,7 @@ from alignkit.data._exclusion import Exclusion, ExclusionRules
 from alignkit.data._fetch import fetch
 from alignkit.data._haxby import Haxby, load_haxby
 from alignkit.data._hba_targets import SPOSE66_RANGE, hba_targets
+from alignkit.data._image_text_pairs import ImageTextPairs
 from alignkit.data._imagenet_a import load_imagenet_a
 from alignkit.data._import_dataset import import_dataset
 from alignkit.data._judgements import JUDGEMENTS, SimilarityJudgements, load_judgements
@@ -20,6 +21,7 @@ from alignkit.data._levels import Levels, load_levels, read_levels
 from alignkit.data._match_things import ThingsMatch, match_things, things_label
 from alignkit.data._material2afc import Material2AFC, load_material2afc
 from alignkit.data._nights import load_nights
+from alignkit.data._open_pairs import open_pairs
 from alignkit.data._patterns import Patterns
 from alignkit.data._personal_effect import PersonalEffect
 from alignkit.data._read_jspsych import read_jspsych
@@ -50,6 +52,7 @@ __all__ = [
     "ExclusionRules",
     "ExpectedPrecision",
     "Haxby",
+    "ImageTextPairs",
     "LabelledImages",
     "Levels",
     "Material2AFC",
@@ -83,6 +86,7 @@ __all__ = [
     "load_rsa92",
     "load_things",
     "match_things",
+    "open_pairs",
     "read_betas",
     "read_jspsych",
     "read_labelled_images",
