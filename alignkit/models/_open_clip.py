@@ -29,7 +29,7 @@ def read_open_clip(rest: str, options: Options) -> tuple[Any, Model]:
     """Return open_clip's own model, both towers of it, and its image tower as :func:`load_open_clip` gives it."""
     require("open_clip", "train")
     architecture, _, tag = rest.partition("/")
-    _check_architecture(architecture)
+    check_architecture(architecture)
     config = {} if options.weights is not None and not tag else _tag_config(architecture, tag)
     if options.untrained:
         path = None
@@ -61,7 +61,7 @@ def read_open_clip(rest: str, options: Options) -> tuple[Any, Model]:
     return clip, model
 
 
-def _check_architecture(architecture: str) -> None:
+def check_architecture(architecture: str) -> None:
     import open_clip
 
     if architecture not in open_clip.list_models():
