@@ -67,7 +67,7 @@ def contrastive_loss(
     >>> contrastive_loss(torch.eye(2), torch.eye(2), 100.0).item()
     0.0
     """
-    _check_pairs(image, text)
+    check_pairs(image, text)
     if processes is None or processes.world_size == 1:
         return _cross_entropy(image, text, text, image, scale, 0) / len(image)
     import torch
@@ -109,7 +109,7 @@ def _cross_entropy(
     return (of_images + of_texts) / 2
 
 
-def _check_pairs(image: torch.Tensor, text: torch.Tensor) -> None:
+def check_pairs(image: torch.Tensor, text: torch.Tensor) -> None:
     for name, value in (("image", image), ("text", text)):
         if not is_tensor(value):
             msg = f"{name} must be a tensor; got {type(value).__name__}."

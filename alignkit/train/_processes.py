@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
 import warnings
@@ -257,16 +258,28 @@ def _own_device(name: str, launch: Launch) -> torch.device:
     return torch.device("cuda", index)
 
 
+#: Where processes leave their addresses, and how often they have met there.
+_stores: dict[str, Any] = {}
+_meetings: collections.Counter[str] = collections.Counter()
+
+
 def _meet(device: torch.device, launch: Launch, timeout: timedelta) -> None:
     import torch
     import torch.distributed as dist
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
 
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    if launch.init_method not in _stores:
+        store, _, _ = next(iter(rendezvous(launch.init_method, launch.rank, launch.world_size, timeout=timeout)))
+        _stores[launch.init_method] = store
+    # whoever meets again (a chain trains several students) must not find the addresses of the last time
+    _meetings[launch.init_method] += 1
     dist.init_process_group(
         # gloo for what lies on the CPU: flags, counts, states
         "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-        init_method=launch.init_method,
+        store=PrefixStore(f"meeting {_meetings[launch.init_method]}", _stores[launch.init_method]),
         rank=launch.rank,
         world_size=launch.world_size,
         timeout=timeout,

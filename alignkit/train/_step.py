@@ -115,7 +115,9 @@ class Gradients:
             outputs = self._forward(batch, 0, step)
             return self._backward(outputs, targets, batch, step)
         cached = self._cache(batch, step)
-        leaves = {name: value.requires_grad_(value.is_floating_point()) for name, value in _join(cached).items()}
+        # detached: a module may give a parameter itself, as open_clip does with the bias of its scores
+        joined = {name: value.detach() for name, value in _join(cached).items()}
+        leaves = {name: value.requires_grad_(value.is_floating_point()) for name, value in joined.items()}
         losses = self._backward(leaves, targets, batch, step)
         starts = [0, *np.cumsum([_n_rows(part) for part in cached])]
         for part in range(len(batch.parts)):

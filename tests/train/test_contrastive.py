@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from reference.launch import launch
+from reference.pair_towers import N_PAIRS, TwoTowers, loop_contrastive, pairs
 from torch import nn
 
 from alignkit.train import LoopConfig
@@ -17,41 +18,11 @@ from alignkit.train._processes import Processes
 
 #: local_loss, gather_with_grad.
 COMBINATIONS = list(itertools.product([False, True], repeat=2))
-N_PAIRS = 8
 
 
-class TwoTowers(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        rng = np.random.default_rng(0)
-        self.image, self.text = (nn.Linear(6, 4).double() for _ in range(2))
-        for layer in (self.image, self.text):
-            layer.weight.data.copy_(torch.from_numpy(rng.normal(size=(4, 6))))
-            layer.bias.data.copy_(torch.from_numpy(rng.normal(size=4)))
-        self.log_scale = nn.Parameter(torch.tensor(1.5, dtype=torch.float64))
-
-    def forward(self, pairs: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        image, text = (
-            nn.functional.normalize(tower(x), dim=1) for tower, x in zip((self.image, self.text), pairs, strict=True)
-        )
-        return image, text, self.log_scale.exp()
-
-
-def pairs(n: int = N_PAIRS) -> tuple[torch.Tensor, torch.Tensor]:
-    rng = np.random.default_rng(1)
-    return torch.from_numpy(rng.normal(size=(n, 6))), torch.from_numpy(rng.normal(size=(n, 6)))
-
-
-def loop_loss(image: torch.Tensor, text: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Return the loss pair by pair, as its formula says."""
-    n = len(image)
-    total = torch.zeros((), dtype=image.dtype)
-    for i in range(n):
-        own = scale * (image[i] @ text[i])
-        of_image = torch.stack([scale * (image[i] @ text[j]) for j in range(n)])
-        of_text = torch.stack([scale * (image[j] @ text[i]) for j in range(n)])
-        total = total + torch.log(of_image.exp().sum()) - own + torch.log(of_text.exp().sum()) - own
-    return total / (2 * n)
+def embedded(module: nn.Module, inputs: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    out = module(inputs)
+    return out["image"], out["text"], out["scale"]
 
 
 def encoder_gradient(module: nn.Module) -> torch.Tensor:
@@ -59,8 +30,8 @@ def encoder_gradient(module: nn.Module) -> torch.Tensor:
 
 
 def whole_batch() -> dict[str, torch.Tensor]:
-    module = TwoTowers()
-    loss = loop_loss(*module(pairs()))
+    module = TwoTowers(bias=None)
+    loss = loop_contrastive(*embedded(module, pairs()))
     loss.backward()
     return {"loss": loss.detach(), "encoders": encoder_gradient(module), "scale": module.log_scale.grad}
 
@@ -72,9 +43,9 @@ def distributed(bounds: list[int]) -> list[dict[str, torch.Tensor]]:
     with Processes.start(loop) as processes:
         part = slice(bounds[processes.rank], bounds[processes.rank + 1])
         for local, with_grad in COMBINATIONS:
-            module = TwoTowers()
+            module = TwoTowers(bias=None)
             wrapped = processes.wrap(module, loop)
-            image, text, scale = wrapped(tuple(x[part] for x in pairs()))
+            image, text, scale = embedded(wrapped, tuple(x[part] for x in pairs()))
             loss = contrastive_loss(image, text, scale, local=local, with_grad=with_grad, processes=processes)
             loss.backward()
             found.append({"loss": loss.detach(), "encoders": encoder_gradient(module), "scale": module.log_scale.grad})
@@ -114,15 +85,17 @@ def test_the_loss_is_the_mean_over_processes():
 
 
 def test_one_process():
-    image, text, scale = TwoTowers()(pairs())
-    torch.testing.assert_close(contrastive_loss(image, text, scale), loop_loss(image, text, scale), rtol=1e-13, atol=0)
+    image, text, scale = embedded(TwoTowers(bias=None), pairs())
+    torch.testing.assert_close(
+        contrastive_loss(image, text, scale), loop_contrastive(image, text, scale), rtol=1e-13, atol=0
+    )
     alike = torch.ones(5, 3)
     assert contrastive_loss(alike, alike, 2.0).item() == pytest.approx(math.log(5), rel=1e-6)
 
 
 def test_it_equals_open_clip():
     open_clip = pytest.importorskip("open_clip")
-    image, text, scale = TwoTowers()(pairs())
+    image, text, scale = embedded(TwoTowers(bias=None), pairs())
     expected = open_clip.ClipLoss()(image, text, scale)
     torch.testing.assert_close(contrastive_loss(image, text, scale), expected, rtol=1e-13, atol=0)
 
