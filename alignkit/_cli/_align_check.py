@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from alignkit._check import counted
 from alignkit._cli._answers import THINGS, open_answers, open_embedding
@@ -46,6 +47,8 @@ class AlignCheckConfig:
     such that learn a human embedding."""
     embedding: str | None = None
     """Human embedding to learn from (spose66, spose49 or a file of labelled features)."""
+    center: bool = False
+    """Take each channel's mean over the items away before a linear map is fitted (full to soft)."""
     by: Literal["items", "participants", "both"] = "items"
     """What the answers learned from and those scored do not share."""
     test_share: float = 0.3
@@ -68,6 +71,8 @@ class AlignCheckConfig:
     """Text file with the name of each row, one per line, for bare arrays (folders hold their own)."""
     layer: str | None = None
     """Which layer, of features with several."""
+    root: Path | None = None
+    """Folder that holds the data sets; by default ALIGNKIT_DATA, else the download cache."""
     seed: int = 0
     """Seed of divisions, fits and resamples."""
     progress: bool = True
@@ -83,18 +88,18 @@ def run_align_check(config: AlignCheckConfig) -> None:
 
     check_out(config.out, (".json", ".csv"), (config.features, config.labels))
     features = open_features(config.features, labels=config.labels)
-    answers = open_answers(config.triplets, features.labels, str(config.features))
+    answers = open_answers(config.triplets, features.labels, str(config.features), config.root)
     repeated = None
     if config.triplets == THINGS:
         from alignkit.data import load_things
 
-        repeated = load_things().repeats
+        repeated = load_things(config.root).repeats
     with in_flags("fit", "embedding", "by", "test_share", "n_folds", "pooled", "control"):
         result = cross_validate(
             Features.from_array(features.array(config.layer), features.labels, name=features.name),
             answers,
-            fit=config.fit,
-            embedding=None if config.embedding is None else open_embedding(config.embedding),
+            fit=_settings(config),
+            embedding=None if config.embedding is None else open_embedding(config.embedding, config.root),
             by=config.by,
             test_share=config.test_share,
             n_folds=config.n_folds,
@@ -110,3 +115,16 @@ def run_align_check(config: AlignCheckConfig) -> None:
         )
     table = first_rows(result.differences(), _LIMIT)
     keep_and_show(result, config.out, f"{counted(result.n_answers, 'answer')}; one method minus another:\n{table}")
+
+
+def _settings(config: AlignCheckConfig) -> Sequence[str] | Mapping[str, dict[str, Any]]:
+    from alignkit.align._teacher_methods import NAMED
+
+    if not config.center:
+        return config.fit
+    linear = [name for name in config.fit if "method" not in NAMED[name]]
+    if not linear or len(set(config.fit)) < len(config.fit):
+        what = "names a teacher twice" if linear else "has no linear map, and the others take means away by themselves"
+        msg = f"--fit {what}; change it, or leave --center out."
+        raise ValueError(msg)
+    return {name: {**NAMED[name], **({"center": True} if name in linear else {})} for name in config.fit}

@@ -59,6 +59,8 @@ class AlignFitConfig:
     """glocal: features whose neighbours are to stay neighbours; by default those that are fitted to."""
     bias: bool = False
     """Fit a bias as well."""
+    center: bool = False
+    """Take each channel's mean over the items away first, for features that have much in common."""
     start: Literal["identity", "random"] = "identity"
     """The map before the fit."""
     start_scale: float = 0.12
@@ -81,6 +83,8 @@ class AlignFitConfig:
     """Text file with the name of each row, one per line, for bare arrays (folders hold their own)."""
     layer: str | None = None
     """Which layer, of features with several."""
+    root: Path | None = None
+    """Folder that holds the data sets; by default ALIGNKIT_DATA, else the download cache."""
     seed: int = 0
     """Seed of splits, draws and batches."""
     progress: bool = True
@@ -94,11 +98,11 @@ def run_align_fit(config: AlignFitConfig) -> None:
 
     check_transform_folder(config.out)
     features = _open(config.features, config.labels)
-    answers = open_answers(config.triplets, features.labels, str(config.features))
+    answers = open_answers(config.triplets, features.labels, str(config.features), config.root)
     options = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    for name in ("features", "triplets", "out", "labels"):
+    for name in ("features", "triplets", "out", "labels", "root"):
         del options[name]
-    options["targets"] = None if config.targets is None else open_embedding(config.targets)
+    options["targets"] = None if config.targets is None else open_embedding(config.targets, config.root)
     if config.local_features is not None:
         options["local_features"] = _open(config.local_features, None)
     teacher = fit_transform(features, answers, **options)

@@ -13,7 +13,7 @@ THINGS = "things"
 _EMBEDDINGS = ("spose66", "spose49")
 
 
-def open_answers(name: str, labels: Sequence[str] | None, whose: str) -> Triplets:
+def open_answers(name: str, labels: Sequence[str] | None, whose: str, root: Path | None) -> Triplets:
     """Return answers about items that have features, and say how many others there are.
 
     Parameters
@@ -25,6 +25,8 @@ def open_answers(name: str, labels: Sequence[str] | None, whose: str) -> Triplet
         The items that have features.
     whose : str
         What the features are called.
+    root : Path or None
+        Folder that holds the data sets.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def open_answers(name: str, labels: Sequence[str] | None, whose: str) -> Triplet
     if name == THINGS:
         from alignkit.data import load_things
 
-        answers = load_things().test10
+        answers = load_things(root).test10
     else:
         from alignkit.train._answers_file import read_answers
 
@@ -56,11 +58,11 @@ def open_answers(name: str, labels: Sequence[str] | None, whose: str) -> Triplet
     return kept
 
 
-def open_embedding(name: str) -> Features:
+def open_embedding(name: str, root: Path | None) -> Features:
     """Return an embedding of people's judgements: spose66, spose49, or a file of labelled features."""
     if name not in _EMBEDDINGS:
         return open_features(name)
     from alignkit.data import load_things
 
-    things = load_things()
+    things = load_things(root)
     return Features.from_array(getattr(things, name), things.labels, name=name)

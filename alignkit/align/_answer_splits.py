@@ -9,6 +9,7 @@ import numpy as np
 
 from alignkit._typing import AnyArray, BoolArray, IntArray
 from alignkit.align._fit_embedding_map import deal_items
+from alignkit.align._too_few_answers import TooFewAnswersError
 
 By = Literal["items", "participants", "both"]
 #: Fewest answers that anything is fitted to or scored on.
@@ -89,7 +90,7 @@ def _division(
             f"to score, where at least {_MIN_ANSWERS} are needed: an answer counts only if all of its items (and its "
             "person) are on one side. Take fewer folds, another test_share, or pooled=True."
         )
-        raise ValueError(msg)
+        raise TooFewAnswersError(msg)
     known = np.flatnonzero(~out)
     return AnswerSplit(
         repeat, fold, known, np.flatnonzero(out) if by_items else known, np.flatnonzero(train), np.flatnonzero(test)

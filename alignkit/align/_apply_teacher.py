@@ -18,6 +18,7 @@ from alignkit.align._teacher_transform import TeacherTransform
 from alignkit.models import Features, Transform, load_transform, open_features
 from alignkit.models._manifest import KIND, SCHEMA
 from alignkit.models._store import FolderStore, Record
+from alignkit.models._transform import seen_by
 from alignkit.models._transform_folder import NAME
 
 #: Rows that are transformed at once, and that one shard holds.
@@ -88,7 +89,7 @@ def apply_teacher(
         return _to_folder(rows, transform, Path(out), layer, show)
     parts = [transform.apply(rows.read(start, stop)) for start, stop in _shown(rows, 0, show)]
     array = np.concatenate(parts).astype(np.float32 if rows.dtype.itemsize <= 4 else np.float64, copy=False)
-    entries = {**rows.manifest, "transform": _described(transform)}
+    entries = {**rows.manifest, "transform": _noted(rows, transform)}
     name = f"{rows.name} + {transform.name}"
     result = Features.from_array(array, rows.labels, name=name, layer=layer, manifest=entries)
     if out is not None:
@@ -137,6 +138,11 @@ def _described(transform: Transform) -> dict[str, Any]:
     return {"name": transform.name, "sha256": transform.sha256, "values_sha256": digest.hexdigest()}
 
 
+def _noted(rows: FeatureRows, transform: Transform) -> dict[str, Any]:
+    """Return what a manifest says of a transform, and of the items that it and earlier ones were fitted to."""
+    return {**_described(transform), **seen_by(rows.manifest.get("transform"), transform.fitted_items)}
+
+
 def _to_folder(rows: FeatureRows, transform: Transform, out: Path, layer: str, show: bool) -> Features:
     if rows.labels is None:
         msg = "a folder of features names its items, and these have no names; pass labels=, or an .npz as out."
@@ -170,7 +176,7 @@ def _manifest(rows: FeatureRows, labels: tuple[str, ...], transform: Transform, 
         "n_inputs": rows.n_items,
         "shard_size": _ROWS,
         "chunk": _ROWS,
-        "transform": _described(transform),
+        "transform": _noted(rows, transform),
         "versions": versions(),
     }
 

@@ -12,7 +12,7 @@ from alignkit._check import as_float_array
 from alignkit._io import load_npz, save_npz
 from alignkit._typing import AnyArray, FloatArray, PathLike
 from alignkit._versions import versions
-from alignkit.align._regressors import PENALTIES, predict
+from alignkit.align._regressors import PENALTIES, at_least_zero, predict
 from alignkit.models import Transform
 
 _SCHEMA = "alignkit.embedding-map/1"
@@ -36,6 +36,8 @@ class EmbeddingMap:
         Mean squared error on them of every setting tried, by its numbers in words.
     n_items, n_channels, n_dims, n_parameters : int
         Items fitted to, numbers per item before and after, and numbers fitted.
+    nonnegative : bool
+        Whether predictions below 0 count as 0.
     """
 
     method: str
@@ -47,6 +49,7 @@ class EmbeddingMap:
     n_channels: int
     n_dims: int
     n_parameters: int
+    nonnegative: bool
 
     def __repr__(self) -> str:
         chosen = ", ".join(f"{name} {value:.3g}" for name, value in self.settings.items())
@@ -57,7 +60,7 @@ class EmbeddingMap:
 
     @property
     def transform(self) -> Transform:
-        """The map as a linear transform, whose dot products answer at temperature 1; ridge only.
+        """The map as a linear transform, whose dot products answer at temperature 1; ridge that is not cut at 0 only.
 
         Raises
         ------
@@ -66,6 +69,9 @@ class EmbeddingMap:
         """
         if self.method != "ridge":
             msg = f"a map by {self.method} is not linear; use apply, or method='ridge'."
+            raise ValueError(msg)
+        if self.nonnegative:
+            msg = "a map whose predictions are cut at 0 is not linear; use apply, or fit it with nonnegative=False."
             raise ValueError(msg)
         root = np.sqrt(self.temperature)
         return Transform(self.arrays["weight"].T / root, self.arrays["bias"] / root, name=self.method)
@@ -90,7 +96,7 @@ class EmbeddingMap:
         if x.shape[1] != self.n_channels:
             msg = f"the map takes features of {self.n_channels} channels; got shape {x.shape}."
             raise ValueError(msg)
-        return predict(self.method, self.arrays, x)
+        return at_least_zero(predict(self.method, self.arrays, x), self.nonnegative)
 
     def apply(self, features: object, /) -> FloatArray:
         """Return the dimensions over the root of the temperature: plain dot products then answer at temperature 1."""
@@ -126,12 +132,13 @@ class EmbeddingMap:
             msg = f"{path} does not hold a map from features to an embedding (EmbeddingMap.save writes one)."
             raise ValueError(msg)
         try:
+            meta = {"nonnegative": False, **meta}  # maps were not cut before they said so
             loaded = cls(arrays=arrays, **{name: meta[name] for name in _plain_fields()})
-            fits = loaded.predict(np.zeros((1, loaded.n_channels))).shape == (1, loaded.n_dims)
+            shape = loaded.predict(np.zeros((1, loaded.n_channels))).shape
         except (KeyError, TypeError, ValueError, IndexError) as error:
             msg = f"{path} lacks a part of the map ({error}); it is damaged or of another version."
             raise ValueError(msg) from error
-        if not fits or not loaded.temperature > 0:
+        if shape != (1, loaded.n_dims) or not loaded.temperature > 0 or not isinstance(loaded.nonnegative, bool):
             msg = f"{path} holds parts that do not fit together; it is damaged."
             raise ValueError(msg)
         return loaded

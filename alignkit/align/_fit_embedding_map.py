@@ -6,13 +6,22 @@ from typing import get_args
 
 import numpy as np
 
-from alignkit._check import as_array, check_choice, check_count, check_positive
+from alignkit._check import as_array, as_flag, check_choice, check_count, check_positive
 from alignkit._random import as_rng
 from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.align._answer_logits import best_temperature
 from alignkit.align._embedding_map import EmbeddingMap
 from alignkit.align._item_rows import as_item_rows, rows_of
-from alignkit.align._regressors import PENALTIES, SETTINGS, Method, Setting, fit_path, n_parameters, predict
+from alignkit.align._regressors import (
+    PENALTIES,
+    SETTINGS,
+    Method,
+    Setting,
+    at_least_zero,
+    fit_path,
+    n_parameters,
+    predict,
+)
 from alignkit.align._soft_triplets import draw_triplets
 from alignkit.rsa import Triplets
 from alignkit.rsa._choice_probabilities import softmax
@@ -20,6 +29,8 @@ from alignkit.rsa._similarity_matrix import pair_similarities
 
 #: Random triplets that the temperature is fitted to where there are no answers.
 _N_TRIPLETS = 100_000
+#: Share of the largest number below which a negative one counts as 0: the published SPoSE-66 holds such.
+_ROUNDING = 1e-3
 
 
 def fit_embedding_map(
@@ -29,6 +40,7 @@ def fit_embedding_map(
     *,
     method: Method = "ridge",
     penalty: float | None = None,
+    nonnegative: bool | None = None,
     triplets: Triplets | None = None,
     groups: object = None,
     n_folds: int = 5,
@@ -52,6 +64,10 @@ def fit_embedding_map(
         of a Gaussian kernel; ``mlp``: one hidden layer of 256 units (a minute).
     penalty : float, optional
         :math:`\lambda`; chosen by default. Bandwidths of kernels are chosen all the same.
+    nonnegative : bool, optional
+        Whether predictions below 0 count as 0; by default where the embedding holds no number below 0 (SPoSE, VICE),
+        but for rounding: a thousandth of its largest. A ridge that is not cut is a linear map
+        (:attr:`EmbeddingMap.transform`).
     triplets : Triplets, optional
         Answers to fit the temperature to; items are found by label, or are rows of ``features``. By default 100,000
         random triplets with the embedding's own probabilities.
@@ -93,9 +109,11 @@ def fit_embedding_map(
     x, labels = as_item_rows("features", features)
     y, names = as_item_rows("embedding", embedding)
     y = y[rows_of(labels, len(x), "embedding", names, len(y), "features")]
+    cut = bool(y.min() >= -_ROUNDING * y.max()) if nonnegative is None else as_flag("nonnegative", nonnegative)
     rng = as_rng(seed)
     folds = deal_items(len(x), n_folds, rng, groups)
-    held_out = held_out_predictions(method, x, y, folds, penalties, seed)
+    free = held_out_predictions(method, x, y, folds, penalties, seed)
+    held_out = {setting: at_least_zero(values, cut) for setting, values in free.items()}
     error = {setting: float(((values - y) ** 2).mean()) for setting, values in held_out.items()}
     best = min(error, key=error.__getitem__)
     arrays = fit_path(method, x, y, best[:1], seed)[best]
@@ -109,6 +127,7 @@ def fit_embedding_map(
         n_channels=x.shape[1],
         n_dims=y.shape[1],
         n_parameters=n_parameters(method, arrays),
+        nonnegative=cut,
     )
 
 

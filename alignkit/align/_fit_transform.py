@@ -30,6 +30,7 @@ def fit_transform(
     tau: float = 0.1,
     local_features: object = None,
     bias: bool = False,
+    center: bool = False,
     start: Start = "identity",
     start_scale: float = 0.12,
     optimizer: Optimizer = "lbfgs",
@@ -81,6 +82,9 @@ def fit_transform(
         rows, drawn at random, are used.
     bias : bool
         Whether to fit b; the published transforms have one, and it gains little.
+    center : bool
+        Take each channel's mean over the items away first, for features that have much in common, such as class tokens
+        of ViTs: a linear map cannot, and their dot products say little. Centring is a part of the map that is returned.
     start : {"identity", "random"}
         W before the fit: ``start_scale`` times the identity, or normal numbers of that standard deviation.
     start_scale : float
@@ -94,7 +98,8 @@ def fit_transform(
     batch_size : int
         Triplets of a batch (Adam).
     calibrate : bool
-        Fit a temperature to triplets of held-out items: fitted to those learned from it would be too low.
+        Fit a temperature to triplets of held-out items: fitted to those learned from it would be too low. Where these
+        are told no better than by chance, it is at least 1.
     n_splits : int
         Inner splits of the items at random, for penalty and temperature.
     held_out : float
@@ -153,6 +158,7 @@ def fit_transform(
         tau=tau,
         bias=bias,
         start=start,
+        center=center,
         start_scale=start_scale,
         optimizer=optimizer,
         max_iter=max_iter,
@@ -165,7 +171,7 @@ def fit_transform(
     )
     show = as_flag("progress", progress)
     _check_targets(settings, triplets, targets)
-    inputs = teacher_inputs(features, triplets, labels, layer)
+    inputs = teacher_inputs(features, triplets, labels, layer, center=settings.center)
     embedding = None if targets is None else as_targets(targets, inputs)
     if settings.loss == "soft" and embedding is None and inputs.soft is None:
         msg = "loss='soft' needs targets, an embedding whose dot products give p, or triplets with soft=."

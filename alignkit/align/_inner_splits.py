@@ -12,6 +12,7 @@ from alignkit._check import is_tensor
 from alignkit._random import spawn
 from alignkit._typing import FloatArray, IntArray
 from alignkit.align._map_objective import Answers, MapObjective, transformed
+from alignkit.align._too_few_answers import TooFewAnswersError
 from alignkit.rsa._choice_probabilities import log_softmax
 from alignkit.rsa._kernels._triplets_numpy import gather_rows
 from alignkit.rsa._temperature import answer_costs, best_temperature
@@ -20,6 +21,8 @@ from alignkit.rsa._temperature import answer_costs, best_temperature
 _PENALTIES = {"naive": 0.5 ** np.arange(1, 16), "global": 0.5 ** np.arange(-3, 15)}
 #: Fewer held-out triplets say nothing about a temperature.
 _FEWEST = 30
+#: The 95 % point of χ² with one degree of freedom: likelihood ratios that chance reaches.
+_NO_BETTER = 3.841
 #: Temperatures searched for soft targets: as a factor either way.
 _REACH = 1e3
 
@@ -82,7 +85,7 @@ def make_splits(
 
     Raises
     ------
-    ValueError
+    TooFewAnswersError
         Too few triplets of held-out items.
     """
     splits = []
@@ -103,7 +106,7 @@ def make_splits(
             f"only {n_held} triplets lie among the {held_out:.0%} of the items that {n_splits} inner splits hold out, "
             f"and {_FEWEST} are needed to choose a penalty or a temperature; give penalty=, and calibrate=False."
         )
-        raise ValueError(msg)
+        raise TooFewAnswersError(msg)
     return splits
 
 
@@ -154,7 +157,12 @@ def choose(
     costs = np.array([cost for cost, _ in tried])
     best = int(costs.argmin())
     n_held = sum(len(split.held_out) for split in splits)
-    return Chosen(float(grid[best]), tried[best][1], grid[: len(costs)].astype(np.float64), costs, n_held)
+    temperature = tried[best][1]
+    if 2.0 * n_held * (np.log(3.0) - costs[best]) < _NO_BETTER:
+        # fits that found nothing may have shrunk to nothing, each to its own: no temperature of theirs is to make
+        # certainties of what is left in the last one
+        temperature = max(1.0, temperature)
+    return Chosen(float(grid[best]), temperature, grid[: len(costs)].astype(np.float64), costs, n_held)
 
 
 def _held_out_logits(x: Any, objective: MapObjective, vector: FloatArray | None, held_out: Answers) -> FloatArray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from alignkit._threads import one_blas_thread
 from alignkit._typing import FloatArray, IntArray
 from alignkit.align._map_objective import MapObjective
 
@@ -66,7 +67,9 @@ def _lbfgs(
 
     options: dict[str, Any] = {"maxiter": max_iter, "ftol": _SMALLEST_SHARE, "gtol": _FLAT, "maxfun": 4 * max_iter}
     search: Any = minimize  # its stubs know no callback of arrays
-    result = search(evaluate, start, jac=True, method="L-BFGS-B", callback=note, options=options)
+    # a BLAS whose threads wait for the optimiser's next product takes the processors from the objective's own
+    with one_blas_thread():
+        result = search(evaluate, start, jac=True, method="L-BFGS-B", callback=note, options=options)
     return Found(np.asarray(result.x, dtype=np.float64), np.array(history), bool(result.success))
 
 

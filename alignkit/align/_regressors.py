@@ -42,6 +42,11 @@ def predict(method: str, arrays: Arrays, x: FloatArray, /) -> FloatArray:
     return values
 
 
+def at_least_zero(values: FloatArray, cut: bool, /) -> FloatArray:
+    """Return predictions, those below 0 as 0 where they are to be cut."""
+    return np.maximum(values, 0.0) if cut else values
+
+
 def n_parameters(method: str, arrays: Arrays, /) -> int:
     """Return how many numbers were fitted."""
     names = {"ridge": ("weight", "bias"), "kernel-ridge": ("dual", "offset")}

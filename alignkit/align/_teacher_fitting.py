@@ -143,6 +143,7 @@ class Fitting:
                 )
                 raise ValueError(msg)
             rows = (_as_numpy(rows) - inputs.mean) / inputs.std
+            rows = rows if inputs.center is None else rows - inputs.center
             check_finite("local_features", rows)
         if len(rows) > _LOCAL_ROWS:
             rows = rows[np.sort(self._local_rng.choice(len(rows), _LOCAL_ROWS, replace=False))]
@@ -150,6 +151,9 @@ class Fitting:
 
     def _wrap(self, objective: MapObjective, found: Found, chosen: Chosen, n_answers: int) -> TeacherTransform:
         weights, bias = objective.parts(found.vector)
+        n_parameters = self.form.n_parameters + (weights.shape[1] if bias is not None else 0)
+        if self.inputs.center is not None:
+            bias = (0.0 if bias is None else bias) - self.inputs.center @ weights
         name = str(self.inputs.source["name"])
         scale = scale_of(weights, self.form.reference)
         base = scale * self.form.reference
@@ -160,7 +164,7 @@ class Fitting:
             penalty=chosen.penalty,
             history=found.history,
             converged=found.converged,
-            n_parameters=self.form.n_parameters + (weights.shape[1] if bias is not None else 0),
+            n_parameters=n_parameters,
             distance_from_identity=float(np.linalg.norm(weights - base)) / size if size else float("nan"),
             penalties=chosen.penalties,
             penalty_cross_entropy=chosen.cross_entropy,

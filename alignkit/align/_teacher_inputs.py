@@ -14,6 +14,9 @@ from alignkit.models import Features
 from alignkit.rsa import Triplets
 from alignkit.rsa._similarity_matrix import _as_row_numbers
 
+#: Share of the standard deviation of all values that is rounding.
+_SMALLEST_SPREAD = 1e-12
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TeacherInputs:
@@ -22,6 +25,8 @@ class TeacherInputs:
     x: Any
     mean: float
     std: float
+    center: FloatArray | None
+    """Mean of each standardised channel, which ``x`` is without; None: it was left in."""
     items: IntArray
     soft: FloatArray | None
     labels: tuple[str, ...] | None
@@ -33,9 +38,16 @@ class TeacherInputs:
 
 
 def teacher_inputs(
-    features: object, triplets: object, labels: Iterable[Any] | None, layer: str | None
+    features: object, triplets: object, labels: Iterable[Any] | None, layer: str | None, *, center: bool = False
 ) -> TeacherInputs:
     """Check features and triplets, find each item's row by name, and standardise the rows that are used.
+
+    Parameters
+    ----------
+    features, triplets, labels, layer
+        As :func:`alignkit.align.fit_transform` takes them.
+    center : bool
+        Whether each channel's mean is taken from it, so that the standard deviation is that around these means.
 
     Raises
     ------
@@ -56,8 +68,19 @@ def teacher_inputs(
         items, soft = items.reshape(found.shape), answers.soft
     used = array[rows]
     mean, std = _standards(used)
+    x, offset = (used - mean) / std, None
+    if center:
+        spread = float(((x - x.mean(0)) ** 2).mean()) ** 0.5
+        if spread <= _SMALLEST_SPREAD:
+            msg = "features are constant in every channel: all items used have the same."
+            raise ValueError(msg)
+        std *= spread
+        x = x / spread
+        offset = x.mean(0)
+        x = x - offset
+        offset = offset.cpu().numpy() if is_tensor(offset) else offset
     inner = None if names is None else tuple(names[i] for i in rows)
-    return TeacherInputs((used - mean) / std, mean, std, items, soft, inner, rows, names, len(array), source)
+    return TeacherInputs(x, mean, std, offset, items, soft, inner, rows, names, len(array), source)
 
 
 def as_targets(targets: object, inputs: TeacherInputs) -> FloatArray:

@@ -29,6 +29,7 @@ class TeacherSettings:
     alpha: float
     tau: float
     bias: bool
+    center: bool
     start: Start
     start_scale: float
     optimizer: Optimizer
@@ -56,7 +57,7 @@ class TeacherSettings:
             check_not_negative("penalty", self.penalty)
         check_fraction("alpha", self.alpha)
         check_fraction("held_out", self.held_out)
-        for name in ("bias", "calibrate"):
+        for name in ("bias", "center", "calibrate"):
             as_flag(name, getattr(self, name))
         self._check_together()
 

@@ -93,7 +93,7 @@ class TeacherTransform(Result):
     @property
     def calibrated(self) -> Transform:
         """The transform with the temperature in its weights: plain dot products, softmax at temperature 1."""
-        return self.transform.cooled(self.temperature)
+        return dataclasses.replace(self.transform.cooled(self.temperature), fitted_items=self.labels)
 
     def apply(self, x: object, /, *, layer: str | None = None) -> FloatArray:
         """Return transformed features whose dot products are calibrated: softmax at temperature 1.
@@ -173,7 +173,8 @@ class TeacherTransform(Result):
         """
         arrays, manifest = read_transform_folder(path)
         try:
-            transform = Transform(**arrays, name=Path(path).resolve().name, sha256=manifest["sha256"])
+            parts: dict[str, Any] = dict(arrays)
+            transform = Transform(**parts, name=Path(path).resolve().name, sha256=manifest["sha256"])
             return cls(transform=transform, temperature=temperature_of(path, manifest), **_rest(manifest))
         except (KeyError, TypeError, ValueError) as error:
             msg = f"{path} holds no usable teacher: {error}"

@@ -97,36 +97,37 @@ def _soften(logits: FloatArray, wanted: FloatArray | None, n: int) -> float:
 
 
 class _AllPairs:
-    """Every pair of items has a place in one matrix, of which the part above the diagonal is used."""
+    """Every pair of items has an entry in one matrix.
+
+    Matrices are kept from call to call: asking for fresh memory would cost as much as the products do.
+    """
 
     def __init__(self, items: IntArray, n_items: int) -> None:
-        self.places = np.stack([low * n_items + high for low, high in _pairs(items)])
+        entries = np.stack([low * n_items + high for low, high in _pairs(items)])
+        shown = np.zeros(n_items**2, dtype=bool)
+        shown[entries] = True
+        self._shown = np.flatnonzero(shown)
+        self._mirrored = self._shown % n_items * n_items + self._shown // n_items
+        self.places = (np.cumsum(shown) - 1)[entries]
         self._n = n_items
+        self._products, self._sums = np.zeros((2, n_items, n_items))
 
     def similarities(self, y: FloatArray) -> FloatArray:
-        """Return the dot products of all pairs, by place; those below the diagonal may be anything."""
-        matrix = np.zeros((self._n, self._n))
+        """Return the dot products of the pairs, by place."""
+        matrix = self._products
 
         def fill(start: int) -> None:
             np.matmul(y[start : start + _ROWS], y[start:].T, out=matrix[start : start + _ROWS, start:])
 
         each(fill, range(0, self._n, _ROWS))
-        return matrix.ravel()
+        return matrix.ravel()[self._shown]
 
     def pull(self, weights: FloatArray, y: FloatArray) -> FloatArray:
         """Return Σ over the triplets' pairs (i, j) of the weight times y_j in row i, and times y_i in row j."""
-        total = np.bincount(self.places[0], weights[0], minlength=self._n**2)
-        for k in (1, 2):
-            total += np.bincount(self.places[k], weights[k], minlength=self._n**2)
-        matrix, result = total.reshape(self._n, self._n), np.empty_like(y)
-
-        def rows(start: int) -> None:
-            stop = min(start + _ROWS, self._n)
-            np.matmul(matrix[start:stop, start:], y[start:], out=result[start:stop])
-            result[start:stop] += matrix[:stop, start:stop].T @ y[:stop]
-
-        each(rows, range(0, self._n, _ROWS))
-        return result
+        sums = np.bincount(self.places.ravel(), weights.ravel(), minlength=len(self._shown))
+        self._sums.reshape(-1)[self._shown] = sums
+        self._sums.reshape(-1)[self._mirrored] = sums
+        return product(self._sums, y)
 
 
 class _SomePairs:

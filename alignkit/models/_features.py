@@ -166,7 +166,10 @@ class Features:
         ValueError
             Another number of channels than the transform takes.
         """
-        manifest = {**self.manifest, "transform": {"name": by.name, "sha256": by.sha256}}
+        from alignkit.models._transform import seen_by
+
+        seen = seen_by(self.manifest.get("transform"), by.fitted_items)
+        manifest = {**self.manifest, "transform": {"name": by.name, "sha256": by.sha256, **seen}}
         array = by.apply(self.array(layer))
         chosen = layer or self.layers[0]
         return Features.from_array(array, self.labels, name=f"{self.name} + {by.name}", layer=chosen, manifest=manifest)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alignkit._check import as_float_array, check_finite, check_positive, join_names
 from alignkit._io import load_npz, sha256
-from alignkit._typing import AnyArray, FloatArray, PathLike
+from alignkit._typing import FloatArray, PathLike
 from alignkit.models._transform_folder import read_transform_folder, temperature_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Transform:
         Shown in tables; :func:`load_transform` takes the file's stem.
     sha256 : str, optional
         Of the file it came from.
+    fitted_items : sequence of str, optional
+        Items whose judgements it was fitted to, where that is known: scores about these are in-sample.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class Transform:
     std: FloatArray | float = 1.0
     name: str = "transform"
     sha256: str | None = None
+    fitted_items: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         weights = as_float_array("weights", self.weights, ndim=2)
@@ -73,6 +76,7 @@ class Transform:
         put(self, "bias", None if self.bias is None else _as_row("bias", self.bias, weights.shape[1], scalar=False))
         put(self, "mean", _as_row("mean", self.mean, weights.shape[0]))
         put(self, "std", _as_row("std", self.std, weights.shape[0]))
+        put(self, "fitted_items", None if self.fitted_items is None else tuple(self.fitted_items))
         if not np.all(self.std):
             msg = "std holds zeros; features cannot be divided by them."
             raise ValueError(msg)
@@ -160,7 +164,7 @@ def load_transform(path: PathLike, /) -> Transform:
             f"{path} is not a transform: it must hold 'weights' and at most bias, mean, std; got {join_names(arrays)}."
         )
         raise ValueError(msg)
-    parts: dict[str, AnyArray] = {name: array for name, array in arrays.items() if name != "weights"}
+    parts: dict[str, Any] = {name: array for name, array in arrays.items() if name != "weights"}
     try:
         return Transform(arrays["weights"], **parts, name=Path(path).stem, sha256=sha256(path))
     except (TypeError, ValueError) as error:
@@ -171,11 +175,25 @@ def load_transform(path: PathLike, /) -> Transform:
 def _from_folder(folder: Path) -> Transform:
     arrays, manifest = read_transform_folder(folder)
     try:
-        fitted = Transform(**arrays, name=folder.resolve().name, sha256=manifest["sha256"])
+        name, seen = folder.resolve().name, as_fitted_items(manifest.get("labels"))
+        fitted = Transform(**arrays, name=name, sha256=manifest["sha256"], fitted_items=seen)
     except (TypeError, ValueError) as error:
         msg = f"{folder} holds no usable transform: {error}"
         raise ValueError(msg) from error
     return fitted.cooled(temperature_of(folder, manifest))
+
+
+def as_fitted_items(names: object, /) -> tuple[str, ...] | None:
+    """Return the names that a manifest notes; None where it notes none."""
+    known = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return tuple(names) if known else None  # type: ignore[arg-type]
+
+
+def seen_by(earlier: object, items: tuple[str, ...] | None) -> dict[str, list[str]]:
+    """Return what a manifest notes of the items that transforms were fitted to: those of earlier ones as well."""
+    before = as_fitted_items(earlier.get("fitted_items")) if isinstance(earlier, dict) else None
+    found = dict.fromkeys([*(before or ()), *(items or ())])
+    return {"fitted_items": list(found)} if found else {}
 
 
 def _as_row(name: str, values: object, n: int, *, scalar: bool = True) -> FloatArray:

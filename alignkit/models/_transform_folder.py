@@ -136,4 +136,4 @@ def _arrays(path: Path, manifest: Mapping[str, Any]) -> dict[str, FloatArray]:
 def _is_ours(folder: Path) -> bool:
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     known = {name for name in names if name == NAME or (name.startswith("teacher-") and name.endswith(".safetensors"))}
-    return names == known and bool(names)
+    return names == known  # hidden files are what a stopped write, or the system, left behind

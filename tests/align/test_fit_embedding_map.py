@@ -49,7 +49,7 @@ def test_the_network_is_that_of_sklearn(rng, readonly):
 
 def test_the_penalty_has_the_least_error_on_held_out_items(pairs, readonly):
     x, y = map(readonly, pairs)
-    fitted = fit_embedding_map(x, y, n_folds=4, seed=3)
+    fitted = fit_embedding_map(x, y, nonnegative=False, n_folds=4, seed=3)
     folds = deal_items(60, 4, np.random.default_rng(3))
     errors = {}
     for penalty in (0.1, 1.0, 10.0, 100.0):
@@ -67,7 +67,7 @@ def test_the_penalty_has_the_least_error_on_held_out_items(pairs, readonly):
 def test_the_temperature_fits_answers_about_held_out_predictions(pairs, rng):
     x, y = pairs
     items = np.array([rng.permutation(60)[:3] for _ in range(800)])
-    fitted = fit_embedding_map(x, y, triplets=Triplets(items), penalty=1.0, seed=1)
+    fitted = fit_embedding_map(x, y, triplets=Triplets(items), nonnegative=False, penalty=1.0, seed=1)
     folds = deal_items(60, 5, np.random.default_rng(1))
     held_out = held_out_predictions("ridge", x, y, folds, (1.0,), 1)[(1.0,)]
     assert fitted.temperature == pytest.approx(fit_temperature(held_out, items).temperature, rel=1e-3)
@@ -95,11 +95,28 @@ def test_a_map_comes_back_from_its_file(pairs, tmp_path, method):
 
 def test_a_ridge_is_a_transform(pairs):
     x, y = pairs
-    fitted = fit_embedding_map(x, y)
+    fitted = fit_embedding_map(x, y, nonnegative=False)
     assert fitted.transform.apply(x) == pytest.approx(fitted.apply(x))
     assert fitted.n_parameters == 8 * 3 + 3
+    with pytest.raises(ValueError, match="nonnegative=False"):
+        _ = fit_embedding_map(x, y, nonnegative=True).transform
     with pytest.raises(ValueError, match="is not linear"):
         _ = fit_embedding_map(x, y, method="kernel-ridge", penalty=1.0).transform
+
+
+@pytest.mark.parametrize("method", ["ridge", "kernel-ridge", "mlp"])
+def test_dimensions_without_negative_numbers_are_predicted_without(pairs, method):
+    x, y = pairs
+    y = np.maximum(y - np.median(y), 0.0)
+    options = {"method": method, "penalty": 1.0, "n_folds": 3}
+    plain, cut = fit_embedding_map(x, y, nonnegative=False, **options), fit_embedding_map(x, y, **options)
+    assert plain.predict(x).min() < 0
+    assert cut.predict(x) == pytest.approx(np.maximum(plain.predict(x), 0.0))
+    # numbers that cannot be below 0 are nearer to what is above 0
+    assert min(cut.error.values()) < min(plain.error.values())
+    shifted = fit_embedding_map(x, y - 0.1, **options)
+    assert not shifted.nonnegative
+    assert shifted.predict(x).min() < -0.1
 
 
 def test_rows_are_found_by_label(pairs):

@@ -69,6 +69,33 @@ def test_soft_labels_of_an_embedding_teach_the_same(x, truth, answers):
     assert agreement(own.apply(x), truth) > 0.999
 
 
+@pytest.mark.parametrize("options", [{}, {"bias": True}, {"regulariser": "glocal"}])
+def test_centring_is_a_part_of_the_map(x, truth, answers, options):
+    shifted = 0.5 * x + 50.0 * np.arange(CHANNELS)
+    teacher = fit_transform(shifted, answers, center=True, **options, **FAST)
+    assert agreement(teacher.apply(shifted), truth) > 0.85  # glocal's neighbours hold it back
+    # as if the means had never been there, whose scalar mean is 0 up to rounding
+    without = fit_transform(x - x.mean(axis=0), answers, **options, **FAST)
+    assert teacher.apply(shifted) == pytest.approx(without.apply(x - x.mean(axis=0)), abs=1e-4)
+    assert teacher.n_parameters == without.n_parameters
+    plain = fit_transform(shifted, answers, **options, **FAST)
+    assert agreement(plain.apply(shifted), truth) < agreement(teacher.apply(shifted), truth) - 0.05
+
+
+@pytest.mark.parametrize("seed", [1, 6, 8])
+def test_nothing_is_certain_where_answers_say_nothing(seed):
+    rng = np.random.default_rng(seed)
+    x, items, new = rng.normal(size=(N, CHANNELS)), draw_triplets(N, 3000, rng), draw_triplets(N, 3000, rng)
+    teacher = fit_transform(x, items, n_splits=2)
+    assert teacher.temperature >= 1.0
+    assert cross_entropy(choice_probabilities(teacher.apply(x), new)) == pytest.approx(np.log(3), abs=0.01)
+
+
+def test_channels_that_do_not_vary_are_not_centred(answers):
+    with pytest.raises(ValueError, match="constant in every channel"):
+        fit_transform(np.tile(np.arange(CHANNELS) + 0.1, (N, 1)), answers, center=True, **FAST)
+
+
 @pytest.mark.parametrize(("kind", "rank", "shape"), [("lowrank", 2, (6, 2)), ("diagonal", None, (6, 6))])
 def test_maps_of_the_right_kind_find_it_too(x, truth, answers, kind, rank, shape):
     teacher = fit_transform(x, answers, kind=kind, rank=rank, start="identity", **FAST)

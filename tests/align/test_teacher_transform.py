@@ -65,6 +65,10 @@ def test_saving_again_replaces_a_teacher_and_nothing_else(teacher, tmp_path):
     hot(teacher).save(tmp_path / "t")
     assert load_teacher(tmp_path / "t").temperature == 2.5
     assert len(list((tmp_path / "t").iterdir())) == 2
+    (tmp_path / "stopped").mkdir()
+    (tmp_path / "stopped" / ".teacher-0123.safetensors.89ab.tmp").write_text("half")  # killed while it was written
+    teacher.save(tmp_path / "stopped")
+    assert load_teacher(tmp_path / "stopped").temperature == teacher.temperature
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("keep")
     with pytest.raises(FileExistsError, match="is not empty and holds no teacher"):

@@ -40,10 +40,23 @@ def test_the_scores_are_the_function_s(run, saved):
     assert "saved to s.json" in out
 
 
+def test_centred_teachers_are_those_of_the_function(run, saved):
+    x, answers, y = saved
+    how = ("--fit", "diagonal", "ridge", "--center", "--embedding", "y.npz", "--seed", 3, "--out", "s.json")
+    code, _, err = run("align", "check", "f.npz", "--triplets", "t.npz", *how, *FAST)
+    assert (code, err) == (0, "")
+    fit = {"diagonal": {"kind": "diagonal", "center": True}, "ridge": {"method": "ridge"}}
+    expected = cross_validate(x, answers.items, fit=fit, embedding=y, repeats=1, n_bootstrap=20, seed=3)
+    assert repr(TeacherScores.load("s.json")) == repr(expected)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("--fit", "ridge"), "'ridge' learns from a human embedding"),
+        (("--fit", "full", "full"), "twice"),
+        (("--fit", "full", "full", "--center"), "twice"),
+        (("--fit", "ridge", "--embedding", "y.npz", "--center"), "leave --center out"),
         (("--pooled",), "needs folds of items"),
         (("--by", "participants"), "do not say who gave them"),
         (("--test-share", 0.01), "a division leaves"),

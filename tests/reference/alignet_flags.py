@@ -86,6 +86,7 @@ ALIGNET = {
     "image-features",
     "teacher-fit",
     "rank",
+    "teacher-center",
     "n-soft",
     "divisions",
     "n-clusters",

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from alignkit._check import check_choice, check_count, check_fraction
 from alignkit.align._sample_triplets import Sampling, as_rules
+from alignkit.align._teacher_methods import NAMED
 from alignkit.train.alignet._presets import PRESETS as STUDENT_PRESETS
 from alignkit.train.alignet.config import AligNetConfig, Arm
 
@@ -80,6 +81,8 @@ class AligNetChainConfig(AligNetConfig):
     soft for vice, and ridge otherwise."""
     rank: int | None = None
     """Dimensions of lowrank and orthogonal."""
+    teacher_center: bool = False
+    """Take each channel's mean over the items away before a matrix is fitted, for features that have much in common."""
     n_soft: int = 1_000_000
     """Random triplets that soft learns from."""
     divisions: int = 3
@@ -158,6 +161,9 @@ def _check_human(config: AligNetChainConfig) -> None:
         raise ValueError(msg)
     if config.rank is not None and config.fit not in ("lowrank", "orthogonal"):
         msg = f"rank is for teacher_fit lowrank and orthogonal; here it is {config.fit}."
+        raise ValueError(msg)
+    if config.teacher_center and "method" in NAMED.get(config.fit, {}):
+        msg = f"teacher_center is for matrices and soft; {config.fit} takes means away by itself."
         raise ValueError(msg)
     if config.fit == "lowrank" and config.rank is None:
         msg = "teacher_fit lowrank needs rank, the number of its dimensions."

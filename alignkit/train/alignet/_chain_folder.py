@@ -25,7 +25,7 @@ _FIRST: dict[Step, frozenset[str]] = {
         {f"teacher_{name}" for name in ("model", "weights", "layer", "img_size", "batch_size")}
         | {"item_images", "item_features", "image_features"}
     ),
-    "teacher": frozenset({"teacher_fit", "rank", "n_soft", "divisions"}),
+    "teacher": frozenset({"teacher_fit", "teacher_center", "rank", "n_soft", "divisions"}),
     "clusters": frozenset({"n_clusters"}),
     "triplets": frozenset({"n_triplets", "sampling", "arms", "match_temperature"}),
     "students": frozenset(

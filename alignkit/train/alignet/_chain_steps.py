@@ -14,6 +14,7 @@ from alignkit._check import counted
 from alignkit._io import atomic_write
 from alignkit._typing import IntArray
 from alignkit.align import Clusters, TeacherScores, cluster, write_triplets
+from alignkit.align._too_few_answers import TooFewAnswersError
 from alignkit.models import open_features
 from alignkit.train._run import run
 from alignkit.train.alignet._chain_config import AligNetChainConfig, Step
@@ -134,11 +135,23 @@ class Chain:
         """Check the teacher on items that it does not see, fit it to all, and transform the features of images."""
         lesson = self.lesson()
         path = self.path / TEACHER_SCORES
-        if not path.is_file() and self.config.divisions:
-            scores = lesson.check()
-            assert scores is not None
-            scores.save(path)
-        lesson.fit(self.path)
+        try:
+            if not path.is_file() and self.config.divisions:
+                scores = lesson.check()
+                assert scores is not None
+                scores.save(path)
+            lesson.fit(self.path)
+        except TooFewAnswersError as error:
+            ways = ["name photos (features) of more items", "hold out fewer items"]
+            if self.config.divisions and not path.is_file():
+                ways.insert(0, "set divisions to 0 to leave the check out")
+            if self.config.human == "answers":
+                ways.insert(0, "learn from human dimensions instead (human: spose66 or a file, which need fewer)")
+            msg = (
+                f"{len(lesson.answers):,} answers are about the {len(self.data.splits.train):,} items that are learned "
+                f"from alone, which is too few to choose a teacher's settings on; {', or '.join(ways)}."
+            )
+            raise ValueError(msg) from error
         progress = self.config.loop.progress
         (self.path / FEATURES).mkdir(exist_ok=True)
         made = transform_store(

@@ -102,10 +102,11 @@ class Lesson:
     def _settings(self) -> dict[str, Any]:
         config = self.config
         if config.fit == "soft":
-            return {"kind": "full", "loss": "soft", "n_soft": config.n_soft}
+            return {"kind": "full", "loss": "soft", "n_soft": config.n_soft, "center": config.teacher_center}
         if config.fit in FROM_EMBEDDING:
             return {"method": config.fit}
-        return {"kind": config.fit, **({} if config.rank is None else {"rank": config.rank})}
+        rank = {} if config.rank is None else {"rank": config.rank}
+        return {"kind": config.fit, "center": config.teacher_center, **rank}
 
     def _soft(self, settings: dict[str, Any]) -> tuple[Triplets, dict[str, Any]]:
         """Return what choice probabilities are learned from: of the posterior where the dimensions have one."""
@@ -145,13 +146,12 @@ def transform_store(
 ) -> Path:
     """Transform stored features of images, and return where the result lies: a folder, or an ``.npz`` of few."""
     rows = as_feature_rows(source)
-    if isinstance(teacher, EmbeddingMap) and teacher.method != "ridge":
+    if isinstance(teacher, EmbeddingMap):
         path = out.with_suffix(".npz")
         parts = [teacher.apply(rows.read(*ends)).astype(np.float32) for ends in rows.blocks(_ROWS)]
         # a transform is noted, so that nobody takes these for the features as they are
         manifest = {"transform": {"name": teacher.method, "sha256": None}}
         Features.from_array(np.concatenate(parts), rows.labels, name="aligned", manifest=manifest).save(path)
         return path
-    by = teacher.transform if isinstance(teacher, EmbeddingMap) else teacher
-    apply_teacher(source, by, out=out, progress=progress)
+    apply_teacher(source, teacher, out=out, progress=progress)
     return out

@@ -98,6 +98,12 @@ def run_alignet(
     launch = read_launch(os.environ)
     with ChainFolder.open(config, launch, resume=resume) as folder:
         chain = Chain(config, folder.path)
+        before = wanted[: wanted.index("students")] if "students" in wanted else ()
+        if not launch.rank and any(folder.done(step) is None for step in before):
+            from alignkit.train.alignet._build import build_model
+
+            # what is wrong with the student is said before hours are spent on its teacher
+            build_model(dataclasses.replace(config, loop=dataclasses.replace(config.loop, device="cpu")))
         for number, step in enumerate(wanted):
             _make(chain, folder, launch, step, f"step {number + 1} of {len(wanted)}, {step}")
         return _result(chain, folder)

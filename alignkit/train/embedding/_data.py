@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import check_choice, join_names
-from alignkit._typing import IntArray
+from alignkit._typing import FloatArray, IntArray
 from alignkit.data import load_things, read_triplets
 from alignkit.data._tables import text_table
 from alignkit.rsa import Triplets
@@ -31,7 +31,7 @@ class EmbeddingData:
     Attributes
     ----------
     triplets : Triplets
-        All answers, with labels, the odd one out last.
+        All answers, with labels, the odd one out last; where they have soft labels, these are learned from.
     train, val, test : ndarray of int
         Rows; answers to the same three items are on one side.
     """
@@ -54,8 +54,11 @@ class EmbeddingData:
     def to_splits(self) -> dict[str, Any]:
         """Return how many answers are on each side, and a checksum of these: rows by the million are no reading."""
         sides = {name: getattr(self, name) for name in ("train", "val", "test")}
-        items = self.triplets.items
-        return {name: {"n": len(rows), "sha256": _sha256(items[rows])} for name, rows in sides.items()}
+        items, soft = self.triplets.items, self.triplets.soft
+        return {
+            name: {"n": len(rows), "sha256": _sha256(items[rows], None if soft is None else soft[rows])}
+            for name, rows in sides.items()
+        }
 
 
 def read_data(config: EmbeddingConfig, /) -> EmbeddingData:
@@ -124,7 +127,7 @@ def _named(triplets: Triplets, names: Any, path: Path) -> Triplets:
     if len(names) < triplets.n_items:
         msg = f"labels has {len(names)} items, and {path} uses the item number {triplets.n_items - 1}."
         raise ValueError(msg)
-    return Triplets(triplets.items, names, participant=triplets.participant)
+    return Triplets(triplets.items, names, participant=triplets.participant, soft=triplets.soft)
 
 
 def _names_in(path: Path) -> list[str]:
@@ -143,5 +146,8 @@ def _warn_of_unseen(data: EmbeddingData) -> None:
         warnings.warn(msg, stacklevel=2)
 
 
-def _sha256(items: IntArray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(items, dtype="<i8").tobytes()).hexdigest()
+def _sha256(items: IntArray, soft: FloatArray | None) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(items, dtype="<i8").tobytes())
+    if soft is not None:
+        digest.update(np.ascontiguousarray(soft, dtype="<f8").tobytes())
+    return digest.hexdigest()

@@ -17,6 +17,7 @@ from alignkit.train._history import History
 from alignkit.train._journal import Journal
 from alignkit.train._methods import config_class
 from alignkit.train._run_folder import CONFIG, FINISHED, METRICS, SPLITS, read_versions
+from alignkit.train.embedding._costs import costs_and_hits, drawn_answers
 from alignkit.train.embedding._data import read_data
 from alignkit.train.embedding._human_embedding import HumanEmbedding
 from alignkit.train.embedding._scores import EmbeddingScores
@@ -51,14 +52,24 @@ def evaluate_run(
         raise ValueError(msg)
     n = config.n_bootstrap if n_bootstrap is None else check_count("n_bootstrap", n_bootstrap)
     side = "test" if len(data.test) else "val"
-    p = embedding.choice_probabilities(data.part(side))
-    return _scores(embedding, p, side=side, n_answers=len(data.train), n_bootstrap=n, history=_history(folder, config))
+    scored = data.part(side)
+    p = embedding.choice_probabilities(scored)
+    return _scores(
+        embedding, p, scored.soft, side=side, n_answers=len(data.train), n_bootstrap=n, history=_history(folder, config)
+    )
 
 
 def _scores(
-    embedding: HumanEmbedding, p: FloatArray, *, side: str, n_answers: int, n_bootstrap: int, history: History
+    embedding: HumanEmbedding,
+    p: FloatArray,
+    soft: FloatArray | None,
+    *,
+    side: str,
+    n_answers: int,
+    n_bootstrap: int,
+    history: History,
 ) -> EmbeddingScores:
-    loss, right = -np.log(p[:, 2]), (p[:, 2] > p[:, :2].max(axis=1)).astype(np.float64)
+    loss, right = costs_and_hits(p, soft)
     sums = np.column_stack([loss, right])
     low, high = cluster_intervals(
         sums, np.ones_like(sums), n_bootstrap=n_bootstrap, confidence=_CONFIDENCE, rng=np.random.default_rng(0)
@@ -78,11 +89,12 @@ def _scores(
         accuracy=float(right.mean()),
         accuracy_low=float(low[1]),
         accuracy_high=float(high[1]),
-        ece=expected_calibration_error(p),
+        ece=expected_calibration_error(p, drawn_answers(soft, len(p))),
         steps=steps,
         val_cross_entropy=losses,
         n_dims_at=sizes,
         kept_step=history.best_step,
+        soft=soft is not None,
     )
 
 

@@ -43,6 +43,9 @@ class EmbeddingScores(Result):
         What each validation gave.
     kept_step : int
         Step of the weights that were kept.
+    soft : bool
+        Whether choice probabilities were learned from and scored on in place of answers: then the cross-entropy is
+        -Σ p log q, and the accuracy the share of p on the most probable item.
 
     Examples
     --------
@@ -69,6 +72,7 @@ class EmbeddingScores(Result):
     val_cross_entropy: FloatArray
     n_dims_at: IntArray
     kept_step: int
+    soft: bool = False
 
     def __post_init__(self) -> None:
         for name, dtype in (("steps", np.int64), ("val_cross_entropy", np.float64), ("n_dims_at", np.int64)):
@@ -80,6 +84,10 @@ class EmbeddingScores(Result):
         differs = np.flatnonzero(self.n_dims_at != self.n_dims_at[-1])
         return int(self.steps[differs[-1] + 1]) if len(differs) else int(self.steps[0])
 
+    @property
+    def _units(self) -> str:
+        return "triplets" if self.soft else "answers"
+
     def to_dataframe(self) -> pd.DataFrame:
         """Return the learning curve: one row per validation."""
         import pandas as pd
@@ -89,9 +97,11 @@ class EmbeddingScores(Result):
     def methods_text(self) -> str:
         """Return the sentences a paper's Methods section needs."""
         kept = "" if self.side == "test" else ", on which the step was chosen"
+        what = f"choice probabilities of {self.n_answers:,} triplets"
+        what = what if self.soft else f"{self.n_answers:,} odd-one-out answers"
         return (
-            f"{self.method} was fitted to {self.n_answers:,} odd-one-out answers about {self.n_items:,} items and kept "
-            f"{self.n_dims} dimensions; on {self.n_test:,} other answers{kept} its cross-entropy was "
+            f"{self.method} was fitted to {what} about {self.n_items:,} items and kept "
+            f"{self.n_dims} dimensions; on {self.n_test:,} other {self._units}{kept} its cross-entropy was "
             f"{self.cross_entropy:.3f} nats (chance: {_CHANCE:.3f}) and its accuracy {self.accuracy:.1%}."
         )
 
@@ -111,9 +121,11 @@ class EmbeddingScores(Result):
 
     def __repr__(self) -> str:
         kept = "" if self.side == "test" else " (the step was chosen on them)"
+        soft = "choice probabilities of " if self.soft else ""
         return (
-            f"{self.method}: {self.n_dims} dimensions of {self.n_items:,} items from {self.n_answers:,} answers\n"
-            f"  on {self.n_test:,} other answers{kept}:\n"
+            f"{self.method}: {self.n_dims} dimensions of {self.n_items:,} items from {soft}{self.n_answers:,} "
+            f"{self._units}\n"
+            f"  on {self.n_test:,} other {self._units}{kept}:\n"
             f"  cross-entropy  {self.cross_entropy:.4f} [{self.cross_entropy_low:.4f}, {self.cross_entropy_high:.4f}] "
             f"nats (chance {_CHANCE:.4f})\n"
             f"  accuracy       {self.accuracy:.4f} [{self.accuracy_low:.4f}, {self.accuracy_high:.4f}]\n"

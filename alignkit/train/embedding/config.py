@@ -47,7 +47,8 @@ class EmbeddingConfig:
     """What SPoSE and VICE share: the answers, the split, and the loop."""
 
     triplets: Path | None = None
-    """People's odd-one-out answers: .csv or .tsv with the columns first, second and odd; .npz of Triplets.save; .json
+    """People's odd-one-out answers: .csv or .tsv with the columns first, second and odd; .npz of Triplets.save, whose
+    soft labels are learned from where it has them (these have no noise: a tenth of the penalties does for them); .json
     of jsPsych; or numbers (.txt, .npy). By default 146,168 answers about THINGS, where they are at hand."""
     labels: Path | None = None
     """Text file, one item a line, that the numbers of a .txt or .npy file stand for."""

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from alignkit._typing import FloatArray
-from alignkit.rsa import Triplets, choice_probabilities, cross_entropy
+from alignkit.rsa import Triplets, choice_probabilities
 from alignkit.train._order import Samples
 from alignkit.train.config import OptimConfig
+from alignkit.train.embedding._costs import costs_and_hits
 from alignkit.train.embedding._data import EmbeddingData, read_data
 from alignkit.train.embedding._human_embedding import HumanEmbedding
 from alignkit.train.embedding._model import VICE, SPoSE
@@ -63,7 +64,10 @@ class EmbeddingTask:
         if not self.stages:
             self.begin(config)
         self._items = data.triplets.items[data.train]
-        self._checked = Triplets(data.triplets.items[data.val[:_VAL_ANSWERS]])
+        soft = data.triplets.soft
+        self._soft = None if soft is None else soft[data.train].astype(np.float32)
+        rows = data.val[:_VAL_ANSWERS]
+        self._checked = Triplets(data.triplets.items[rows], soft=None if soft is None else soft[rows])
 
     def begin(self, config: SPoSEConfig | VICEConfig, /) -> None:
         """Set what trains from now on: the free embedding that the method begins at, or the method itself."""
@@ -77,12 +81,13 @@ class EmbeddingTask:
         return torch.from_numpy(self._items[samples.index])
 
     def targets(self, samples: Samples, /) -> Mapping[str, Tensor]:
-        """Return nothing: the items say what was answered."""
-        return {}
+        """Return choice probabilities, where they are learned from; else the items say what was answered."""
+        return {} if self._soft is None else {"p": torch.from_numpy(self._soft[samples.index])}
 
     def loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], /) -> Mapping[str, Tensor]:
         """Return the mean cross-entropy of the answers, what the method adds to it, and their sum."""
-        found = -torch.log_softmax(outputs["logits"], dim=1)[:, 2].mean()
+        log_q = torch.log_softmax(outputs["logits"], dim=1)
+        found = -(log_q[:, 2] if "p" not in targets else (targets["p"] * log_q).sum(dim=1)).mean()
         penalty = outputs["penalty"].mean()
         return {"loss": found + penalty, "cross_entropy": found, "penalty": penalty}
 
@@ -90,12 +95,12 @@ class EmbeddingTask:
         """Return the cross-entropy and accuracy of the pruned embedding on validation answers, and its dimensions."""
         if self.model.free:
             p = choice_probabilities(self.model.values_ND.detach().cpu().double().numpy(), self._checked)
-            return {**_scored(p), "n_dims": float(self.config.n_dims)}
+            return {**_scored(p, self._checked.soft), "n_dims": float(self.config.n_dims)}
         embedding = self.embedding()
         if embedding is None:
             return {"val_cross_entropy": _CHANCE, "val_accuracy": 1 / 3, "n_dims": 0.0}
         p = embedding.choice_probabilities(self._checked, n_posterior=_VAL_DRAWS)
-        return {**_scored(p), "n_dims": float(embedding.n_dims)}
+        return {**_scored(p, self._checked.soft), "n_dims": float(embedding.n_dims)}
 
     def embedding(self) -> HumanEmbedding | None:
         """Return the dimensions that the answers need, as the model has them now; None where it has none."""
@@ -161,10 +166,9 @@ def build(config: SPoSEConfig | VICEConfig, folder: RunFolder, /) -> EmbeddingTa
     return EmbeddingTask(data, config)
 
 
-def _scored(p: FloatArray) -> dict[str, float]:
-    """Return the cross-entropy and the accuracy of answers whose odd one out is last; ties count as wrong."""
-    right = p[:, 2] > p[:, :2].max(axis=1)
-    return {"val_cross_entropy": cross_entropy(p), "val_accuracy": float(right.mean())}
+def _scored(p: FloatArray, soft: FloatArray | None) -> dict[str, float]:
+    costs, hits = costs_and_hits(p, soft)
+    return {"val_cross_entropy": float(costs.mean()), "val_accuracy": float(hits.mean())}
 
 
 def _stages(config: SPoSEConfig | VICEConfig) -> tuple[SPoSEConfig | VICEConfig, ...]:

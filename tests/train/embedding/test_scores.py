@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from alignkit.train import EmbeddingScores
 
 
@@ -40,6 +42,14 @@ def test_they_come_back(tmp_path):
     assert list(again.to_dataframe()["n_dims"]) == [9, 5, 4, 4]
     assert "1.099" in again.methods_text()
     assert len(again.plot().lines) == 2
+
+
+def test_choice_probabilities_are_not_called_answers():
+    text = dataclasses.replace(scores(), soft=True).methods_text()
+    assert "fitted to choice probabilities of 1,000 triplets about 30 items" in text
+    assert "on 100 other triplets its" in text
+    assert "answers" not in text
+    assert "from choice probabilities of 1,000 triplets" in repr(dataclasses.replace(scores(), soft=True))
 
 
 def test_answers_that_chose_the_step_are_named():

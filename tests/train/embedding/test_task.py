@@ -10,7 +10,7 @@ import pytest
 import torch
 from reference.embeddings import best_match
 
-from alignkit.rsa import choice_probabilities, cross_entropy
+from alignkit.rsa import Triplets, choice_probabilities, cross_entropy
 from alignkit.train import HumanEmbedding, evaluate_run, run
 from alignkit.train._loop import fit
 from alignkit.train._processes import Processes
@@ -36,6 +36,30 @@ def test_dimensions_are_recovered_from_answers(settings, known, method):
     assert len(table) == 41
     assert table[0].startswith("item,dimension_1,")
     assert np.all(np.diff(embedding.values.sum(axis=0)) <= 0)
+
+
+@pytest.mark.parametrize("method", ["spose", "vice"])
+def test_choice_probabilities_teach_more_than_as_many_answers(settings, known, answers, tmp_path, method):
+    items = np.random.default_rng(0).permuted(answers.items, axis=1)  # no place is that of an answer
+    soft = choice_probabilities(known, items)
+    Triplets(items, answers.labels, soft=soft).save(tmp_path / "soft.npz")
+    config = settings(method, triplets=tmp_path / "soft.npz", start_penalty=0.05, loop={"max_steps": 600})
+    config = dataclasses.replace(config, penalty=0.02) if method == "spose" else config
+    result = run(config)
+    embedding = HumanEmbedding.load(config.out / "embedding.npz")
+    test = read_data(config).part("test")
+    p = embedding.choice_probabilities(test)
+    entropy = float(-(test.soft * np.log(test.soft)).sum(axis=1).mean())
+    found = float(-(test.soft * np.log(p)).sum(axis=1).mean())
+    assert found - entropy < 0.006
+    assert min(best_match(known, embedding.values)) > 0.97
+    scores = evaluate_run(config.out)
+    assert scores.cross_entropy == pytest.approx(found)
+    wanted = [row[k] for row, k in zip(test.soft, p.argmax(axis=1), strict=True)]
+    assert scores.accuracy == pytest.approx(np.mean(wanted))
+    assert scores.ece < 0.05
+    assert scores.soft
+    assert result.metrics["val_cross_entropy"] == pytest.approx(found, abs=0.03)
 
 
 @pytest.mark.parametrize("method", ["spose", "vice"])
@@ -120,6 +144,19 @@ def test_changed_answers_are_not_scored_on(settings, answers):
     answers.take(np.arange(5000)).save(config.triplets)
     with pytest.raises(ValueError, match="are not those that it was trained on"):
         evaluate_run(config.out)
+
+
+def test_changed_choice_probabilities_are_not_scored_on(settings, known, answers, tmp_path):
+    soft = choice_probabilities(known, answers.items)
+    path = tmp_path / "soft.npz"
+    Triplets(answers.items, answers.labels, soft=soft).save(path)
+    config = settings(triplets=path, start="random", loop={"max_steps": 2, "validate_every": 1})
+    run(config)
+    evaluate_run(config.out)
+    for changed in (np.roll(soft, 1, axis=1), None):
+        Triplets(answers.items, answers.labels, soft=changed).save(path)
+        with pytest.raises(ValueError, match="are not those that it was trained on"):
+            evaluate_run(config.out)
 
 
 def test_a_damaged_loss_names_items(settings):
