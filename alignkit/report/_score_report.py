@@ -10,6 +10,7 @@ from itertools import count, groupby, product
 from alignkit._typing import PathLike
 from alignkit.report._page import Figure, Section, write_page
 from alignkit.score import Difference, ScoreRow, ScoreTable
+from alignkit.score._row import is_in_sample
 
 
 def write_score_report(path: PathLike, table: ScoreTable, /, *, before: Sequence[Section] = ()) -> None:
@@ -165,6 +166,7 @@ def _cells(row: ScoreRow, letters: Mapping[str, str]) -> list[str]:
     percent = f"{row.percent_of_ceiling:.1f}" if math.isfinite(row.percent_of_ceiling) else ""
     ceiling = " to ".join(_number(v) for v in (row.ceiling_low, row.ceiling_high) if math.isfinite(v))
     name = row.model if row.role == "model" else f"({row.model})"
+    name = f"{name} (in-sample)" if is_in_sample(row.split) else name
     people = _interval(row.people_low, row.people_high)
     return [
         name,

@@ -14,6 +14,7 @@ import numpy as np
 from alignkit._check import join_names
 from alignkit._typing import FloatArray, PathLike
 from alignkit.models import Features, open_features
+from alignkit.models._transform import as_fitted_items
 from alignkit.score._suite import Candidate
 
 if TYPE_CHECKING:
@@ -114,7 +115,11 @@ def _candidate(features: Features, layer: str | None) -> Candidate:
     chosen = features.layers[-1] if layer is None else layer
     _check_layer(features, chosen)
     name = f"{features.name} [{chosen}]" if len(features.layers) > 1 else features.name
-    return Candidate(name, _rows(features, chosen), features.labels, identity=_identity(features, chosen))
+    candidate = Candidate(name, _rows(features, chosen), features.labels, identity=_identity(features, chosen))
+    transform = features.manifest.get("transform")
+    if not isinstance(transform, dict):
+        return candidate
+    return _marked(candidate, str(transform.get("name")), as_fitted_items(transform.get("fitted_items")))
 
 
 def _check_layer(features: Features, layer: str) -> None:
@@ -140,13 +145,21 @@ def _identity(features: Features, layer: str) -> dict[str, Any]:
     """Return what a reader needs to make the same features again, as far as it is known."""
     manifest = features.manifest
     known = {name: manifest[name] for name in ("model", "precision", "transform") if name in manifest}
+    if isinstance(known.get("transform"), dict):  # every item's name does not help to make them again
+        known["transform"] = {key: value for key, value in known["transform"].items() if key != "fitted_items"}
     if layer in manifest.get("pool", {}):
         known["pool"] = manifest["pool"][layer]
     return {"layer": layer, **known}
 
 
 def _transformed(candidate: Candidate, transform: Transform) -> Candidate:
-    split = f"transform {transform.name} fitted elsewhere: in-sample wherever it saw these objects or answers"
     identity = {**candidate.identity, "transform": {"name": transform.name, "sha256": transform.sha256}}
     name, x = f"{candidate.name} + {transform.name}", transform.apply(candidate.x)
-    return Candidate(name, x, candidate.labels, split, identity)
+    plain = Candidate(name, x, candidate.labels, identity=identity)
+    return _marked(plain, transform.name, transform.fitted_items)
+
+
+def _marked(candidate: Candidate, transform: str, fitted: tuple[str, ...] | None) -> Candidate:
+    """Return a candidate that says that a transform was fitted, and to which items as far as that is known."""
+    split = f"transform {transform} fitted elsewhere: in-sample wherever it saw these objects or answers"
+    return dataclasses.replace(candidate, split=split, fitted_items=frozenset(fitted or ()))

@@ -8,6 +8,7 @@ import numpy as np
 
 from alignkit._check import join_names
 from alignkit._plot import new_axes
+from alignkit.score._row import is_in_sample
 from alignkit.score._text import shorten
 
 if TYPE_CHECKING:
@@ -31,11 +32,15 @@ def plot_scores(
         if np.isfinite(row.low):
             ax.plot([row.low, row.high], [place, place], color="black", linewidth=1.4, solid_capstyle="butt")
     draw_ceiling(ax, rows[0])
-    ax.set_yticks(places, [as_plain(shorten(row.model, 28)) for row in rows])
+    ax.set_yticks(places, [as_plain(shorten(row.model, 28)) + _seen(row) for row in rows])
     ax.set_title(f"{rows[0].part} (n = {rows[0].n:,})", fontsize=10, loc="left", pad=18)
     ax.set_xlabel(rows[0].measure + ("" if rows[0].higher_is_better else ", lower is better"))
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def _seen(row: ScoreRow) -> str:
+    return "\n(in-sample)" if is_in_sample(row.split) else ""
 
 
 def _choose(table: ScoreTable, part: str | None, measure: str | None) -> list[ScoreRow]:

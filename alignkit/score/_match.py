@@ -14,7 +14,7 @@ import numpy as np
 from alignkit._check import join_names
 from alignkit._typing import BoolArray, FloatArray
 from alignkit.score._assign import Assignment
-from alignkit.score._row import Settings
+from alignkit.score._row import IN_SAMPLE, PARTLY, Settings, is_in_sample
 from alignkit.score._suite import Candidate
 
 #: What each measure says of items whose similarities are undefined; the shuffled baseline names the wrong ones.
@@ -115,10 +115,22 @@ def share_items(
     for candidate, text in zip(candidates, texts, strict=True):
         names.setdefault(text, []).append(candidate.name)
     notes = [f"{', '.join(who)}: {text}." for text, who in names.items() if text]
+    candidates = [mark_in_sample(candidate, shared) for candidate in candidates]
+    notes += [f"{c.name}: {c.split}; that is not alignment." for c in candidates if is_in_sample(c.split)]
     if len(shared) < len(known):
         who = "the model has" if len(candidates) == 1 else "every model has"
         notes.append(f"Scored on the {len(shared):,} of {len(known):,} items of {dataset} that {who}.")
     return Matched(list(candidates), shared, tuple(notes))
+
+
+def mark_in_sample(candidate: Candidate, shared: Sequence[str]) -> Candidate:
+    """Return a candidate whose split says how many of the items that are scored its transform was fitted to."""
+    seen = len(candidate.fitted_items.intersection(shared))
+    if not seen:
+        return candidate
+    how = IN_SAMPLE if seen == len(shared) else PARTLY
+    split = f"{how}: a transform was fitted to judgements of {seen:,} of these {len(shared):,} items"
+    return dataclasses.replace(candidate, split=split)
 
 
 def describe_match(

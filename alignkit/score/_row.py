@@ -14,6 +14,15 @@ Role = Literal["model", "baseline", "layer"]
 NOT_FITTED = "nothing was fitted to these data here; what the model was trained on is not checked"
 
 
+#: How a split begins that is none: what is scored was fitted to.
+IN_SAMPLE, PARTLY = "in-sample", "partly in-sample"
+
+
+def is_in_sample(split: str | None) -> bool:
+    """Return whether a split says that all, or a part, of what is scored was fitted to."""
+    return (split or "").startswith((IN_SAMPLE, PARTLY))
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRow:
     """One measure of one model on one part of a data set, beside its ceiling and with its interval."""

@@ -30,6 +30,8 @@ class Candidate:
     """The layers of its curve, each read when it is needed: together they may not fit in memory."""
     manifest: ItemManifest | None = None
     """What its photos show, where a table says so."""
+    fitted_items: frozenset[str] = frozenset()
+    """Items whose judgements a transform of the features was fitted to."""
 
     def take(self, labels: Sequence[str], layer: str | None = None) -> FloatArray:
         """Return the rows of ``labels``, in that order, centred over them if so asked."""

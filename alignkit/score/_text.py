@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from alignkit.score._row import Difference, ScoreRow
+from alignkit.score._row import Difference, ScoreRow, is_in_sample
 from alignkit.score._text_layers import curve_lines
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NAME = 30
 _COLUMN = 16
+#: Behind the name of what was fitted to the items that it is scored on.
+_SEEN = " (in-sample)"
 #: Heads of narrow columns; a line break where one should be.
 _SHORT = {
     "cross-entropy (nats), T = 1": "cross-entropy\nT = 1",
@@ -109,8 +111,10 @@ def _columns(rows: list[ScoreRow], measures: list[str]) -> Iterable[str]:
     # a stable sort: models, which not every measure has, before baselines
     names = dict.fromkeys((row.model, row.role) for row in sorted(rows, key=lambda row: row.role == "baseline"))
     for name, role in names:
-        own = {row.measure: row.value for row in rows if (row.model, row.role) == (name, role)}
-        yield _cells(_name(name, role), [_number(own[m]) if m in own else "" for m in measures])
+        mine = [row for row in rows if (row.model, row.role) == (name, role)]
+        own = {row.measure: row.value for row in mine}
+        seen = any(is_in_sample(row.split) for row in mine)
+        yield _cells(_name(name, role, seen), [_number(own[m]) if m in own else "" for m in measures])
     firsts = [next(row for row in rows if row.measure == measure) for measure in measures]
     limited = [row for row in firsts if math.isfinite(row.ceiling_low)]
     if limited:
@@ -136,7 +140,8 @@ def _line(row: ScoreRow) -> str:
     else:
         people = ""
     percent = f"{row.percent_of_ceiling:.1f}" if math.isfinite(row.percent_of_ceiling) else ""
-    return f"  {_name(row.model, row.role):{_NAME}} {_number(row.value):>8}  {interval:<25}{percent:>12}{people}"
+    name = _name(row.model, row.role, is_in_sample(row.split))
+    return f"  {name:{_NAME}} {_number(row.value):>8}  {interval:<25}{percent:>12}{people}"
 
 
 def _difference(row: Difference) -> str:
@@ -149,7 +154,9 @@ def _number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "-"
 
 
-def _name(name: str, role: str) -> str:
+def _name(name: str, role: str, seen: bool) -> str:
+    if seen:
+        return f"{shorten(name, _NAME - len(_SEEN))}{_SEEN}"
     return shorten(name, _NAME) if role == "model" else f"({shorten(name, _NAME - 2)})"
 
 

@@ -7,7 +7,9 @@ import warnings
 import numpy as np
 import pytest
 
-from alignkit.models import Features, Transform
+from alignkit.align import apply_teacher, fit_transform
+from alignkit.models import Features, Transform, load_transform, open_features
+from alignkit.rsa import Triplets
 from alignkit.score import ScoreTable, score
 
 
@@ -135,6 +137,41 @@ def test_features_are_scored_before_and_after_a_transform(lab, make, quick):
         assert after.split == "transform flip fitted elsewhere: in-sample wherever it saw these objects or answers"
     with pytest.raises(ValueError, match="the transform 'flip' takes features of 12 channels; got shape"):
         score(Features.from_array(np.ones((24, 5)), lab.labels), lab, transform=flip)
+
+
+@pytest.mark.parametrize("spelling", ["{}", "{}.png", "photos/{}/1.jpg"])
+@pytest.mark.parametrize(("n_fitted", "how"), [(24, "in-sample: "), (12, "partly in-sample: ")])
+def test_what_a_teacher_saw_is_marked_in_sample(lab, make, quick, tmp_path, spelling, n_fitted, how):
+    plain, items = make("net"), lab.labels[:n_fitted]
+    triplets = np.array([np.random.default_rng(k).permutation(n_fitted)[:3] for k in range(60)])
+    teacher = fit_transform(plain.select(items), Triplets(triplets, items), penalty=1.0, calibrate=False)
+    teacher.save(tmp_path / "teacher")
+    # inputs that the data set does not know are not scored, whether they were fitted to or not
+    rows = np.vstack([plain.array(), np.ones((2, plain.array().shape[1]))])
+    named = Features.from_array(
+        rows, [*(spelling.format(label) for label in lab.labels), "other", "others"], name="net"
+    )
+    stored = apply_teacher(named, teacher, out=tmp_path / "stored")
+    again = stored.transform(Transform(2 * np.eye(len(rows.T)), name="twice"))
+    loaded = load_transform(tmp_path / "teacher")
+    for features in (stored, open_features(tmp_path / "stored"), again, named.transform(loaded)):
+        table = quick(features, lab)
+        assert {row.split.startswith(how) for row in table.rows if row.role == "model"} == {True}
+        assert f"judgements of {n_fitted} of these 24 items; that is not alignment." in " ".join(table.notes)
+        assert "(in-sample)" in repr(table)
+        assert "fitted_items" not in str(table.models)
+    both = quick(named, lab, transform=loaded)
+    assert both.value("net + teacher", "answers", "odd-one-out").split.startswith(how)
+    assert not both.value("net", "answers", "odd-one-out").split.startswith(how)
+
+
+def test_other_items_than_a_teacher_saw_are_not_in_sample(lab, make, quick):
+    plain, items = make("net"), lab.labels[:12]
+    triplets = np.array([np.random.default_rng(k).permutation(12)[:3] for k in range(60)])
+    teacher = fit_transform(plain.select(items), Triplets(triplets, items), penalty=1.0, calibrate=False)
+    table = quick(apply_teacher(plain.select(lab.labels[12:]), teacher), lab)
+    assert table.rows[0].split.startswith("transform teacher of net fitted elsewhere")
+    assert "in-sample)" not in repr(table)
 
 
 def test_centred_features_have_their_mean_over_the_scored_items_taken_off(lab, make, quick):
