@@ -2,7 +2,8 @@
 
 Recovery: a million answers are drawn from SPoSE-66 (1,854 objects, triples uniform), another 50,000 choose the step
 that is kept, and 200,000 score it beside the generator itself. How many dimensions are found again is counted by their
-best Pearson correlation with one of the 66. What a million answers can tell at all is shown by a SPoSE that begins at
+best Pearson correlation with one of the 66. The same is done with the choice probabilities of these triples in place of
+one answer to each, which leave nothing open. What a million answers can tell at all is shown by a SPoSE that begins at
 the generator's own values and is trained on, its last weights scored: it loses by the answers' noise and the penalty
 alone, not by having found other dimensions.
 
@@ -46,6 +47,8 @@ METHODS = {"SPoSE": SPoSEConfig, "VICE": VICEConfig}
 N_TRAIN, N_VAL, N_TEST = 1_000_000, 50_000, 200_000
 SHARES = (0.25, 0.5, 1.0)
 SEEDS = (0, 1)
+#: Choice probabilities have no noise that is to be held down.
+SOFT: dict[str, dict[str, float]] = {"SPoSE": {"start_penalty": 0.05, "penalty": 0.02}, "VICE": {"start_penalty": 0.05}}
 #: Correlations from which on a dimension counts as found again.
 FOUND = (0.6, 0.8, 0.9)
 
@@ -106,6 +109,14 @@ class Study:
         for name in METHODS:
             embedding, seconds = self._fit(f"recovery-{name}", data, self.config(name, 0))
             rows[f"{name} on {sizes[0]:,} answers of SPoSE-66"] = {
+                **self._recovered(embedding, data),
+                "seconds": seconds,
+            }
+        probable = Triplets(answers.items, self.things.labels, soft=choice_probabilities(self.spose, answers.items))
+        soft = EmbeddingData(probable, data.train, data.val, data.test)
+        for name in METHODS:
+            embedding, seconds = self._fit(f"recovery-soft-{name}", soft, self.config(name, 0, **SOFT[name]))
+            rows[f"{name} on {sizes[0]:,} choice probabilities of SPoSE-66"] = {
                 **self._recovered(embedding, data),
                 "seconds": seconds,
             }

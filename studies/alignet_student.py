@@ -95,15 +95,19 @@ class Study:
         people = evaluate_run(self.work / "runs" / "aligned", device="cpu", progress=False)
         assert isinstance(people, AligNetScores)
         drawn = self.on_drawn_answers(held_out, probe, paths["aligned"])
-        return {
-            "img_size": self.img_size,
-            "steps": self.steps,
-            "concepts": {"train": len(self.train), "held_out": len(self.held_out)},
+        rows = {
             "people": described(people),
             "drawn from SPoSE-66": described(drawn),
             "retention": {"linear probe": people.retention, "kept": people.retained},
             "drift": {name: people.metrics[name] for name in ("drift_relative", "knn_overlap", "knn_overlap_head")},
             "CIFAR-10H": self.soft_labels(probe),
+        }
+        return {
+            "img_size": self.img_size,
+            "seeds": 1,
+            "epochs": {"steps of a student": self.steps},
+            "concepts": {"train": len(self.train), "held_out": len(self.held_out)},
+            "rows": rows,
         }
 
     def settings(self, arm: str, triplets: Path, held_out: Path, probe: Path, **more: Any) -> AligNetConfig:

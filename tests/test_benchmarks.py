@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -116,3 +117,26 @@ def test_small_steps_of_training_are_measured(name):
     assert lines
     assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= 1e-4 for line in lines)
     assert sorted(FOLDER.glob("results/*")) == before
+
+
+@pytest.mark.parametrize("name", ["alignet_scoring", "teacher_fit", "triplet_sampling"])
+def test_the_kept_results_of_alignet_keep_what_they_promise(name):
+    if not FOLDER.exists():
+        pytest.skip("the benchmarks are not beside the tests")
+    (path,) = FOLDER.glob(f"results/{name}_*.json")
+    kept = 0
+    for line in json.loads(path.read_text())["lines"]:
+        ours, theirs = line["ours"]["median"], line["theirs"]["median"]
+        seconds = re.search(r"promised: under (\d+) s", line["task"])
+        rate = re.search(r": ([\d,]+) a second \(([\d,]+)\)", line["task"])
+        if seconds:
+            assert ours < float(seconds[1])
+        if rate:
+            assert int(rate[1].replace(",", "")) >= int(rate[2].replace(",", "")) == 100_000
+        if line["target"]:
+            assert theirs / ours >= line["target"]
+        if name == "triplet_sampling" and "10 M" in line["task"]:
+            assert line["ours"]["peak_mib"] < 8192
+        kept += bool(seconds or rate or line["target"])
+        assert line["largest_difference"] <= 1e-5
+    assert kept == {"alignet_scoring": 1, "teacher_fit": 3, "triplet_sampling": 2}[name]
