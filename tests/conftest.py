@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "PYTEST_XDIST_WORKER" in os.environ:  # side by side, processes share the processors
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -16,6 +18,13 @@ settings.register_profile("alignkit", deadline=None, max_examples=40, derandomiz
 settings.load_profile("alignkit")
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Files that take minutes: begun first, so that processes that test side by side end together.
+LONGEST = ("test_studies.py", "test_benchmarks.py", "test_demo_training.py", "test_demo.py", "test_examples.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, everything else in its order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def data_folder() -> Path:

@@ -12,7 +12,7 @@ import pytest
 import alignkit
 
 ROOT = Path(__file__).resolve().parents[1]
-TEST_COMMAND = "pip install '.[all,test]' && pytest"
+TEST_COMMAND = "pip install '.[all,test]' && pytest -n 2 --dist loadfile"
 
 
 def text_of(name: str) -> str:
