@@ -1,0 +1,1 @@
+"""Perceptual Initialization: first train an image tower on human similarity judgements, then CLIP from there."""
