@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from alignkit._check import join_names
 from alignkit._versions import versions
+from alignkit.train._batch import Batch, make_batch
 from alignkit.train._checkpoints import State
 from alignkit.train._environment import commit, settings
 from alignkit.train._history import History, StepRecord, ValidationRecord
@@ -22,7 +23,7 @@ from alignkit.train._predict import evaluating
 from alignkit.train._prefetch import Prefetch
 from alignkit.train._progress import Progress
 from alignkit.train._seeded import own_random_numbers
-from alignkit.train._step import Batch, Gradients, make_batch
+from alignkit.train._step import Gradients
 from alignkit.train._training_state import TrainingState, warn_of_dead
 from alignkit.train.config import LoopConfig, OptimConfig
 

@@ -157,6 +157,17 @@ class Processes:
         dist.all_reduce(flags, op=dist.ReduceOp.MAX)
         return bool(flags.item())
 
+    def mean(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return the means over processes of numbers that all of them have, by name; no number anywhere is none."""
+        if self.world_size == 1:
+            return dict(values)
+        import torch
+        import torch.distributed as dist
+
+        total = torch.tensor(list(values.values()), dtype=torch.float64)
+        dist.all_reduce(total)
+        return dict(zip(values, (total / self.world_size).tolist(), strict=True))
+
     def broadcast(self, value: Any) -> Any:
         """Return the main process' value: JSON values (tuples become lists) and tensors (on the CPU)."""
         if self.world_size == 1:

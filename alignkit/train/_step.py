@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from alignkit._check import join_names, shown
+from alignkit.train._batch import Batch, exchanges
 from alignkit.train._history import RESERVED
-from alignkit.train._order import Samples, share
 from alignkit.train._precision import Precision, full_precision
 from alignkit.train._seeded import draw_from, seed_of
 from alignkit.train._to_device import to_device
@@ -28,44 +28,6 @@ if TYPE_CHECKING:
 
 #: The name of a module's only output.
 _ONLY = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """What one optimiser step needs, on the CPU.
-
-    Parameters
-    ----------
-    samples : Samples
-        Of the whole batch.
-    parts : list
-        Inputs of this process, part by part.
-    targets : object
-        What the loss needs, of the whole batch.
-    """
-
-    samples: Samples
-    parts: list[Any]
-    targets: Any
-
-
-def make_batch(task: Task, samples: Samples, *, accumulate: int, rank: int, world_size: int, pin: bool) -> Batch:
-    """Return what one process needs for a step, its share of the samples in ``accumulate`` parts at most."""
-    # every process has as many parts as the others, and none is empty
-    n_parts = min(accumulate, len(samples) // world_size)
-    mine = share(samples, rank, world_size)
-    parts = [task.inputs(share(mine, part, n_parts)) for part in range(n_parts)]
-    targets = task.targets(samples)
-    return Batch(samples, _pinned(parts) if pin else parts, _pinned(targets) if pin else targets)
-
-
-def _pinned(value: Any) -> Any:
-    """Return tensors in memory that a GPU can fetch by itself, in mappings and sequences too."""
-    if isinstance(value, Mapping):
-        return {name: _pinned(item) for name, item in value.items()}
-    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-        return type(value)(_pinned(item) for item in value)
-    return value.pin_memory() if hasattr(value, "pin_memory") else value
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -148,14 +110,24 @@ class Gradients:
 
     def _backward(self, outputs: Named, targets: Any, batch: Batch, step: int) -> dict[str, float]:
         """Send the loss of the whole batch back into the outputs of this process."""
-        whole = self.processes.gather(outputs)
-        _check_rows(whole, len(batch.samples))
-        losses = _checked(self.task.loss(whole.get(_ONLY, whole), targets))
+        losses = self._losses(outputs, targets, batch)
         values = {name: float(value.detach()) for name, value in losses.items()}
+        if exchanges(self.task):
+            values = self.processes.mean(values)  # where one is no number, all processes know
         if not math.isfinite(values["loss"]):
-            raise FloatingPointError(self._not_finite(values["loss"], whole, batch, step))
+            raise FloatingPointError(self._not_finite(values["loss"], outputs, batch, step))
         self.precision.scaler.scale(losses["loss"]).backward()  # type: ignore[no-untyped-call]
         return values
+
+    def _losses(self, outputs: Named, targets: Any, batch: Batch) -> dict[str, torch.Tensor]:
+        """Return the whole batch's losses, or those of which the mean over processes is the whole batch's."""
+        if exchanges(self.task):
+            _check_rows(outputs, len(batch.own))
+            loss = cast("Any", self.task.loss)
+            return _checked(loss(outputs.get(_ONLY, outputs), targets, processes=self.processes))
+        whole = self.processes.gather(outputs)
+        _check_rows(whole, len(batch.samples))
+        return _checked(self.task.loss(whole.get(_ONLY, whole), targets))
 
     def _pass_on(self, batch: Batch, part: int, step: int, leaves: Named, rows: slice, *, last: bool) -> None:
         """Compute a part once more, and send its share of the outputs' gradients back into the parameters."""
@@ -180,10 +152,11 @@ class Gradients:
         import torch
 
         names = list(self.task.names(batch.samples))
-        bad = np.zeros(len(names), dtype=bool)
+        finite = torch.ones(len(batch.own), dtype=torch.bool, device=self.processes.device)
         for value in outputs.values():
             if value.ndim:
-                bad |= ~torch.isfinite(value.detach()).reshape(len(names), -1).all(dim=1).cpu().numpy()
+                finite &= torch.isfinite(value.detach()).reshape(len(batch.own), -1).all(dim=1)
+        bad = ~self.processes.gather(finite).cpu().numpy()
         those = [name for name, is_bad in zip(names, bad, strict=True) if is_bad]
         where = f"the model gives no finite numbers for {join_names(those, 16)}" if 0 < len(those) < len(names) else ""
         where = where or f"the batch holds {join_names(names, 16)}"

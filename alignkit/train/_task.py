@@ -27,7 +27,13 @@ class Task(Protocol):
     parameters of its own (they belong into ``module``), and losses that compare samples (triplets, contrastive, RDMs)
     are exact on any number of processes.
 
-    Two attributes may be left out. ``rates`` (mapping of str to float) are factors of the learning rate by what
+    A task whose loss would take much memory over the whole batch sets ``exchanges`` (bool, may be left out): nothing is
+    gathered then. Its ``loss(outputs, targets, processes=processes)`` takes the rows of one process and the targets of
+    that process' samples, and itself gets what it needs of the others, with gradients, as ``contrastive_loss`` and
+    ``siglip_loss`` do. Its mean over processes must be the loss of the whole batch; that mean is logged. All processes
+    must give losses of the same names.
+
+    Two more attributes may be left out. ``rates`` (mapping of str to float) are factors of the learning rate by what
     parameters' names begin with. ``stages`` (sequence of configs of the method) are trained before the config itself,
     each in a folder of its own, named by its ``out``; ``begin(config)`` is called before each of them and before the
     last, and says what trains.

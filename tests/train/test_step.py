@@ -7,11 +7,12 @@ import pytest
 import torch
 from reference.toy_tasks import RegressionTask, TripletTask
 
+from alignkit.train._batch import make_batch
 from alignkit.train._order import Order, Samples
 from alignkit.train._precision import Precision
 from alignkit.train._processes import Processes
 from alignkit.train._seeded import seed_of
-from alignkit.train._step import Gradients, make_batch
+from alignkit.train._step import Gradients
 
 CPU = torch.device("cpu")
 #: Of float16 losses.
@@ -112,18 +113,6 @@ def test_half_precision_gives_float32_losses_and_nearly_the_same_gradients(preci
     for name in (name for name, gradient in exact.items() if gradient is not None):
         assert got[name].dtype == torch.float32
         assert torch.linalg.norm(got[name] / scale - exact[name]) < 0.05 * torch.linalg.norm(exact[name])
-
-
-def test_parts_cover_a_process_share_in_order():
-    task, batch = RegressionTask(), samples(11)
-    for world_size in (1, 2, 3):
-        made = [
-            make_batch(task, batch, accumulate=3, rank=r, world_size=world_size, pin=False) for r in range(world_size)
-        ]
-        assert {len(one.parts) for one in made} == {3}
-        assert min(len(part) for one in made for part in one.parts) >= 1
-        torch.testing.assert_close(torch.cat([part for one in made for part in one.parts]), task.inputs(batch))
-        assert all(torch.equal(one.targets, task.targets(batch)) for one in made)
 
 
 def with_loss(task, loss):
