@@ -13,9 +13,11 @@ from alignkit.models._export_state_dict import export_state_dict
 from alignkit.models._extract import extract
 from alignkit.models._features import Features
 from alignkit.models._import_published_hba import import_published_hba
+from alignkit.models._joint_model import JointModel
 from alignkit.models._list_layers import LayerTable, list_layers
 from alignkit.models._list_models import ModelTable, list_models
 from alignkit.models._load import load
+from alignkit.models._load_joint import load_joint
 from alignkit.models._model import Model, Tokenizer
 from alignkit.models._open_features import open_features
 from alignkit.models._preprocess import Preprocess
@@ -26,6 +28,7 @@ from alignkit.models._transform import Transform, load_transform
 __all__ = [
     "AdapterConfig",
     "Features",
+    "JointModel",
     "LayerTable",
     "Model",
     "ModelTable",
@@ -40,6 +43,7 @@ __all__ = [
     "list_layers",
     "list_models",
     "load",
+    "load_joint",
     "load_towers",
     "load_transform",
     "open_features",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +9,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from alignkit._check import check_count, join_names, require, shown
-from alignkit.models._open_clip import check_architecture
+from alignkit._check import check_count, require
+from alignkit.models._clip_architecture import clip_architecture
 
 #: Streams of random numbers of one seed.
 _VISION, _TEXT = 0, 1
 #: The smallest vision tower there is; it stands in where only the text tower is wanted.
 _STAND_IN = {"image_size": 2, "patch_size": 2, "layers": 1, "width": 2, "head_width": 2}
-_REQUIRED = ("embed_dim", "vision_cfg", "text_cfg")
-_OPTIONAL = ("quick_gelu", "custom_text", "init_logit_scale", "init_logit_bias", "nonscalar_logit_scale")
+#: The smallest text tower, where only the vision tower is wanted.
+_FEW_WORDS = {"context_length": 2, "vocab_size": 2, "width": 2, "heads": 1, "layers": 1}
 
 
 def build_clip(config: str | Mapping[str, Any], /, *, seed: int) -> nn.Module:
@@ -31,9 +30,10 @@ def build_clip(config: str | Mapping[str, Any], /, *, seed: int) -> nn.Module:
     Parameters
     ----------
     config : str or mapping
-        The name of one of open_clip's architectures ("ViT-B-32"), or what its configs hold: ``embed_dim``,
-        ``vision_cfg``, ``text_cfg``, and where wanted ``quick_gelu``, ``custom_text``, ``init_logit_scale`` (a
-        logarithm; log(1 / 0.07) if left out), ``init_logit_bias`` (none) and ``nonscalar_logit_scale``.
+        The name of one of open_clip's architectures ("ViT-B-32"), the path of a ``.json`` file, or what configs hold:
+        ``embed_dim``, ``vision_cfg``, ``text_cfg``, and where wanted ``quick_gelu``, ``custom_text``,
+        ``init_logit_scale`` (a logarithm; log(1 / 0.07) if left out), ``init_logit_bias`` (none) and
+        ``nonscalar_logit_scale``.
     seed : int
         At least 0.
 
@@ -62,7 +62,7 @@ def build_clip(config: str | Mapping[str, Any], /, *, seed: int) -> nn.Module:
     """
     require("open_clip", "train")
     check_count("seed", seed)
-    settings = _settings(config)
+    settings = clip_architecture(config)
     model = _build(settings, seed, _VISION)
     stand_in = _build({**settings, "vision_cfg": _STAND_IN}, seed, _TEXT)
     text = {name: value for name, value in stand_in.state_dict().items() if not name.startswith("visual.")}
@@ -72,49 +72,27 @@ def build_clip(config: str | Mapping[str, Any], /, *, seed: int) -> nn.Module:
     return model
 
 
-def _settings(config: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config of its own for open_clip, that asks for no pretrained weights."""
-    found: Any = config
-    if isinstance(config, str):
-        import open_clip
+def blank_clip(settings: Mapping[str, Any], /, *, text: bool = True, device: str = "cpu") -> nn.Module:
+    """Return a model of whole settings to put weights into; without ``text``, its text tower is the smallest one.
 
-        check_architecture(config)
-        found = open_clip.get_model_config(config)
-    if not isinstance(found, Mapping):
-        msg = f"config must be the name of an architecture or a mapping; got {shown(found)}."
-        raise TypeError(msg)
-    settings = {name: copy.deepcopy(value) for name, value in found.items()}
-    if "multimodal_cfg" in settings:
-        msg = "config asks for CoCa (multimodal_cfg), which has three towers; choose a CLIP."
-        raise ValueError(msg)
-    _check_names(settings)
-    for tower in ("vision_cfg", "text_cfg"):
-        if not isinstance(settings[tower], Mapping):
-            msg = f"{tower} must be a mapping; got {shown(settings[tower])}."
-            raise TypeError(msg)
-    if settings["text_cfg"].get("hf_model_name"):
-        msg = "config asks for a text tower of transformers (hf_model_name); choose one of open_clip's own."
-        raise ValueError(msg)
-    settings["vision_cfg"] = {**settings["vision_cfg"], "timm_model_pretrained": False}
-    return settings
+    On the device "meta" it has shapes alone.
+
+    Raises
+    ------
+    ValueError
+        Sizes that do not fit.
+    """
+    wanted = settings if text else {**settings, "text_cfg": _FEW_WORDS}
+    return _build(wanted, 0, _VISION, device)
 
 
-def _check_names(settings: Mapping[str, Any]) -> None:
-    missing = [name for name in _REQUIRED if name not in settings]
-    unknown = [name for name in settings if name not in (*_REQUIRED, *_OPTIONAL)]
-    if missing or unknown:
-        problem = f"lacks {join_names(missing)}" if missing else f"holds {join_names(unknown)}"
-        msg = f"config must hold {join_names(_REQUIRED)} and may hold {join_names(_OPTIONAL)}; it {problem}."
-        raise ValueError(msg)
-
-
-def _build(settings: Mapping[str, Any], seed: int, stream: int) -> nn.Module:
+def _build(settings: Mapping[str, Any], seed: int, stream: int, device: str = "cpu") -> nn.Module:
     import open_clip
 
     arguments = dict(settings)
     kind = open_clip.CustomTextCLIP if arguments.pop("custom_text", False) else open_clip.CLIP
     drawn = int(np.random.SeedSequence((seed, stream)).generate_state(1, np.uint64)[0])
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+    with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.default_generator.manual_seed(drawn)
         try:
             model: nn.Module = kind(**arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -66,6 +67,39 @@ def clip_tokenizer(architecture: str) -> Any:
             f"the tokenizer of open_clip's {architecture} is not in the local cache and cannot be downloaded "
             f"({type(error).__name__}); open_clip wants https://huggingface.co/{wanted}: fetch that repository "
             f"elsewhere, into the cache of huggingface_hub ({_cache()})."
+        )
+        raise FileNotFoundError(msg) from error
+
+
+def config_tokenizer(config: Mapping[str, Any]) -> Any:
+    """Return the tokenizer of a whole config (:func:`clip_architecture`), for texts of its context length.
+
+    Raises
+    ------
+    FileNotFoundError
+        A tokenizer of the Hugging Face hub that is neither cached nor downloadable.
+    ValueError
+        A text tower that knows fewer words than the tokenizer.
+    """
+    from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+
+    text = config["text_cfg"]
+    length, kwargs = text.get("context_length", 77), dict(text.get("tokenizer_kwargs") or {})
+    wanted = text.get("hf_tokenizer_name")
+    if not wanted:
+        tokenizer = SimpleTokenizer(context_length=length, **kwargs)
+        known = text.get("vocab_size", tokenizer.vocab_size)
+        if known < tokenizer.vocab_size:
+            msg = f"the text tower knows {known:,} words, and open_clip's tokenizer has {tokenizer.vocab_size:,}."
+            raise ValueError(msg)
+        return tokenizer
+    try:
+        with hub_or_cache():
+            return HFTokenizer(wanted, context_length=length, tokenizer_mode=text.get("tokenizer_mode"), **kwargs)
+    except Exception as error:  # the hub and transformers raise a dozen kinds
+        msg = (
+            f"the tokenizer {wanted} is not in the local cache and cannot be downloaded ({type(error).__name__}): "
+            f"fetch https://huggingface.co/{wanted} elsewhere, into the cache of huggingface_hub ({_cache()})."
         )
         raise FileNotFoundError(msg) from error
 

@@ -65,7 +65,8 @@ def load(
           run. Its output is the projected embedding of a CLIP, else the pooled output (for DINOv2 the normalised class
           token), else the last hidden state.
         - ``run:PATH``: the folder of a model that ``alignkit train`` made; its output are the dimensions. Its backbone
-          is loaded by the name that the run recorded (``weights=`` gives its file where that is elsewhere now).
+          is loaded by the name that the run recorded (``weights=`` gives its file where that is elsewhere now). Of a
+          CLIP the image tower, whose output is the joint embedding (:func:`load_joint` gives both towers).
         - ``efficientnet-lite0``, ``minilm``: packages (``alignkit[offline]``); MiniLM reads texts.
         - a path to a weights file for timm; ``architecture=``, its header, a ``.json`` beside it or its own name
           (``ARCHITECTURE.tag.safetensors``) says for which network.

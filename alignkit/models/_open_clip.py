@@ -37,7 +37,6 @@ def read_open_clip(rest: str, options: Options) -> tuple[Any, Model]:
         path = check_file(options.weights) if options.weights is not None else _fetch(options.name, config)
     clip = _create(architecture, path, config, options)
     visual = clip.visual
-    trunk = getattr(visual, "trunk", visual)
     constants = ("mean", "std", "interpolation", "resize_mode")
     own = {**visual.preprocess_cfg, **{key: config[key] for key in constants if key in config}}
     size = own["size"] if isinstance(own["size"], int) else int(own["size"][0])
@@ -55,10 +54,18 @@ def read_open_clip(rest: str, options: Options) -> tuple[Any, Model]:
         options.preprocess_or(lambda: Preprocess.from_open_clip(own), size),
         name=options.name,
         settings=settings,
-        n_prefix_tokens=int(getattr(trunk, "num_prefix_tokens", hasattr(trunk, "class_embedding"))),
-        class_token=hasattr(trunk, "class_embedding") or getattr(trunk, "cls_token", None) is not None,
+        **tokens_of(visual),
     )
     return clip, model
+
+
+def tokens_of(visual: Any) -> dict[str, Any]:
+    """Return what a :class:`Model` says of the tokens that an open_clip vision tower puts before its patches."""
+    trunk = getattr(visual, "trunk", visual)
+    return {
+        "n_prefix_tokens": int(getattr(trunk, "num_prefix_tokens", hasattr(trunk, "class_embedding"))),
+        "class_token": hasattr(trunk, "class_embedding") or getattr(trunk, "cls_token", None) is not None,
+    }
 
 
 def check_architecture(architecture: str) -> None:

@@ -31,6 +31,8 @@ _KIND, _SCHEMA = "alignkit prompt model", 1
 DYNAMIC = "alignkit dynamic model"
 #: Kind of AligNet's students.
 STUDENT = "alignkit student model"
+#: Kind of CLIPs that were trained as a whole.
+CLIP = "alignkit clip model"
 #: Manifests are read whole, so that a file from elsewhere may not be of any size.
 _MAX_BYTES = 64 << 20
 #: What the manifest must hold, and of which type.
@@ -206,6 +208,10 @@ def load_run(path: str, options: Options) -> Model:
         from alignkit.models._student_run_model import load_student_run
 
         return load_student_run(path, options)
+    if kind_of_run(path) == CLIP:
+        from alignkit.models._clip_run_model import load_clip_run
+
+        return load_clip_run(path, options)
     person = personal_file(path)
     saved = read_run_model(path) if person is None else as_seen_by(read_run_model(person.parent), load_personal(person))
     model, image = _restore(saved, options)
@@ -323,7 +329,7 @@ def _read_manifest(
     manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.get("kind") != kind:
         got = manifest.get("kind") if isinstance(manifest, dict) else manifest
-        if got in (_KIND, DYNAMIC, STUDENT):
+        if got in (_KIND, DYNAMIC, STUDENT, CLIP):
             msg = f"{path} is of an {got}, and here an {kind} is expected."
         else:
             msg = f"{path} describes no trained model (kind {kind!r} is expected; got {shown(got)})."
