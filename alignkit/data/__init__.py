@@ -27,6 +27,7 @@ from alignkit.data._personal_effect import PersonalEffect
 from alignkit.data._read_jspsych import read_jspsych
 from alignkit.data._read_meadows_triplets import read_meadows_triplets
 from alignkit.data._read_triplets import read_triplets
+from alignkit.data._read_two_afc import read_two_afc
 from alignkit.data._registry import DataFile, DataFolder, Dataset, dataset_path, datasets
 from alignkit.data._rsa92 import RSA92, load_rsa92
 from alignkit.data._simulate import SimulatedLab, simulate
@@ -94,6 +95,7 @@ __all__ = [
     "read_meadows_triplets",
     "read_timeseries",
     "read_triplets",
+    "read_two_afc",
     "simulate",
     "things_label",
     "verify",

@@ -114,8 +114,8 @@ class History(Result):
         All validations, that of the untrained model first.
     monitor : str
         Validation metric that the best weights were chosen by.
-    mode : {"max", "min"}
-        Whether that metric is better when it is large or small.
+    mode : {"max", "min", "last"}
+        Whether that metric is better when it is large or small, or the last weights were kept whatever it was.
     best_step : int
         Optimiser steps that the best weights had seen.
     best : float
@@ -211,15 +211,20 @@ class History(Result):
 
     def methods_text(self) -> str:
         """Return the sentence a paper's Methods section needs."""
-        direction = "largest" if self.mode == "max" else "smallest"
         ended = ""
         if self.stopped == "patience":
             ended = f"; training stopped after {counted(self.last_step, 'step')}, as validations no longer got better"
         return (
             f"The model was trained for at most {counted(self.n_steps, 'optimiser step')}{ended}. "
-            f"The weights of step {self.best_step}, with the {direction} validation {self.monitor} ({self.best:.4g}; "
+            f"The weights of step {self.best_step}, {self._which()} ({self.best:.4g}; "
             f"{counted(len(self.validations), 'validation')}, that of the untrained model included), were kept."
         )
+
+    def _which(self) -> str:
+        """Return the words that say why the weights that were kept were."""
+        if self.mode == "last":
+            return f"the last, whatever its validation {self.monitor} was"
+        return f"with the {'largest' if self.mode == 'max' else 'smallest'} validation {self.monitor}"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the training loss and the monitored metric against the step, the best step marked."""

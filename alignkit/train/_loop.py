@@ -181,12 +181,19 @@ class _Fit:
         if finite and self.optim.clip is not None and norm > self.optim.clip:
             scale_gradients(parameters, self.optim.clip / norm)
         scaler.step(state.optimizer)  # which takes none where a scaled gradient is infinite
+        self._after_update()
         scaler.update()
         state.precision.check_scale(state.step + 1)
         state.optimizer.zero_grad()
         if state.ema is not None and finite:
             state.ema.update()
         return norm
+
+    def _after_update(self) -> None:
+        """Let the task bound what trains, where it wants to."""
+        after_step = getattr(self.task, "after_step", None)
+        if after_step is not None:
+            after_step(self.state.module)
 
     def _not_finite(self, norm: float, batch: Batch) -> str:
         """Return the sentence about a gradient that is no number: of which parameters, at which items."""
@@ -224,7 +231,8 @@ class _Fit:
         return best, metrics[self.loop.monitor]
 
     def _warn_of_undefined(self, metric: float) -> None:
-        if not math.isfinite(metric) and not self.warned and self.processes.is_main:
+        chosen = self.loop.mode != "last"
+        if chosen and not math.isfinite(metric) and not self.warned and self.processes.is_main:
             self.warned = True
             msg = (
                 f"validation gives {metric} for {self.loop.monitor!r} at step {self.state.step}; such weights are not "

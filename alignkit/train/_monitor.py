@@ -19,8 +19,9 @@ class Monitor:
     ----------
     metric : str
         Its name.
-    mode : {"max", "min"}
-        Whether it is better when it is large or small. What is no finite number is better than nothing, and no more.
+    mode : {"max", "min", "last"}
+        Whether it is better when it is large or small; ``"last"`` takes every validation for the best so far. What is
+        no finite number is better than nothing, and no more.
     patience : int, optional
         Validations without a better one after which to stop; by default never.
 
@@ -64,6 +65,8 @@ class Monitor:
         return better
 
     def _better(self, value: float) -> bool:
+        if self.mode == "last":
+            return True
         if math.isnan(self.best):
             return not math.isnan(value)
         return value > self.best if self.mode == "max" else value < self.best

@@ -33,10 +33,11 @@ class Task(Protocol):
     ``siglip_loss`` do. Its mean over processes must be the loss of the whole batch; that mean is logged. All processes
     must give losses of the same names.
 
-    Two more attributes may be left out. ``rates`` (mapping of str to float) are factors of the learning rate by what
+    More attributes may be left out. ``rates`` (mapping of str to float) are factors of the learning rate by what
     parameters' names begin with. ``stages`` (sequence of configs of the method) are trained before the config itself,
     each in a folder of its own, named by its ``out``; ``begin(config)`` is called before each of them and before the
-    last, and says what trains.
+    last, and says what trains. ``after_step(module)`` is called after every optimiser step, with what trains (sharded,
+    under FSDP), to keep it within bounds.
     """
 
     #: All that trains, with the frozen parts that it needs. ``module(inputs)`` gives the outputs.

@@ -17,7 +17,7 @@ from alignkit._check import (
 Schedule = Literal["constant", "cosine", "linear"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Parallel = Literal["auto", "none", "ddp", "fsdp"]
-Mode = Literal["max", "min"]
+Mode = Literal["max", "min", "last"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class LoopConfig:
     monitor: str = "loss"
     """Validation metric that the best checkpoint has."""
     mode: Mode = "min"
-    """Whether that metric is better when it is small or large."""
+    """Whether that metric is better when it is small or large; last: the newest weights are kept, whatever it is."""
     log_every: int = 1
     """Optimiser steps between lines in metrics.jsonl."""
     tensorboard: bool = False

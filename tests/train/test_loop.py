@@ -394,3 +394,34 @@ def test_a_gpu_learns_in_half_precision(tmp_path, precision):
     task = RegressionTask(dtype=torch.float32, dropout=0.1)
     history = train(tmp_path / "run", task, loop_of(precision=precision, device="cuda"), OPTIM)
     assert history.best < history.validations[0].metrics["loss"]
+
+
+def test_the_last_weights_are_kept_where_the_mode_says_so(tmp_path):
+    last, best = RegressionTask(), RegressionTask()
+    rising = OptimConfig(lr=0.4)  # too fast to end at its best
+    history = train(tmp_path / "last", last, loop_of(mode="last"), rising)
+    of_best = train(tmp_path / "best", best, loop_of(), rising)
+    assert history.best_step == history.n_steps == history.last_step
+    assert of_best.best_step < history.best_step
+    assert not same(weights(last), weights(best))
+    kept = newest(tmp_path / "last", loop_of(mode="last"), rising)
+    assert all(
+        torch.equal(kept.tensors[f"model.{name}"], p) for name, p in last.module.named_parameters() if p.requires_grad
+    )
+    assert "the last, whatever its validation loss was" in history.methods_text()
+
+
+def test_a_task_may_bound_what_trains_after_every_step(tmp_path):
+    free, bounded = TripletTask(), TripletTask()
+    seen = []
+
+    def after_step(self, module):
+        with torch.no_grad():
+            module.log_scale.clamp_(min=0.5)
+        seen.append(float(module.log_scale.detach()))
+
+    bounded.after_step = types.MethodType(after_step, bounded)
+    train(tmp_path / "free", free, loop_of(mode="last"), OPTIM)
+    history = train(tmp_path / "bounded", bounded, loop_of(mode="last"), OPTIM)
+    assert float(free.module.log_scale.detach()) < 0.5 <= float(bounded.module.log_scale.detach())
+    assert len(seen) == history.n_steps

@@ -53,3 +53,9 @@ def test_a_metric_that_is_not_there_is_named():
         ValueError, match=r"monitor names 'rdm_spearmen'.* gives 'loss', 'rdm_spearman'; did you mean rdm_sp"
     ):
         Monitor("rdm_spearmen", "max").update(0, {"loss": 1.0, "rdm_spearman": 0.2})
+
+
+def test_the_last_is_kept_whatever_it_was():
+    monitor = Monitor("m", "last", patience=1)
+    assert [monitor.update(step, {"m": value}) for step, value in enumerate([0.9, math.nan, 0.1])] == [True] * 3
+    assert (monitor.best_step, monitor.best, monitor.exhausted) == (2, 0.1, False)
