@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from alignkit._check import join_names
 from alignkit._versions import versions
-from alignkit.train._batch import Batch, make_batch
+from alignkit.train._batch import Batch, make_batches
 from alignkit.train._checkpoints import State
 from alignkit.train._environment import commit, settings
 from alignkit.train._history import History, StepRecord, ValidationRecord
@@ -98,7 +98,7 @@ class _Fit:
             self.loggers = open_loggers(self.loop, self.folder.path, step=self.state.step)
         self.module.train()
         try:
-            with Interrupts() as interrupts, self.progress, Prefetch(self._batch, self.n_steps) as batches:
+            with Interrupts() as interrupts, self.progress, Prefetch(self._batches, self.n_steps) as batches:
                 self._train(interrupts, batches)
         finally:
             for logger in self.loggers:
@@ -119,7 +119,7 @@ class _Fit:
             self.state.restore(State(**found))
             self.saved = self.state.step
 
-    def _train(self, interrupts: Interrupts, batches: Prefetch[Batch]) -> None:
+    def _train(self, interrupts: Interrupts, batches: Prefetch[list[Batch]]) -> None:
         state = self.state
         started = time.monotonic() - state.seconds
         self.progress.start(self._seen(state.step))
@@ -133,23 +133,24 @@ class _Fit:
             self._after_step()
             self._obey(interrupts)
 
-    def _batch(self, step: int) -> Batch:
-        return make_batch(
+    def _batches(self, step: int) -> list[Batch]:
+        return make_batches(
             self.task,
             self.order.batch(step),
             accumulate=self.loop.accumulate,
+            plain=self.loop.accumulation == "plain",
             rank=self.processes.rank,
             world_size=self.processes.world_size,
             pin=self.processes.device.type == "cuda",
         )
 
-    def _step(self, batch: Batch) -> StepRecord:
+    def _step(self, batches: list[Batch]) -> StepRecord:
         state, step = self.state, self.state.step
         rate = learning_rate(step, self.n_steps, self.optim)
         set_rate(state.optimizer, rate)
         try:
-            losses = self.gradients.compute(batch, step)
-            norm = self._update(batch)
+            losses = self.gradients.accumulate(batches, step)
+            norm = self._update()
         except FloatingPointError as error:
             msg = (
                 f"{error} The checkpoint of step {self.saved} in {self.folder.path} is whole. "
@@ -167,7 +168,7 @@ class _Fit:
             seconds=state.seconds,
         )
 
-    def _update(self, batch: Batch) -> float:
+    def _update(self) -> float:
         """Take the step that the gradients say, and return their norm."""
         state, scaler = self.state, self.state.precision.scaler
         parameters = state.parameters.values()
@@ -177,7 +178,7 @@ class _Fit:
         norm = float(self.processes.grad_norm(parameters))
         finite = math.isfinite(norm)
         if not finite and not state.precision.scales:
-            raise FloatingPointError(self._not_finite(norm, batch))
+            raise FloatingPointError(self._not_finite(norm))
         if finite and self.optim.clip is not None and norm > self.optim.clip:
             scale_gradients(parameters, self.optim.clip / norm)
         scaler.step(state.optimizer)  # which takes none where a scaled gradient is infinite
@@ -195,14 +196,14 @@ class _Fit:
         if after_step is not None:
             after_step(self.state.module)
 
-    def _not_finite(self, norm: float, batch: Batch) -> str:
+    def _not_finite(self, norm: float) -> str:
         """Return the sentence about a gradient that is no number: of which parameters, at which items."""
         parameters = self.state.parameters
         bad = not_finite(parameters, self.processes.grad_norm)
         whose = f"that of {join_names(bad)} is not finite" if bad else "each parameter's is finite by itself"
         if len(bad) == len(parameters) > 1:
             whose = "no parameter's is finite"
-        names = join_names(self.task.names(batch.samples), 16)
+        names = join_names(self.task.names(self.order.batch(self.state.step)), 16)
         return f"the gradient's norm is {norm} at step {self.state.step + 1} ({whose}); the batch holds {names}."
 
     def _after_step(self) -> None:

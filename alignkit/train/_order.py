@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, part: slice) -> Samples:
+    def __getitem__(self, part: slice | IntArray) -> Samples:
         return dataclasses.replace(self, index=self.index[part], position=self.position[part])
 
     def uniform(self, stream: int = 0) -> FloatArray:
@@ -97,6 +98,12 @@ def share(samples: Samples, rank: int, world_size: int) -> Samples:
     """Return the slice of a global batch that one of ``world_size`` processes takes: as equal as can be, in order."""
     bounds = np.linspace(0, len(samples), world_size + 1).round().astype(int)
     return samples[bounds[rank] : bounds[rank + 1]]
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Return the samples of several slices of one batch, one slice after the other."""
+    index, position = (np.concatenate([getattr(part, name) for part in parts]) for name in ("index", "position"))
+    return Samples(index, position, parts[0].seed)
 
 
 @functools.lru_cache(maxsize=2)

@@ -69,11 +69,13 @@ class RunResult(Result):
         decay = "all parameters" if optim.decay_all else "matrices"
         schedule = "a constant learning rate" if optim.schedule == "constant" else f"a {optim.schedule} schedule"
         warmup = f" after {counted(optim.warmup, 'warm-up step')}" if optim.warmup else ""
+        plain = loop.accumulation == "plain" and loop.accumulate > 1
+        parts = f" (in {loop.accumulate} parts, each with a loss of its own)" if plain else ""
         pull = f", decoupled decay {optim.decay_to_init:g} to the initial weights" if optim.decay_to_init else ""
         return (
             f"Parameters were optimised by AdamW (Loshchilov & Hutter 2019; learning rate {optim.lr:g}, weight decay "
-            f"{optim.weight_decay:g} of {decay}{pull}) with {schedule}{warmup}, in batches of {loop.batch_size:,} "
-            f"({loop.precision}, seed {loop.seed}). {self.history.methods_text()}{self._of_stages()}"
+            f"{optim.weight_decay:g} of {decay}{pull}) with {schedule}{warmup}, in batches of {loop.batch_size:,}"
+            f"{parts} ({loop.precision}, seed {loop.seed}). {self.history.methods_text()}{self._of_stages()}"
         )
 
     def _of_stages(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from alignkit._check import check_choice, join_names
-from alignkit._config import dump_config, read_toml, to_toml
+from alignkit._config import dump_config, read_config, read_toml, to_toml
 from alignkit._io import read_json, write_json
 from alignkit._lock import FolderLock
 from alignkit._result import jsonable
@@ -243,7 +243,7 @@ class RunFolder:
         if method != mine:
             msg = f"{self.path} holds a run of {method}, not of {mine}; choose another out."
             raise ValueError(msg)
-        before, after = _flat(read_toml(self.path / CONFIG)), _flat(_toml(self.config))
+        before, after = _flat(_began_with(self.path / CONFIG, type(self.config))), _flat(_toml(self.config))
         names = dict.fromkeys([*before, *after])
         differ = [f"{n} {before.get(n)!r}, now {after.get(n)!r}" for n in names if before.get(n) != after.get(n)]
         if differ:
@@ -297,6 +297,14 @@ def read_versions(path: PathLike) -> dict[str, Any]:
         msg = f"{Path(path, VERSIONS)} does not say which method the run is of; it is damaged."
         raise ValueError(msg)
     return content
+
+
+def _began_with(path: Path, kind: type) -> dict[str, Any]:
+    """Return a run's settings; those that the version it began with did not know yet have their defaults."""
+    try:
+        return _toml(read_config(path, kind))
+    except ValueError:  # settings of another version: the comparison names them
+        return read_toml(path)
 
 
 def _toml(config: Any) -> dict[str, Any]:

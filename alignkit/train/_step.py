@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -37,7 +37,8 @@ class Gradients:
     A batch in one part is a plain forward and backward pass. In several, outputs are first computed without
     gradients, the loss gives their gradients, and each part is computed once more to pass its share of these on (Gao
     et al. 2021, "GradCache", doi:10.18653/v1/2021.repl4nlp-1.31): the gradient is that of the whole batch for any loss,
-    contrastive ones too, at the price of a second forward pass. Outputs without axes (scales) get theirs once.
+    contrastive ones too, at the price of a second forward pass. Outputs without axes (scales) get theirs once. Plain
+    accumulation (:meth:`accumulate`) takes the mean of the parts' own losses instead.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class Gradients:
     seed: int
 
     def compute(self, batch: Batch, step: int) -> dict[str, float]:
-        """Add the gradient of a batch to the parameters (scaled, in float16), and return the losses by name.
+        """Add the gradient of a batch, times its weight, to the parameters (scaled, in float16); return its losses.
 
         Parameters
         ----------
@@ -90,8 +91,34 @@ class Gradients:
                 self._pass_on(batch, part, step, leaves, slice(starts[part], starts[part + 1]), last=True)
         return losses
 
+    def accumulate(self, batches: Sequence[Batch], step: int) -> dict[str, float]:
+        """Add the mean of several batches' gradients, weighted by their samples, and return such means of their losses.
+
+        Parameters
+        ----------
+        batches : sequence of Batch
+            One, or those of :func:`make_batches` with plain accumulation.
+        step : int
+            Optimiser steps taken before this one.
+
+        Raises
+        ------
+        FloatingPointError, ValueError
+            As :meth:`compute`.
+        """
+        found = []
+        for batch in batches[:-1]:
+            with self.processes.no_sync(self.module):
+                found.append(self.compute(batch, step))
+        found.append(self.compute(batches[-1], step))
+        if len(found) == 1:
+            return found[0]
+        return {
+            name: sum(b.weight * losses[name] for b, losses in zip(batches, found, strict=True)) for name in found[0]
+        }
+
     def _forward(self, batch: Batch, part: int, step: int) -> Named:
-        draw_from(seed_of(self.seed, step, self.processes.rank, part), self.processes.device)
+        draw_from(seed_of(self.seed, step, self.processes.rank, batch.first + part), self.processes.device)
         with self.precision.autocast():
             outputs = self.module(to_device(batch.parts[part], self.processes.device))
         named = outputs if isinstance(outputs, Mapping) else {_ONLY: outputs}
@@ -116,7 +143,7 @@ class Gradients:
             values = self.processes.mean(values)  # where one is no number, all processes know
         if not math.isfinite(values["loss"]):
             raise FloatingPointError(self._not_finite(values["loss"], outputs, batch, step))
-        self.precision.scaler.scale(losses["loss"]).backward()  # type: ignore[no-untyped-call]
+        self.precision.scaler.scale(losses["loss"] * batch.weight).backward()  # type: ignore[no-untyped-call]
         return values
 
     def _losses(self, outputs: Named, targets: Any, batch: Batch) -> dict[str, torch.Tensor]:
@@ -159,7 +186,8 @@ class Gradients:
         bad = ~self.processes.gather(finite).cpu().numpy()
         those = [name for name, is_bad in zip(names, bad, strict=True) if is_bad]
         where = f"the model gives no finite numbers for {join_names(those, 16)}" if 0 < len(those) < len(names) else ""
-        where = where or f"the batch holds {join_names(names, 16)}"
+        which = "the batch" if batch.weight == 1.0 else f"part {batch.first + 1} of the batch"
+        where = where or f"{which} holds {join_names(names, 16)}"
         return f"the loss is {loss} at step {step + 1}; {where}."
 
 

@@ -23,7 +23,8 @@ class Task(Protocol):
     """One training method at work.
 
     The loss sees the outputs of the *whole* batch of an optimiser step, whatever the number of processes and of
-    gradient accumulation steps it was computed in: the loop gathers outputs with their gradients. A loss must have no
+    gradient accumulation steps it was computed in: the loop gathers outputs with their gradients. (With plain
+    accumulation every part, of all processes, is such a batch of its own.) A loss must have no
     parameters of its own (they belong into ``module``), and losses that compare samples (triplets, contrastive, RDMs)
     are exact on any number of processes.
 

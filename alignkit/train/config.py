@@ -18,6 +18,7 @@ Schedule = Literal["constant", "cosine", "linear"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Parallel = Literal["auto", "none", "ddp", "fsdp"]
 Mode = Literal["max", "min", "last"]
+Accumulation = Literal["exact", "plain"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,10 @@ class LoopConfig:
     batch_size: int = 64
     """Samples of one optimiser step, over all processes and accumulation steps."""
     accumulate: int = 1
-    """Parts in which every process computes its share of a batch; gradients are those of the whole batch."""
+    """Parts in which every process computes its share of a batch."""
+    accumulation: Accumulation = "exact"
+    """exact: the gradient of the whole batch's loss, by a second forward pass; plain: the mean of the parts' losses, by
+    one forward pass, so that losses that compare samples see those of one part only (of all processes)."""
     drop_last: bool = False
     """Leave out what does not fill the last batch of an epoch; otherwise that batch is smaller."""
     precision: Precision = "fp32"
@@ -120,5 +124,6 @@ class LoopConfig:
         check_count("seed", self.seed)
         if self.ema is not None:
             check_fraction("ema", self.ema)
-        for name, allowed in (("precision", Precision), ("mode", Mode), ("parallel", Parallel)):
+        choices = {"precision": Precision, "mode": Mode, "parallel": Parallel, "accumulation": Accumulation}
+        for name, allowed in choices.items():
             check_choice(name, getattr(self, name), get_args(allowed))

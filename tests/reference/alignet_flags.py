@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reference.loop_flags import LOOP
+
 #: As FROZEN has it of the other verbs.
 ALIGNET = {
     "images",
@@ -47,28 +49,7 @@ ALIGNET = {
     "optim.warmup",
     "optim.final-lr",
     "optim.clip",
-    "loop.epochs",
-    "loop.max-steps",
-    "loop.batch-size",
-    "loop.accumulate",
-    "loop.drop-last",
-    "loop.precision",
-    "loop.ema",
-    "loop.validate-every",
-    "loop.checkpoint-every",
-    "loop.keep-last",
-    "loop.patience",
-    "loop.monitor",
-    "loop.mode",
-    "loop.log-every",
-    "loop.tensorboard",
-    "loop.wandb",
-    "loop.seed",
-    "loop.device",
-    "loop.parallel",
-    "loop.gradient-checkpointing",
-    "loop.compile",
-    "loop.progress",
+    *LOOP,
     "cache",
     "cache-dtype",
     "cache-folder",

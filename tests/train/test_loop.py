@@ -85,6 +85,14 @@ def test_it_trains_as_a_plain_loop_does(tmp_path, task_of, settings):
         torch.testing.assert_close(task.module.get_parameter(name), expected, rtol=1e-9, atol=1e-12)
 
 
+def test_plain_accumulation_trains_the_same_where_losses_are_means_over_samples(tmp_path):
+    whole, plain = RegressionTask(), RegressionTask()
+    train(tmp_path / "whole", whole, loop_of(), OPTIM)
+    train(tmp_path / "plain", plain, loop_of(accumulate=3, accumulation="plain"), OPTIM)
+    for name, p in whole.module.named_parameters():
+        torch.testing.assert_close(plain.module.get_parameter(name), p, rtol=1e-9, atol=1e-12)
+
+
 def test_lines_count_steps_epochs_and_samples(tmp_path):
     history = train(tmp_path / "run", RegressionTask(), loop_of(max_steps=8), OPTIM)
     assert history.n_steps == 8

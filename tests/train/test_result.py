@@ -77,6 +77,9 @@ def test_the_text_says_how_it_was_trained():
         assert part in text
     plain = result(config=HBAConfig(optim=OptimConfig(decay_all=True)))
     assert "of all parameters) with a constant learning rate, in" in plain.methods_text()
+    assert "each with a loss of its own" not in text
+    parts = result(config=HBAConfig(loop=LoopConfig(batch_size=8, accumulate=4, accumulation="plain")))
+    assert "in batches of 8 (in 4 parts, each with a loss of its own) (fp32" in parts.methods_text()
 
 
 def test_its_screen_is_one(monkeypatch):

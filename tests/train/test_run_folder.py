@@ -164,6 +164,18 @@ def test_another_method_is_refused(tmp_path):
         RunFolder.open(tmp_path, OtherConfig())
 
 
+def test_settings_that_an_earlier_version_did_not_know_have_their_defaults(tmp_path):
+    begin(tmp_path, config())
+    path = tmp_path / "config.toml"
+    text = path.read_text()
+    assert 'accumulation = "exact"\n' in text
+    path.write_text(text.replace('accumulation = "exact"\n', ""))
+    RunFolder.open(tmp_path, config()).close()
+    other = config(loop=dataclasses.replace(config().loop, accumulation="plain"))
+    with pytest.raises(ValueError, match=r"other settings \(loop.accumulation 'exact', now 'plain'\)"):
+        RunFolder.open(tmp_path, other)
+
+
 def test_before_anything_was_trained_settings_and_inputs_may_be_set_right(tmp_path):
     (tmp_path / "t.csv").write_text("1")
     with RunFolder.open(tmp_path / "run", config(table=tmp_path / "t.csv")) as folder:
