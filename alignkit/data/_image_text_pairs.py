@@ -83,8 +83,12 @@ class ImageTextPairs:
         try:
             return decode_image(content)
         except BrokenImageError as error:
-            msg = f"{self.name(i)} cannot be used: {error}; open_pairs(..., check='decode') leaves such pairs out."
-            raise ValueError(msg) from error
+            raise self.unusable(i, error) from error
+
+    def unusable(self, i: int, reason: object) -> ValueError:
+        """Return an error that names a pair and says why its image cannot be used."""
+        msg = f"{self.name(i)} cannot be used: {reason}; open_pairs(..., check='decode') leaves such pairs out."
+        return ValueError(msg)
 
     def image_bytes(self, i: int) -> bytes:
         """Return an image as it is stored: a JPEG, PNG or WebP."""

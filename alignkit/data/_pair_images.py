@@ -57,7 +57,17 @@ def decode_image(content: bytes, /) -> Image:
     BrokenImageError
         As :func:`open_image`, truncated ones, and more than 8 bits in a channel.
     """
-    image = open_image(content)
+    return load_image(open_image(content))
+
+
+def load_image(image: Image, /) -> Image:
+    """Return in RGB what :func:`open_image` gave, its pixels decoded.
+
+    Raises
+    ------
+    BrokenImageError
+        A truncated image, or more than 8 bits in a channel.
+    """
     if image.mode.startswith(("I", "F")):
         reason = f"the pixels of its image have more than 8 bits (mode {image.mode})"
         raise BrokenImageError(reason)
