@@ -22,6 +22,7 @@ from alignkit.data._match_things import ThingsMatch, match_things, things_label
 from alignkit.data._material2afc import Material2AFC, load_material2afc
 from alignkit.data._nights import load_nights
 from alignkit.data._open_pairs import open_pairs
+from alignkit.data._open_zero_shot_set import open_zero_shot_set
 from alignkit.data._patterns import Patterns
 from alignkit.data._personal_effect import PersonalEffect
 from alignkit.data._read_jspsych import read_jspsych
@@ -36,6 +37,7 @@ from alignkit.data._things import Things, load_things
 from alignkit.data._timeseries import read_timeseries
 from alignkit.data._triplet_design import Coverage, ExpectedPrecision, TripletDesign
 from alignkit.data._verify import Verification, verify
+from alignkit.data._zero_shot_set import ZeroShotSet
 
 __all__ = [
     "CIFAR10H",
@@ -66,6 +68,7 @@ __all__ = [
     "ThingsMatch",
     "TripletDesign",
     "Verification",
+    "ZeroShotSet",
     "answers_needed",
     "check_convention",
     "dataset_path",
@@ -88,6 +91,7 @@ __all__ = [
     "load_things",
     "match_things",
     "open_pairs",
+    "open_zero_shot_set",
     "read_betas",
     "read_jspsych",
     "read_labelled_images",

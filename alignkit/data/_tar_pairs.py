@@ -20,7 +20,7 @@ from alignkit.data._pair_images import MAX_IMAGE, what_is_wrong
 from alignkit.data._pair_index import PairIndex, kept_index, make_index, named_bad
 from alignkit.data._tar_members import Member, tar_members
 
-_IMAGES = ("jpg", "jpeg", "png", "webp")
+IMAGES = ("jpg", "jpeg", "png", "webp")
 _TEXTS = ("txt", "json")
 #: Bytes of a caption with what else its .json says.
 _MAX_TEXT = 1 << 20
@@ -61,13 +61,13 @@ class TarPairs:
         """Return the image as it is stored."""
         shard, row = self._find(i)
         offset, size, *_ = self.indices[shard].table[row].tolist()
-        return _read_at(self.paths[shard], offset, size)
+        return read_at(self.paths[shard], offset, size)
 
     def text(self, i: int) -> tuple[str, ...]:
         """Return the captions."""
         shard, row = self._find(i)
         _, _, offset, size, is_json, _ = self.indices[shard].table[row].tolist()
-        return captions_of(_read_at(self.paths[shard], offset, size), is_json=bool(is_json))
+        return captions_of(read_at(self.paths[shard], offset, size), is_json=bool(is_json))
 
     def _find(self, i: int) -> tuple[int, int]:
         shard = int(np.searchsorted(self.ends, i, side="right"))
@@ -92,7 +92,10 @@ def open_tar_pairs(paths: Sequence[Path], labels: Sequence[str], folder: Path | 
 
 
 def _index(path: Path, decode: bool) -> PairIndex:
-    samples = [(key, list(members)) for key, members in itertools.groupby(_keyed(path), key=operator.itemgetter(0))]
+    samples = [
+        (key, list(members))
+        for key, members in itertools.groupby(keyed_members(path, (*IMAGES, *_TEXTS)), key=operator.itemgetter(0))
+    ]
     counts = Counter(key for key, _ in samples)
     rows, keys, bad = [], bytearray(), {}
     with open(path, "rb") as file:
@@ -101,7 +104,7 @@ def _index(path: Path, decode: bool) -> PairIndex:
                 if counts[key] > 1:
                     reason = "its key comes more than once in the shard"
                     raise BadSampleError(reason)
-                row = _check_sample(file, dict(_by_ending(members)), decode)
+                row = _check_sample(file, dict(by_ending(members)), decode)
             except BadSampleError as error:
                 bad[key] = str(error)
                 continue
@@ -110,24 +113,25 @@ def _index(path: Path, decode: bool) -> PairIndex:
     return make_index(rows, _N_COLUMNS, bad, keys=bytes(keys))
 
 
-def _keyed(path: Path) -> Iterator[tuple[str, str, Member]]:
-    """Yield key, ending and member of every file that may belong to a pair; others are never read."""
+def keyed_members(path: Path, endings: Sequence[str]) -> Iterator[tuple[str, str, Member]]:
+    """Yield key, ending and member of every file with one of these endings; others are never read."""
     for member in tar_members(path):
         where = PurePosixPath(member.name)
         stem, dot, ending = where.name.partition(".")
-        if dot and stem and (ending := ending.lower()) in (*_IMAGES, *_TEXTS):
+        if dot and stem and (ending := ending.lower()) in endings:
             key = str(where.parent / stem).encode("utf-8", "surrogateescape")
             yield key.decode("utf-8", "backslashreplace"), ending, member
 
 
-def _by_ending(members: Sequence[tuple[str, str, Member]]) -> Iterator[tuple[str, Member]]:
-    kinds = Counter("image" if ending in _IMAGES else ending for _, ending, _ in members)
+def by_ending(members: Sequence[tuple[str, str, Member]]) -> Iterator[tuple[str, Member]]:
+    """Yield ``"image"`` or the ending, and the member, of each file of a sample; each kind may come once."""
+    kinds = Counter("image" if ending in IMAGES else ending for _, ending, _ in members)
     for kind, count in kinds.items():
         if count > 1:
             reason = f"it has {count} files with its {kind}"
             raise BadSampleError(reason)
     for _, ending, member in members:
-        yield "image" if ending in _IMAGES else ending, member
+        yield "image" if ending in IMAGES else ending, member
 
 
 def _check_sample(file: IO[bytes], members: dict[str, Member], decode: bool) -> tuple[int, int, int, int, int]:
@@ -137,14 +141,15 @@ def _check_sample(file: IO[bytes], members: dict[str, Member], decode: bool) -> 
         reason = "it has no image" if image is None else "it has no caption (.txt or .json)"
         raise BadSampleError(reason)
     is_json = text.name.lower().endswith(".json")
-    captions_of(_member_bytes(file, text, _MAX_TEXT), is_json=is_json)
-    wrong = what_is_wrong(_member_bytes(file, image, MAX_IMAGE), decode=decode)
+    captions_of(member_bytes(file, text, _MAX_TEXT), is_json=is_json)
+    wrong = what_is_wrong(member_bytes(file, image, MAX_IMAGE), decode=decode)
     if wrong is not None:
         raise BadSampleError(wrong)
     return image.offset, image.size, text.offset, text.size, int(is_json)
 
 
-def _member_bytes(file: IO[bytes], member: Member, limit: int) -> bytes:
+def member_bytes(file: IO[bytes], member: Member, limit: int) -> bytes:
+    """Return what a member holds, or raise BadSampleError where it is no plain file or too large."""
     ending = PurePosixPath(member.name).suffix
     if not member.plain:
         reason = f"its {ending} is a link or another special file"
@@ -156,7 +161,8 @@ def _member_bytes(file: IO[bytes], member: Member, limit: int) -> bytes:
     return file.read(member.size)
 
 
-def _read_at(path: Path, offset: int, size: int) -> bytes:
+def read_at(path: Path, offset: int, size: int) -> bytes:
+    """Return bytes of a shard that was gone through before."""
     try:
         with open(path, "rb", buffering=0) as file:
             file.seek(offset)
