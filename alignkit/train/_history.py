@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from alignkit._check import counted, shown
+from alignkit._check import check_count, counted, shown
 from alignkit._result import Result
 from alignkit.train._monitor import Monitor
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Stopped = Literal["finished", "patience"]
 _NOTHING = " (before training; no step improved it)"
 #: What a line of a step holds besides its losses.
-RESERVED = ("step", "epoch", "samples", "lr", "grad_norm", "seconds", "val")
+RESERVED = ("step", "epoch", "samples", "lr", "grad_norm", "seconds", "data_seconds", "val")
+#: From which share of the time on waiting for data is worth a word.
+STALLED = 0.05
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class StepRecord:
         Norm of the gradient over all parameters, before clipping.
     seconds : float
         Time since the run began, validations included and pauses left out.
+    data_seconds : float
+        How much of it was spent waiting for data, on the process that waited longest; 0 in logs of earlier versions.
     """
 
     step: int
@@ -51,6 +55,7 @@ class StepRecord:
     lr: float
     grad_norm: float
     seconds: float
+    data_seconds: float = 0.0
 
     def to_line(self) -> dict[str, Any]:
         """Return the record as a line of ``metrics.jsonl``."""
@@ -70,6 +75,7 @@ class StepRecord:
             lr=_number(line["lr"]),
             grad_norm=_number(line["grad_norm"]),
             seconds=_number(line["seconds"]),
+            data_seconds=_number(line.get("data_seconds", 0.0)),
         )
 
 
@@ -124,6 +130,8 @@ class History(Result):
         Optimiser steps that the settings allow.
     stopped : {"finished", "patience"}
         Whether all of these were taken, or validations had not become better for long enough.
+    n_processes : int
+        How many trained together.
     """
 
     steps: tuple[StepRecord, ...]
@@ -134,6 +142,7 @@ class History(Result):
     best: float
     n_steps: int
     stopped: str
+    n_processes: int = 1
 
     @classmethod
     def from_lines(
@@ -145,6 +154,7 @@ class History(Result):
         n_steps: int,
         stopped: Stopped,
         best_step: int | None = None,
+        n_processes: int = 1,
     ) -> History:
         """Return the history that lines of ``metrics.jsonl`` tell.
 
@@ -157,6 +167,8 @@ class History(Result):
         best_step : int, optional
             The step whose weights were kept, where that is known; by default the best of the lines. What the metric was
             there is NaN, with a warning, where the lines do not tell.
+        n_processes : int
+            As the attribute.
 
         Raises
         ------
@@ -189,6 +201,7 @@ class History(Result):
             best=best,
             n_steps=n_steps,
             stopped=stopped,
+            n_processes=n_processes,
         )
 
     @property
@@ -200,6 +213,62 @@ class History(Result):
     def last_step(self) -> int:
         """Optimiser steps that were taken."""
         return max([0, *(r.step for r in self.steps), *(r.step for r in self.validations)])
+
+    def samples_per_second(self, last: int | None = None) -> float:
+        """Return how many training samples each process went through in a second, validations included.
+
+        Parameters
+        ----------
+        last : int, optional
+            Of the last so many logged steps; by default of the whole run.
+
+        Returns
+        -------
+        float
+            NaN where nothing was logged.
+        """
+        samples, seconds, _ = self._spent(last)
+        return samples / self.n_processes / seconds if seconds > 0 else math.nan
+
+    def data_stall(self, last: int | None = None) -> float:
+        """Return the share of the time that was spent waiting for data, from 0 to 1.
+
+        Batches are made while the one before is computed, so that data cost time only where they are slower than that.
+
+        Parameters
+        ----------
+        last : int, optional
+            Of the last so many logged steps; by default of the whole run.
+
+        Returns
+        -------
+        float
+            NaN where nothing was logged.
+        """
+        _, seconds, waited = self._spent(last)
+        return waited / seconds if seconds > 0 else math.nan
+
+    def _spent(self, last: int | None) -> tuple[int, float, float]:
+        """Return samples, seconds, and seconds of waiting for data of the last logged steps, or of all."""
+        if last is not None:
+            check_count("last", last, 1)
+        if not self.steps:
+            return 0, 0.0, 0.0
+        end = self.steps[-1]
+        if last is None or last >= len(self.steps):
+            return end.samples, end.seconds, end.data_seconds
+        start = self.steps[-1 - last]
+        waited = end.data_seconds - start.data_seconds
+        return end.samples - start.samples, end.seconds - start.seconds, waited
+
+    def _speed(self) -> str:
+        """Return how fast the run was, for people; nothing where that is not known."""
+        rate, stall = self.samples_per_second(), self.data_stall()
+        if not math.isfinite(rate):
+            return ""
+        each = " per process" if self.n_processes > 1 else ""
+        waiting = f", {stall:.0%} of the time waiting for data" if stall > STALLED else ""
+        return f"; {rate:,.0f} samples/s{each}{waiting}" if rate >= 10 else f"; {rate:.2g} samples/s{each}{waiting}"
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per number: step, split ("train" or "val"), name and value."""
@@ -249,7 +318,7 @@ class History(Result):
     def __repr__(self) -> str:
         return (
             f"History of {counted(self.last_step, 'step')} (of at most {self.n_steps:,}; {self.stopped}), "
-            f"{counted(len(self.validations), 'validation')}\n"
+            f"{counted(len(self.validations), 'validation')}{self._speed()}\n"
             f"best {self.monitor}: {self.best:.4g} at step {self.best_step}{'' if self.improved else _NOTHING}"
         )
 

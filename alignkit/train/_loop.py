@@ -110,6 +110,7 @@ class _Fit:
             mode=self.loop.mode,
             n_steps=self.n_steps,
             stopped="finished" if self.state.step == self.n_steps else "patience",
+            n_processes=self.processes.world_size,
         )
 
     def _resume(self) -> None:
@@ -127,11 +128,18 @@ class _Fit:
             self._after_step()
         self._obey(interrupts)
         while state.step < self.n_steps and not state.monitor.exhausted:
-            record = self._step(batches.get(state.step))
+            record = self._step(self._next(batches))
             state.seconds = time.monotonic() - started
             self._log_step(dataclasses.replace(record, seconds=state.seconds))
             self._after_step()
             self._obey(interrupts)
+
+    def _next(self, batches: Prefetch[list[Batch]]) -> list[Batch]:
+        """Return what the next step needs, and note how long the process that waits longest waits for it."""
+        asked = time.monotonic()
+        made = batches.get(self.state.step)
+        self.state.data_seconds += self.processes.largest(time.monotonic() - asked)
+        return made
 
     def _batches(self, step: int) -> list[Batch]:
         return make_batches(
@@ -166,6 +174,7 @@ class _Fit:
             lr=rate,
             grad_norm=norm,
             seconds=state.seconds,
+            data_seconds=state.data_seconds,
         )
 
     def _update(self) -> float:
@@ -274,7 +283,8 @@ class _Fit:
         self.processes.finish(self.module, self.task.module)
 
     def _log_step(self, record: StepRecord) -> None:
-        self.progress.step(record.step, record.epoch, record.samples, record.losses["loss"])
+        stall = record.data_seconds / record.seconds if record.seconds else 0.0
+        self.progress.step(record.step, record.epoch, record.samples, record.losses["loss"], stall=stall)
         if record.step % self.loop.log_every == 0 or record.step == self.n_steps:
             self._log(record.to_line())
 

@@ -168,6 +168,17 @@ class Processes:
         dist.all_reduce(total)
         return dict(zip(values, (total / self.world_size).tolist(), strict=True))
 
+    def largest(self, value: float) -> float:
+        """Return the largest of the processes' numbers."""
+        if self.world_size == 1:
+            return value
+        import torch
+        import torch.distributed as dist
+
+        number = torch.tensor(value, dtype=torch.float64)
+        dist.all_reduce(number, op=dist.ReduceOp.MAX)
+        return float(number)
+
     def broadcast(self, value: Any) -> Any:
         """Return the main process' value: JSON values (tuples become lists) and tensors (on the CPU)."""
         if self.world_size == 1:

@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
+from alignkit.train._history import STALLED
+
 _FORMAT = "{desc} |{bar}| {percentage:3.0f}% {rate_fmt}, {remaining} left{postfix}"
 
 
 class Progress:
     """A bar over the samples of a run: loss, metric, samples per second and the time left, on stderr.
+
+    Where the run has waited for data for more than 5 % of its time, it says so.
 
     Parameters
     ----------
@@ -27,7 +31,7 @@ class Progress:
         self._n_samples = n_samples
         self._shown = shown
         self._bar: Any = None
-        self._loss = self._metric = ""
+        self._loss = self._metric = self._stall = ""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -57,13 +61,14 @@ class Progress:
                     file=sys.stderr,
                 )
 
-    def step(self, step: int, epoch: int, n_seen: int, loss: float) -> None:
-        """Count a step, after which ``n_seen`` samples of the run have been seen."""
+    def step(self, step: int, epoch: int, n_seen: int, loss: float, *, stall: float = 0.0) -> None:
+        """Count a step, after which ``n_seen`` samples of the run have been seen; ``stall`` is the share of waiting."""
         self._loss = f"loss {loss:.4g}"
+        self._stall = f", {stall:.0%} waiting for data" if stall > STALLED else ""
         with self._drawing():
             if self._bar is not None:
                 self._bar.set_description_str(f"epoch {epoch}, step {step}/{self._n_steps}", refresh=False)
-                self._bar.set_postfix_str(self._loss + self._metric, refresh=False)
+                self._bar.set_postfix_str(self._loss + self._metric + self._stall, refresh=False)
                 self._bar.update(n_seen - self._bar.n)
 
     def validated(self, name: str, metrics: Mapping[str, float], best: float) -> None:
@@ -71,7 +76,7 @@ class Progress:
         self._metric = f", val {name.removeprefix('val_')} {metrics[name]:.4g} (best {best:.4g})"
         with self._drawing():
             if self._bar is not None:
-                self._bar.set_postfix_str(self._loss + self._metric)
+                self._bar.set_postfix_str(self._loss + self._metric + self._stall)
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:

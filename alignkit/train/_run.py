@@ -100,7 +100,12 @@ def train_task(task: Task, config: MethodConfig, folder: RunFolder, processes: P
 
 
 def _end(history: History) -> dict[str, Any]:
-    return {"n_steps": history.n_steps, "stopped": history.stopped, "best_step": history.best_step}
+    return {
+        "n_steps": history.n_steps,
+        "stopped": history.stopped,
+        "best_step": history.best_step,
+        "n_processes": history.n_processes,
+    }
 
 
 def rerun(path: PathLike, /, *, out: PathLike, architecture: str | Sequence[str] | None = None) -> RunResult:
@@ -175,8 +180,13 @@ def _open(config: MethodConfig, resume: Resume, processes: Processes) -> RunFold
 def _logged(config: MethodConfig, folder: RunFolder, finished: Mapping[str, Any]) -> History:
     """Return the history of a finished run, from its folder."""
     # the log alone names the kept step of a run that ended before this was noted
-    kept = finished.get("best_step")
-    whole = type(finished.get("n_steps")) is int and (kept is None or (type(kept) is int and kept >= 0))
+    kept, n_processes = finished.get("best_step"), finished.get("n_processes", 1)
+    whole = (
+        type(n_processes) is int
+        and n_processes > 0
+        and type(finished.get("n_steps")) is int
+        and (kept is None or (type(kept) is int and kept >= 0))
+    )
     if not whole or finished.get("stopped") not in get_args(Stopped):
         msg = f"{folder.path / FINISHED} does not say how the run ended; delete it to let the run end again."
         raise ValueError(msg)
@@ -191,6 +201,7 @@ def _logged(config: MethodConfig, folder: RunFolder, finished: Mapping[str, Any]
         n_steps=finished["n_steps"],
         stopped=finished["stopped"],
         best_step=kept,
+        n_processes=n_processes,
     )
 
 

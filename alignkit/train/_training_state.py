@@ -53,7 +53,7 @@ class TrainingState:
         self.ema = Ema(self.parameters, loop.ema) if loop.ema is not None else None
         self.monitor = Monitor(loop.monitor, loop.mode, loop.patience)
         self.step = 0
-        self.seconds = 0.0
+        self.seconds = self.data_seconds = 0.0
         self._processes = processes
         self._first_buffers = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
 
@@ -75,6 +75,7 @@ class TrainingState:
             "monitor": self.monitor.state(),
             "scaler": self.precision.scaler.state_dict(),
             "seconds": self.seconds,
+            "data_seconds": self.data_seconds,
         }
         return State(self.step, tensors, {**values, **own})
 
@@ -94,6 +95,7 @@ class TrainingState:
         if self.precision.scales:
             self.precision.scaler.load_state_dict(state.values["scaler"])
         self.step, self.seconds = state.step, float(state.values["seconds"])
+        self.data_seconds = float(state.values.get("data_seconds", 0.0))  # earlier versions kept none
         self._processes.load_rng_states(_below("rng", state.tensors))
 
     def restore_weights(self, state: State, *, averaged: bool) -> None:

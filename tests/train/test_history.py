@@ -17,6 +17,7 @@ STEPS = [
         lr=0.1,
         grad_norm=3.0,
         seconds=i / 2,
+        data_seconds=i * i / 40,
     )
     for i in range(1, 5)
 ]
@@ -41,8 +42,10 @@ def test_it_is_what_the_lines_tell():
 
 def test_lines_are_flat_and_read_back():
     line = STEPS[0].to_line()
-    assert list(line) == ["step", "epoch", "samples", "loss", "mse", "lr", "grad_norm", "seconds"]
+    assert list(line) == ["step", "epoch", "samples", "loss", "mse", "lr", "grad_norm", "seconds", "data_seconds"]
     assert StepRecord.from_line(json.loads(json.dumps(line))) == STEPS[0]
+    del line["data_seconds"]  # as earlier versions wrote it
+    assert StepRecord.from_line(line) == dataclasses.replace(STEPS[0], data_seconds=0.0)
     assert math.isnan(StepRecord.from_line({**line, "grad_norm": None}).grad_norm)
     assert math.isnan(ValidationRecord.from_line({"step": 0, "val": {"loss": None}}).metrics["loss"])
 
@@ -72,6 +75,29 @@ def test_it_says_what_was_done():
     assert repr(history()).splitlines()[1] == "best loss: 0.5 at step 2"
     untrained = dataclasses.replace(history(), best_step=0, best=1.0)
     assert repr(untrained).splitlines()[1] == "best loss: 1 at step 0 (before training; no step improved it)"
+
+
+def test_it_says_how_fast_it_was():
+    got = history()
+    # 32 samples in 2 s, of which 0.4 were spent waiting; the last two steps took 16 samples and 1 s, 0.3 of it waiting
+    assert (got.samples_per_second(), got.data_stall()) == (16.0, pytest.approx(0.2))
+    assert (got.samples_per_second(2), got.data_stall(2)) == (16.0, pytest.approx(0.3))
+    assert got.data_stall(4) == got.data_stall(99) == got.data_stall()
+    both = dataclasses.replace(got, n_processes=2)
+    assert (both.samples_per_second(), both.data_stall()) == (8.0, got.data_stall())
+    assert repr(got).splitlines()[0].endswith("3 validations; 16 samples/s, 20% of the time waiting for data")
+    assert "; 8 samples/s per process, 20% of" in repr(both)
+    steps = tuple(dataclasses.replace(record, data_seconds=0.04 * record.seconds) for record in STEPS)
+    assert repr(dataclasses.replace(got, steps=steps)).splitlines()[0].endswith("; 16 samples/s")
+    with pytest.raises(ValueError, match="last must be"):
+        got.samples_per_second(0)
+
+
+def test_without_steps_it_does_not_know_how_fast_it_was():
+    got = dataclasses.replace(history(), steps=())
+    assert math.isnan(got.samples_per_second())
+    assert math.isnan(got.data_stall())
+    assert "samples/s" not in repr(got)
 
 
 def test_it_draws_both_curves():

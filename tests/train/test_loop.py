@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import threading
+import time
 import types
 
 import numpy as np
@@ -36,7 +37,7 @@ def same(a, b):
 
 def lines_of(path):
     lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+    return [{name: value for name, value in line.items() if name not in ("seconds", "data_seconds")} for line in lines]
 
 
 def newest(path, loop, optim=OPTIM):
@@ -85,6 +86,45 @@ def test_it_trains_as_a_plain_loop_does(tmp_path, task_of, settings):
         torch.testing.assert_close(task.module.get_parameter(name), expected, rtol=1e-9, atol=1e-12)
 
 
+def slow_data(task, seconds):
+    """Let every batch take so long to make."""
+    original = task.inputs
+    task.inputs = lambda samples: time.sleep(seconds) or original(samples)
+    return task
+
+
+def test_it_says_how_long_it_waited_for_data_and_remembers_it_over_a_pause(tmp_path, capsys):
+    loop = loop_of(checkpoint_every=1, progress=True)
+    cut = at_step(slow_data(RegressionTask(), 0.1), 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        train(tmp_path / "run", cut, loop, OPTIM)
+    kept = newest(tmp_path / "run", loop).values["data_seconds"]
+    # nothing makes the first batch of a session ahead
+    assert 0.1 <= kept < newest(tmp_path / "run", loop).values["seconds"]
+    assert "% waiting for data" in capsys.readouterr().err
+    history = train(tmp_path / "run", slow_data(RegressionTask(), 0.1), loop, OPTIM)
+    assert [r.data_seconds for r in history.steps][4] == kept
+    assert history.steps[5].data_seconds >= kept + 0.1
+    assert history.data_stall() > 0.05
+    assert "of the time waiting for data" in repr(history)
+
+
+def test_a_checkpoint_that_does_not_know_the_waiting_goes_on(tmp_path):
+    loop = loop_of(checkpoint_every=1)
+    cut = at_step(RegressionTask(), 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        train(tmp_path / "run", cut, loop, OPTIM)
+    for path in (tmp_path / "run" / "checkpoints").glob("*.json"):
+        manifest = json.loads(path.read_text())
+        del manifest["values"]["data_seconds"]
+        path.write_text(json.dumps(manifest))
+    log = tmp_path / "run" / "metrics.jsonl"
+    log.write_text(re.sub(r', "data_seconds": [^,}]+', "", log.read_text()))
+    history = train(tmp_path / "run", RegressionTask(), loop, OPTIM)
+    assert [record.data_seconds for record in history.steps[:2]] == [0, 0]
+    assert history.steps[-1].data_seconds > 0
+
+
 def test_plain_accumulation_trains_the_same_where_losses_are_means_over_samples(tmp_path):
     whole, plain = RegressionTask(), RegressionTask()
     train(tmp_path / "whole", whole, loop_of(), OPTIM)
@@ -106,6 +146,9 @@ def test_lines_count_steps_epochs_and_samples(tmp_path):
     assert list(lines[1]) == ["step", "epoch", "samples", "loss", "lr", "grad_norm"]
     seconds = [record.seconds for record in history.steps]
     assert seconds == sorted(seconds)
+    waited = [record.data_seconds for record in history.steps]
+    assert 0 < waited[0] <= waited[-1] < seconds[-1]
+    assert waited == sorted(waited)
     dropped = train(tmp_path / "other", RegressionTask(), loop_of(drop_last=True, epochs=2), OPTIM)
     assert [(r.epoch, r.samples) for r in dropped.steps] == [(1, 8), (1, 16), (2, 24), (2, 32)]
 

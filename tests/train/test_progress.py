@@ -22,6 +22,18 @@ def test_it_shows_loss_metric_speed_and_time_left(capsys):
     assert re.search(r"100% .*sample/s, 00:00 left, loss 0.25, val rdm_spearman 0.25 \(best 0.3\)", last)
 
 
+def test_waiting_for_data_is_told_where_it_is_much(capsys):
+    with Progress(10, 80, shown=True) as progress:
+        progress.start(0)
+        progress.step(1, 1, 8, 0.5, stall=0.05)
+        progress.validated("loss", {"loss": 1.0}, 1.0)
+        few = capsys.readouterr().err
+        progress.step(2, 1, 16, 0.5, stall=0.234)
+        progress.validated("loss", {"loss": 1.0}, 1.0)
+    assert "waiting" not in few
+    assert capsys.readouterr().err.split("\r")[-1].rstrip().endswith("(best 1), 23% waiting for data")
+
+
 def test_nothing_is_shown_where_it_is_not_asked_for(capsys):
     with Progress(10, 80, shown=False) as progress:
         progress.start(0)
