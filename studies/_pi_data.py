@@ -58,6 +58,8 @@ KINDS = {"class": 0.4, "within": 0.3, "across": 0.3}
 MARGIN, SIZE = 0.1, 32
 #: Share of images, and of trials, that are held out of a table's training split.
 HELD_OUT = 0.1
+#: Written last, with the settings of what lies beside it.
+DONE = "data.json"
 #: Draws are numbered, so that more of one changes no other.
 _SPLIT, _HELD_OUT, _CAPTIONS, _TRIALS, _LABELS = range(5)
 _CLASS, _OTHER = range(2)
@@ -112,13 +114,8 @@ def write_pi_data(
         images={"cifar10h": work / "people", "labels": work / "people", "material2afc": work / "materials"},
     )
     settings = {"seed": seed, "n_pairs": n_pairs, "n_trials": n_trials, "n_shards": n_shards}
-    done = work / "data.json"
-    if done.is_file():
-        if read_json(done) != settings:
-            msg = f"{work} holds data of other settings ({read_json(done)}); give another folder."
-            raise ValueError(msg)
+    if is_done(work, settings):
         return found
-    work.mkdir(parents=True, exist_ok=True)
     data = load_cifar10h(root)
     people, zero_shot = split_test(data.target, seed)
     write_pairs(found.pairs, root / PAIRS, n=n_pairs, n_shards=n_shards, seed=seed)
@@ -127,13 +124,24 @@ def write_pi_data(
         write_images(found.zero_shot / name, data, zero_shot[data.target[zero_shot] == number])
     write_cifar10h(found.judgements["cifar10h"], found.judgements["labels"], data, people, n=n_trials, seed=seed)
     write_material2afc(found.judgements["material2afc"], found.images["material2afc"], root)
-    write_json(done, settings)
+    write_json(work / DONE, settings)
     return found
+
+
+def is_done(work: Path, settings: dict[str, Any]) -> bool:
+    """Return whether a folder (made if needed) holds everything, of these settings; it must not hold that of others."""
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / DONE).is_file():
+        return False
+    if (there := read_json(work / DONE)) != settings:
+        msg = f"{work} holds data of other settings ({there}); give another folder."
+        raise ValueError(msg)
+    return True
 
 
 def split_test(target: Any, seed: int) -> tuple[Any, Any]:
     """Return which test images people may speak of, half of each class, and which are left for zero-shot."""
-    rng = _rng(seed, _SPLIT)
+    rng = drawer(seed, _SPLIT)
     halves = [(own := rng.permutation(np.flatnonzero(target == c)))[: len(own) // 2] for c in np.unique(target)]
     people = np.sort(np.concatenate(halves))
     return people, np.setdiff1d(np.arange(len(target)), people)
@@ -143,9 +151,9 @@ def write_pairs(folder: Path, source: Path, *, n: int, n_shards: int, seed: int)
     """Write the first so many training images, the classes taking turns, with one caption each, in shards."""
     arrays, _ = load_npz(source)
     data, offsets, labels, classes = (arrays[name] for name in ("data", "offsets", "labels", "classes"))
-    drawn = _rng(seed, _CAPTIONS).integers(len(TEMPLATES), size=len(labels))
+    drawn = drawer(seed, _CAPTIONS).integers(len(TEMPLATES), size=len(labels))
     chosen = in_turns(labels)[:n]
-    _made(folder)
+    made(folder)
     for shard, rows in enumerate(np.array_split(chosen, n_shards)):
         with (
             atomic_write(folder / f"{shard:05d}.tar") as file,
@@ -158,8 +166,8 @@ def write_pairs(folder: Path, source: Path, *, n: int, n_shards: int, seed: int)
 
 
 def write_images(folder: Path, data: CIFAR10H, images: Any) -> None:
-    """Write test images as they are stored; a kill may leave one in half, but `data.json` comes last."""
-    _made(folder)
+    """Write test images as they are stored; a kill may leave one in half, but `DONE` comes last."""
+    made(folder)
     for i in images.tolist():
         (folder / f"{data.labels[i]}.jpg").write_bytes(data.jpeg(i))
 
@@ -184,17 +192,17 @@ def write_cifar10h(path: Path, labels_path: Path, data: CIFAR10H, people: Any, *
     """Write the judgements of CIFAR-10H about these images, and the control that class labels give."""
     rows, control = [], []
     for number, (split, images, m) in enumerate(divided(data.target, people, n, seed)):
-        trials = human_trials(data, images, m, _rng(seed, _TRIALS, number))
-        rows += _cells(trials, votes_of(data.probs, trials), data.labels, split)
-        of_class = label_trials(data.target, images, trials[:, 0], _rng(seed, _LABELS, number))
-        control += _cells(of_class, votes_of(np.eye(len(data.classes))[data.target], of_class), data.labels, split)
+        trials = human_trials(data, images, m, drawer(seed, _TRIALS, number))
+        rows += cells(trials, votes_of(data.probs, trials), data.labels, split)
+        of_class = label_trials(data.target, images, trials[:, 0], drawer(seed, _LABELS, number))
+        control += cells(of_class, votes_of(np.eye(len(data.classes))[data.target], of_class), data.labels, split)
     write_table(path, rows)
     write_table(labels_path, control)
 
 
 def divided(target: Any, people: Any, n: int, seed: int) -> list[tuple[str, Any, int]]:
     """Return the images of each split, those held out being a tenth of each class, and how many trials it gets."""
-    rng = _rng(seed, _HELD_OUT)
+    rng = drawer(seed, _HELD_OUT)
     parts = [rng.permutation(people[target[people] == c]) for c in np.unique(target)]
     held_out = np.sort(np.concatenate([own[: round(HELD_OUT * len(own))] for own in parts]))
     few = round(HELD_OUT * n)
@@ -263,7 +271,7 @@ def write_material2afc(path: Path, folder: Path, root: Path, size: int = SIZE) -
     from PIL import Image
 
     data = load_material2afc(root)
-    _made(folder)
+    made(folder)
     names = tuple(f"{Path(label).stem}.png" for label in data.labels)
     for label, name in zip(data.labels, names, strict=True):
         with Image.open(data.image_folder / label) as image, atomic_write(folder / name) as file:
@@ -271,7 +279,7 @@ def write_material2afc(path: Path, folder: Path, root: Path, size: int = SIZE) -
             small.save(file, format="PNG")
     parts: tuple[tuple[str, TwoAFC], ...] = (("train", data.train), ("val", data.test))
     kept = [(split, trials.take(~trials.tied)) for split, trials in parts]
-    write_table(path, [row for split, own in kept for row in _cells(own.items, own.votes, names, split)])
+    write_table(path, [row for split, own in kept for row in cells(own.items, own.votes, names, split)])
 
 
 def write_table(path: Path, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -282,17 +290,19 @@ def write_table(path: Path, rows: Iterable[tuple[Any, ...]]) -> None:
         writer.writerows(rows)
 
 
-def _cells(trials: Any, votes: Any, labels: tuple[str, ...], split: str) -> list[tuple[Any, ...]]:
+def cells(trials: Any, votes: Any, labels: tuple[str, ...], split: str) -> list[tuple[Any, ...]]:
     """Return the rows of a table; a label without an ending is a JPEG's."""
     names = [label if "." in label else f"{label}.jpg" for label in labels]
     pairs = zip(trials.tolist(), votes.tolist(), strict=True)
     return [(*(names[i] for i in items), *counts, split) for items, counts in pairs]
 
 
-def _made(folder: Path) -> Path:
+def made(folder: Path) -> Path:
+    """Return a folder that is there now."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _rng(seed: int, *key: int) -> np.random.Generator:
+def drawer(seed: int, *key: int) -> np.random.Generator:
+    """Return the random numbers of one purpose."""
     return np.random.default_rng([seed, *key])

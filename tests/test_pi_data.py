@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alignkit.data import load_cifar10h, load_material2afc, open_pairs, read_labelled_images
+from alignkit.data import load_cifar10h, load_material2afc, open_pairs, read_labelled_images, read_two_afc
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {"seed": 3, "n_pairs": 45, "n_trials": 400, "n_shards": 4}
@@ -133,6 +133,8 @@ def test_votes_about_materials_are_all_there_but_the_ties(written, root):
     assert Counter(row["split"] for row in rows) == {"train": 22_801 - 1_395, "val": 3_000 - 262}
     assert all(row["left_votes"] != row["right_votes"] for row in rows)
     trials = data.train.take(~data.train.tied)
+    read = read_two_afc(written.judgements["material2afc"], split="train")
+    assert np.array_equal(read.votes, trials.votes)
     for i in (0, 5000, 21_000):
         row = rows[i]
         assert [Path(row[side]).stem for side in ("reference", "left", "right")] == [
