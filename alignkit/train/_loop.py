@@ -222,8 +222,22 @@ class _Fit:
         best, metric = self._validate() if validated else (False, None)
         every = self.loop.checkpoint_every
         due = validated if every is None else step % every == 0
+        self._keep_epoch()  # before the checkpoint: a run that is killed between the two comes by here again
         if due or best or last or self.state.monitor.exhausted:
             self._save(metric, best=best)
+
+    def _keep_epoch(self) -> None:
+        """Export the model for good where an epoch ends whose model is asked for."""
+        import torch
+
+        epoch, within = divmod(self.state.step, self.order.steps_per_epoch)
+        if within or not self.folder.epochs.due(epoch):
+            return
+        module = self.task.module
+        with self.state.averaged(), evaluating(module), torch.no_grad(), own_random_numbers(self.processes.device):
+            self.processes.finish(self.module, module)
+            if self.processes.is_main:
+                self.folder.epochs.keep(epoch, self.task.export)
 
     def _validate(self) -> tuple[bool, float]:
         """Return whether this validation is the best one, and the metric that says so."""

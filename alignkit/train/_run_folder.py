@@ -17,6 +17,7 @@ from alignkit._typing import PathLike
 from alignkit.train._checkpoints import Checkpoints, State
 from alignkit.train._environment import OUTSIDE, changed_files, differences, environment
 from alignkit.train._journal import Journal
+from alignkit.train._kept_epochs import KeptEpochs
 
 Resume = Literal["auto", "never"]
 
@@ -26,6 +27,7 @@ METRICS = "metrics.jsonl"
 SPLITS = "splits.json"
 FINISHED = "finished.json"
 CHECKPOINTS = "checkpoints"
+EPOCHS = "epochs"
 
 
 class RunFolder:
@@ -39,6 +41,7 @@ class RunFolder:
     ``metrics.jsonl``       one line per logged step and validation
     ``splits.json``         which items were trained on, chosen on and held out
     ``checkpoints/``        the newest ones and the best, see :class:`Checkpoints`
+    ``epochs/``             models of whole epochs, where asked for, see :class:`KeptEpochs`
     what the task exports   the finished model: ``model.json``, ``adapter.safetensors``
     ``finished.json``       how training ended, and whose weights were kept; there once it did
     ======================  ==========================================================================
@@ -49,6 +52,8 @@ class RunFolder:
     config : dataclass
         Settings of the method.
     checkpoints : Checkpoints
+    epochs : KeptEpochs
+        Models that are kept for good; the main process writes them.
     main : bool
         Whether this process writes; on others all that writes does nothing.
     """
@@ -62,6 +67,8 @@ class RunFolder:
         self.checkpoints = Checkpoints(
             path / CHECKPOINTS, config.loop.keep_last, main=main, before_save=self._journal.sync
         )
+
+        self.epochs = KeptEpochs(path / EPOCHS, config.loop.keep_epochs)
 
     @classmethod
     def open(
@@ -191,7 +198,9 @@ class RunFolder:
     def _enter(self, resume: Resume, n_processes: int) -> None:
         """Write what describes a new run, or hold that the folder's run is the same one."""
         if not is_run(self.path):
-            foreign = [name for name in (CONFIG, METRICS, SPLITS, FINISHED, CHECKPOINTS) if (self.path / name).exists()]
+            foreign = [
+                name for name in (CONFIG, METRICS, SPLITS, FINISHED, CHECKPOINTS, EPOCHS) if (self.path / name).exists()
+            ]
             if foreign:
                 msg = f"{self.path} holds {join_names(foreign)}, but no run that can go on; choose another out."
                 raise FileExistsError(msg)
@@ -206,6 +215,7 @@ class RunFolder:
             # nothing was trained yet: whoever was refused (a missing file, a wrong column) may set things right
             (self.path / SPLITS).unlink(missing_ok=True)
             self._tidy()
+            self.epochs.forget()
             self._begin(n_processes)
             return
         self._check_same_settings(str(then["method"]))
@@ -223,6 +233,7 @@ class RunFolder:
         for left in self.path.glob(".*.tmp"):
             left.unlink(missing_ok=True)
         self.checkpoints.tidy()
+        self.epochs.tidy()
 
     def _compare(self, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """Refuse input files that have changed since the run began, and tell of all else but the commit."""

@@ -69,4 +69,7 @@ class Task(Protocol):
         """Return what the samples are called, for messages about them."""
 
     def export(self, folder: Path, /) -> None:
-        """Write the trained model into ``folder``, so that ``alignkit.models.load("run:...")`` opens it."""
+        """Write the trained model into ``folder``, so that ``alignkit.models.load("run:...")`` opens it.
+
+        Training may go on afterwards (``loop.keep_epochs``): what trains must be left as it is.
+        """

@@ -90,6 +90,9 @@ class LoopConfig:
     """Optimiser steps between checkpoints; by default at every validation."""
     keep_last: int = 2
     """Newest checkpoints to keep, besides the best one."""
+    keep_epochs: int | None = None
+    """Export the model for good after every so many epochs, into epochs/0001 ... of the run's folder (0000: untrained):
+    for curves over samples seen; by default none."""
     patience: int | None = None
     """Validations without a better `monitor` after which to stop; by default never."""
     monitor: str = "loss"
@@ -118,7 +121,7 @@ class LoopConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "keep_last", "log_every"):
             check_count(name, getattr(self, name), 1)
-        for name in ("max_steps", "validate_every", "checkpoint_every", "patience"):
+        for name in ("max_steps", "validate_every", "checkpoint_every", "keep_epochs", "patience"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), 1)
         check_count("seed", self.seed)

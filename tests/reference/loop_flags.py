@@ -15,6 +15,7 @@ LOOP = (
     "loop.validate-every",
     "loop.checkpoint-every",
     "loop.keep-last",
+    "loop.keep-epochs",
     "loop.patience",
     "loop.monitor",
     "loop.mode",
