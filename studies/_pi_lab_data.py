@@ -1,8 +1,8 @@
 """What the simulated lab of perceptual initialisation reads: drawn objects, captions of them, and simulated votes.
 
 Objects are those of `alignkit.data.simulate`: eight categories, twelve known latents that shape and paint a picture in
-random pose, light and background. They are told apart by their numbers, so that what one of the three groups holds
-never moves another's: objects of the *zero-shot test*, objects that *people* judge, and objects of *pairs*.
+random pose, light and background. The first are those of the *zero-shot test*, then come those that *people* judge, and
+last those of *pairs*, so that more pairs change nothing else; no object is of two groups.
 
 *Captions* are made of the latents. A latent of .3 or more may be named: "slightly" below .6, "very" from 1.1 on. A
 caption names one or two of an object's latents, drawn at random, and in `NAMED` of all cases its category, else "thing"
