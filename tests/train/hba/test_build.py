@@ -179,6 +179,23 @@ def test_a_run_of_a_study_trains_saves_and_loads(lab_data, tmp_path):
     assert again.predictions() == pytest.approx(task.predictions(), rel=1e-5, abs=1e-5)
 
 
+def test_models_of_whole_epochs_are_kept_and_change_nothing(lab_data, tmp_path):
+    from alignkit.models import load
+
+    kept = run(as_study(lab_data, tmp_path, pair(epochs=4, keep_epochs=2, ema=0.9)))
+    (tmp_path / "other").mkdir()
+    plain = run(as_study(lab_data, tmp_path / "other", pair(epochs=4, ema=0.9)))
+    assert sorted(path.name for path in (kept.path / "epochs").iterdir()) == ["0000", "0002", "0004"]
+    weights = "adapter.safetensors"
+    assert (kept.path / weights).read_bytes() == (plain.path / weights).read_bytes()
+    assert kept.history.best_step == kept.history.n_steps, "so that the last epoch's model is the run's"
+    trained = {epoch: read_run_model(kept.path / "epochs" / epoch).trained for epoch in ("0000", "0002", "0004")}
+    final = read_run_model(kept.path).trained
+    assert all(torch.equal(trained["0004"][name], value) for name, value in final.items())
+    assert not all(torch.equal(trained["0002"][name], trained["0000"][name]) for name in final)
+    assert load(f"run:{kept.path / 'epochs' / '0002'}", device="cpu").layers
+
+
 def test_a_function_of_ones_own_is_called_again_only_when_it_is_named(lab_data, toy_clip, tmp_path):
     from alignkit.models import load
     from alignkit.train import evaluate_run, rerun
