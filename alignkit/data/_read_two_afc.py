@@ -20,7 +20,7 @@ _VOTES = ("left_votes", "right_votes")
 
 
 def read_two_afc(path: PathLike, /, *, split: str | None = None, min_votes: int = 0) -> TwoAFC:
-    """Read 2AFC trials from a table with named columns.
+    r"""Read 2AFC trials from a table with named columns.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def read_two_afc(path: PathLike, /, *, split: str | None = None, min_votes: int 
     --------
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "trials.csv"
-    >>> _ = file.write_text("reference,left,right,left_votes,right_votes\\nchalk.png,clay.png,steel.png,4,1\\n")
+    >>> _ = file.write_text("reference,left,right,left_votes,right_votes\nchalk.png,clay.png,steel.png,4,1\n")
     >>> trials = read_two_afc(file)
     >>> trials.labels, trials.votes.tolist()
     (('chalk.png', 'clay.png', 'steel.png'), [[4, 1]])

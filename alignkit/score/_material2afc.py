@@ -34,13 +34,15 @@ def score_material2afc(
 
     def full(c: Candidate) -> Scored:
         x = c.take(shared)
-        return join_scored(_score(c.name, x, trials, part, settings, split=c.split) for part, trials in parts.items())
+        return join_scored(
+            score_trials(c.name, x, trials, part, settings, split=c.split) for part, trials in parts.items()
+        )
 
     tasks = [_layer_task(trials, part, settings) for part, trials in parts.items()]
     scored = score_models(candidates, full, tasks, shared, {settings.kernel}, settings, steps)
     baselines: list[ScoreRow] = []
     for part, trials in parts.items():
-        baselines += _baselines(candidates[0].take(shared), trials, part, settings)
+        baselines += trial_baselines(candidates[0].take(shared), trials, part, settings)
         steps.done("shuffled items")
     tied = sum(int(trials.tied.sum()) for trials in parts.values())
     note = f"{tied:,} trials whose votes tie are no label and were left out; a model's own ties count one half."
@@ -58,7 +60,7 @@ def _restrict(trials: TwoAFC, labels: tuple[str, ...]) -> TwoAFC:
     return TwoAFC(items[kept], trials.votes[kept], labels)
 
 
-def _score(
+def score_trials(
     name: str,
     x: FloatArray,
     trials: TwoAFC,
@@ -68,6 +70,7 @@ def _score(
     role: Role = "model",
     split: str | None = None,
 ) -> Scored:
+    """Return the agreement of an embedding with the majority, and with single votes beside the ceilings of these."""
     result = _accuracy(x, trials, settings, settings.n_bootstrap)
     row = dataclasses.replace(
         _template(trials, part),
@@ -142,12 +145,12 @@ def _layer_task(trials: TwoAFC, part: str, settings: Settings) -> AnswerTask:
     return AnswerTask(credits, (AnswerPart(template, slice(None), within, chance=0.5),), settings)
 
 
-def _baselines(x: FloatArray, trials: TwoAFC, part: str, settings: Settings) -> list[ScoreRow]:
+def trial_baselines(x: FloatArray, trials: TwoAFC, part: str, settings: Settings) -> list[ScoreRow]:
     """Return chance, and the features with their items shuffled."""
     rng = np.random.default_rng(settings.seed)
     few = dataclasses.replace(settings, n_bootstrap=0)
     draws = [
-        _score("shuffled items", x[rng.permutation(len(x))], trials, part, few, role="baseline", split="").rows
+        score_trials("shuffled items", x[rng.permutation(len(x))], trials, part, few, role="baseline", split="").rows
         for _ in range(settings.n_shuffles)
     ]
     result = []

@@ -16,8 +16,10 @@ from alignkit.train.config import LoopConfig, OptimConfig
 #: ``_evaluate_run.py`` the function that scores a finished run.
 METHODS = {
     "AligNetConfig": ("alignkit.train.alignet.task", "build"),
+    "ContrastiveConfig": ("alignkit.train.pi.contrastive", "build"),
     "HBAConfig": ("alignkit.train.hba.task", "build"),
     "HBAMEGConfig": ("alignkit.train.hba_meg.task", "build"),
+    "PerceptualConfig": ("alignkit.train.pi.perceptual", "build"),
     "SPoSEConfig": ("alignkit.train.embedding.task", "build"),
     "VICEConfig": ("alignkit.train.embedding.task", "build"),
 }

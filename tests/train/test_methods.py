@@ -40,7 +40,7 @@ def test_a_registered_method_is_found(monkeypatch):
 
 @pytest.mark.parametrize("value", [None, "hba", 3, ToyConfig(), LoopConfig(), type("HBAConfig", (), {})()])
 def test_what_is_no_config_of_a_method_is_refused(value):
-    with pytest.raises(TypeError, match=r"^config must be one of 'AligNetConfig', 'HBAConfig'"):
+    with pytest.raises(TypeError, match=r"^config must be one of 'AligNetConfig', 'ContrastiveConfig'"):
         builder(value)
 
 
