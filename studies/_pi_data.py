@@ -13,7 +13,7 @@ in one of eight templates. *Images of people*: half of the test images (500 a cl
     and one of another; 30 % two of its class, which no class label can decide; 30 % two of other classes, one of which
     people confuse with it. Within a kind trials are drawn at random until enough are decided, so that images that
     people disagree about come more often than they are. What this says beyond the class is how typical an image is
-    (two of the reference's class: in 99.6 % the one that more people name rightly has the vote) and which classes look
+    (two of the reference's class: in 99.6 % the one that people agree on more has the vote) and which classes look
     alike (two of others: people's mean confusions of classes alone foretell 89 %).
 ``labels``
     The control: the same references in the same order, one image of the same class against one of another, the class
