@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from alignkit.score._choices import CHOICES
 
 if TYPE_CHECKING:
     from alignkit.models import Features
-    from alignkit.score import ScoreTable, SuiteScores
+    from alignkit.score import ScoreTable, SuiteScores, ZeroShotScores
 
     _Metric = str
     _Method = str
@@ -24,6 +25,9 @@ else:
 #: What a suite has no use for: layer curves and tables of one data set's photos; and what only one has a use for.
 _NO_SUITE = ("layers", "n_splits", "items", "relation", "where", "min_votes")
 _OF_ALIGNET = ("kernel", "ties", "classes")
+#: What zero-shot scores are made with, and what they have in common with features.
+_OF_ZERO_SHOT = ("models", "sets", "batch_size", "device", "clip_benchmark")
+_OF_ALL = ("suite", "root", "n_bootstrap", "confidence", "seed", "out", "progress")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,9 @@ class ScoreConfig:
     judged similarity, people's soft labels of CIFAR-10, probes of classes (--classes for your own), BREEDS' Living-17
     and ImageNet-A; every two models (base, control, aligned) are compared on the same answers.
 
+    --suite zeroshot takes --models and --sets in place of features: models with images and texts in one space, on sets
+    of classes, tags or captions. Where sets are among DataComp's tasks, families of them have means.
+
     Examples
     --------
     alignkit score --features feats --dataset things --root DATA --out result.html
@@ -53,14 +60,26 @@ class ScoreConfig:
     alignkit score --features feats --suite hba --root DATA --out hba.html
     alignkit score --features base control aligned --suite alignet --kernel dot \
         --root DATA --out alignet.html
+    alignkit score --suite zeroshot --models run:runs/pi run:runs/web-only \
+        --sets SETS --out zeroshot.html
     """
 
-    features: tuple[Path, ...]
+    features: tuple[Path, ...] = ()
     """What `alignkit extract` or thingsvision wrote, or array files (.npy, .npz, .csv, .mat, .h5): one row per item."""
     dataset: Literal["things", "rsa92", "algonauts78", "cifar10h", "material2afc"] | None = None
     """What to score against (see `alignkit data list`)."""
-    suite: Literal["alignet", "hba"] | None = None
+    suite: Literal["alignet", "hba", "zeroshot"] | None = None
     """Score as a line of papers does, on whichever of its data sets are at hand, in place of one --dataset."""
+    models: tuple[str, ...] = ()
+    """Of --suite zeroshot: CLIPs, run:PATH or open_clip:ARCHITECTURE/TAG."""
+    sets: tuple[Path, ...] = ()
+    """Of --suite zeroshot: CLIP_benchmark's wds_NAME, images by class or with captions.csv, or folders of these."""
+    batch_size: int = 64
+    """Of --suite zeroshot: images that go through the network at once."""
+    device: str = "auto"
+    """Of --suite zeroshot: auto, cpu, cuda, cuda:1, mps."""
+    clip_benchmark: Path | None = None
+    """Of --suite zeroshot: a folder for the same results as CLIP_benchmark keeps them, one .json each."""
     root: Path | None = None
     """Folder that holds the data sets; by default ALIGNKIT_DATA, else the download cache."""
     layer: str | None = None
@@ -107,8 +126,11 @@ class ScoreConfig:
     """Show a progress bar with the time left when it takes long."""
 
     def __post_init__(self) -> None:
+        if self.suite == "zeroshot":
+            _check_zero_shot(self)
+            return
         if not self.features:
-            msg = "--features needs at least one folder or file."
+            msg = "--features is required: at least one folder or file; or --suite zeroshot is."
             raise ValueError(msg)
         _check_what(self)
         if len(set(self.layers)) < len(self.layers) or ("all" in self.layers and len(self.layers) > 1):
@@ -128,30 +150,79 @@ def _check_what(config: ScoreConfig) -> None:
     if config.classes is not None and config.suite != "alignet":
         msg = "--classes is for --suite alignet; say what photos show with --items."
         raise ValueError(msg)
+    for name in _given(config, _OF_ZERO_SHOT):
+        msg = f"{name} is for --suite zeroshot; leave it out."
+        raise ValueError(msg)
     if config.suite is None:
         return
+    for name in _given(config, (*_NO_SUITE, *(_OF_ALIGNET if config.suite != "alignet" else ()))):
+        msg = f"{name} is for --dataset; --suite {config.suite} has no use for it."
+        raise ValueError(msg)
+
+
+def _check_zero_shot(config: ScoreConfig) -> None:
+    """Raise unless there are models and sets, and nothing that belongs to features."""
+    others = [field.name for field in dataclasses.fields(config) if field.name not in (*_OF_ZERO_SHOT, *_OF_ALL)]
+    for name in _given(config, others):
+        kind = "" if name == "--features" else f", and {name} is for these"
+        msg = f"--suite zeroshot takes --models and --sets, no --features{kind}."
+        raise ValueError(msg)
+    if not config.models or not config.sets:
+        msg = "--suite zeroshot needs --models (run:PATH, open_clip:ARCHITECTURE/TAG) and --sets (folders)."
+        raise ValueError(msg)
+    check_count("batch_size", config.batch_size, 1)
+    check_count("n_bootstrap", config.n_bootstrap)
+    check_fraction("confidence", config.confidence)
+
+
+def _given(config: ScoreConfig, names: Sequence[str]) -> list[str]:
+    """Return the flags of those of these options that differ from their defaults."""
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
-    for name in (*_NO_SUITE, *(_OF_ALIGNET if config.suite != "alignet" else ())):
-        if getattr(config, name) != defaults[name]:
-            msg = f"--{name.replace('_', '-')} is for --dataset; --suite {config.suite} has no use for it."
-            raise ValueError(msg)
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(config, name) != defaults[name]]
 
 
 def run_score(config: ScoreConfig) -> None:
     """Score, print the table and save it."""
     _check_out(config)
-    result = _score_dataset(config, config.dataset) if config.dataset is not None else _score_suite(config)
+    result: ScoreTable | SuiteScores | ZeroShotScores
+    if config.suite == "zeroshot":
+        result = _score_zero_shot(config)
+    else:
+        result = _score_dataset(config, config.dataset) if config.dataset is not None else _score_suite(config)
     print(result.to_text())
     if config.out is not None:
         _save(result, config.out)
         print(f"saved to {config.out}")
 
 
+def _score_zero_shot(config: ScoreConfig) -> ZeroShotScores:
+    from alignkit.score import score_zero_shot
+
+    folder = config.clip_benchmark
+    if folder is not None and folder.exists() and not folder.is_dir():
+        msg = f"--clip-benchmark {folder} is a file; give a folder."
+        raise NotADirectoryError(msg)
+    scores = score_zero_shot(
+        config.models,
+        config.sets,
+        batch_size=config.batch_size,
+        device=config.device,
+        n_bootstrap=config.n_bootstrap,
+        confidence=config.confidence,
+        seed=config.seed,
+        root=config.root,
+        progress=config.progress,
+    )
+    if folder is not None:
+        scores.save_clip_benchmark(folder)
+    return scores
+
+
 def _score_suite(config: ScoreConfig) -> SuiteScores:
     from alignkit.models import load_transform
     from alignkit.score import score_suite
 
-    assert config.suite is not None
+    assert config.suite in ("alignet", "hba")
     return score_suite(
         _open_all(config),
         config.suite,
@@ -229,14 +300,16 @@ def _open_all(config: ScoreConfig) -> list[Features]:
     ]
 
 
-def _save(result: ScoreTable | SuiteScores, path: Path) -> None:
+def _save(result: ScoreTable | SuiteScores | ZeroShotScores, path: Path) -> None:
     if path.suffix.lower() != ".html":
         result.save(path)
         return
-    from alignkit.report import write_score_report, write_suite_report
-    from alignkit.score import ScoreTable
+    from alignkit.report import write_score_report, write_suite_report, write_zero_shot_report
+    from alignkit.score import ScoreTable, ZeroShotScores
 
     if isinstance(result, ScoreTable):
         write_score_report(path, result)
+    elif isinstance(result, ZeroShotScores):
+        write_zero_shot_report(path, result)
     else:
         write_suite_report(path, result)

@@ -8,6 +8,7 @@ from alignkit.report._personal_report import write_personal_report
 from alignkit.report._score_report import score_sections, write_score_report
 from alignkit.report._suite_report import write_suite_report
 from alignkit.report._training_report import write_training_report
+from alignkit.report._zero_shot_report import write_zero_shot_report
 
 __all__ = [
     "Figure",
@@ -21,4 +22,5 @@ __all__ = [
     "write_score_report",
     "write_suite_report",
     "write_training_report",
+    "write_zero_shot_report",
 ]

@@ -12,11 +12,13 @@ from alignkit.score._retrieval_recall import RetrievalRecall, retrieval_recall
 from alignkit.score._row import Difference, ScoreRow
 from alignkit.score._score import score
 from alignkit.score._score_suite import score_suite
+from alignkit.score._score_zero_shot import score_zero_shot
 from alignkit.score._suite_scores import SuiteScores
 from alignkit.score._table import ScoreTable
 from alignkit.score._win_counts import WinCounts, win_counts
 from alignkit.score._zero_shot_accuracy import ZeroShotAccuracy, zero_shot_accuracy
 from alignkit.score._zero_shot_classifier import zero_shot_classifier
+from alignkit.score._zero_shot_scores import ZeroShotScores
 from alignkit.score._zero_shot_tasks import ZeroShotTask, zero_shot_tasks
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "SuiteScores",
     "WinCounts",
     "ZeroShotAccuracy",
+    "ZeroShotScores",
     "ZeroShotTask",
     "average_precision",
     "few_shot",
@@ -44,6 +47,7 @@ __all__ = [
     "retrieval_recall",
     "score",
     "score_suite",
+    "score_zero_shot",
     "win_counts",
     "write_clip_benchmark",
     "zero_shot_accuracy",

@@ -41,6 +41,9 @@ class AveragePrecision(Result):
         Resamples behind the interval.
     confidence : float
         Its level.
+    resampled : ndarray, shape (n_bootstrap,), or None
+        The mean in each resample, for paired comparisons: at one seed, the same images are drawn for every model. Not
+        saved to files.
     """
 
     mean_average_precision: float
@@ -53,6 +56,7 @@ class AveragePrecision(Result):
     n_classes_seen: int
     n_bootstrap: int
     confidence: float
+    resampled: FloatArray | None = None
 
     def __repr__(self) -> str:
         return (
@@ -63,6 +67,12 @@ class AveragePrecision(Result):
     def metrics(self) -> dict[str, float]:
         """Return the measure under CLIP_benchmark's name."""
         return {"mean_average_precision": self.mean_average_precision}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field but the resamples in JSON's own types."""
+        content = Result.to_dict(self)
+        del content["resampled"]
+        return content
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per class."""
@@ -160,6 +170,7 @@ def average_precision(
         n_classes_seen=int(seen.sum()),
         n_bootstrap=n_bootstrap,
         confidence=confidence,
+        resampled=samples,
     )
 
 

@@ -14,7 +14,7 @@ from alignkit._cli._registry import VERBS
 from alignkit._cli._score import ScoreConfig, _open_all
 from alignkit._config import options
 from alignkit.models import Features
-from alignkit.score import ScoreTable, SuiteScores, score, score_suite
+from alignkit.score import ScoreTable, SuiteScores, ZeroShotScores, score, score_suite, score_zero_shot
 
 #: What users' scripts may contain. A change here is a change of the public interface: say so in the changelog.
 FROZEN = {
@@ -22,6 +22,11 @@ FROZEN = {
         "features",
         "dataset",
         "suite",
+        "models",
+        "sets",
+        "batch-size",
+        "device",
+        "clip-benchmark",
         "root",
         "layer",
         "layers",
@@ -109,9 +114,10 @@ def test_every_option_is_one_of_the_function_with_the_same_default():
 
     from alignkit._cli._score import ScoreConfig
 
-    known = inspect.signature(score).parameters
+    known = {**inspect.signature(score_zero_shot).parameters, **inspect.signature(score).parameters}
+    own = ("features", "dataset", "suite", "labels", "transform", "classes", "out", "progress")
     for field in dataclasses.fields(ScoreConfig):
-        if field.name in ("features", "dataset", "suite", "labels", "transform", "classes", "out", "progress"):
+        if field.name in (*own, "models", "sets", "clip_benchmark"):
             continue
         assert field.default == known[field.name].default, field.name
 
@@ -127,7 +133,7 @@ def test_the_choices_are_those_of_the_function():
     hints = get_type_hints(ScoreConfig)
     (dataset, _), (suite, _) = get_args(hints["dataset"]), get_args(hints["suite"])
     assert set(get_args(dataset)) == set(SUITES)
-    assert set(get_args(suite)) == set(DATA_SUITES)
+    assert set(get_args(suite)) == {*DATA_SUITES, "zeroshot"}
     for name, allowed in CHOICES.items():
         assert get_args(hints[name]) == allowed
 
@@ -350,10 +356,55 @@ def test_a_suite_without_data_says_how_to_get_each_on_lines_of_its_own(run, here
     assert max(map(len, more)) < 250
 
 
+def test_zero_shot_scores_are_printed_and_kept(run, here):
+    pytest.importorskip("open_clip")
+    from reference import toy_clip
+    from reference.zero_shot_sets import write_captioned, write_wds
+
+    from alignkit.models import Preprocess
+    from alignkit.models._build_clip import build_clip
+    from alignkit.models._clip_run_model import save_clip_model
+
+    for seed, arm in enumerate(("pi", "web")):
+        (here / arm).mkdir()
+        save_clip_model(
+            here / arm,
+            build_clip(toy_clip.sizes(), seed=seed),
+            architecture=toy_clip.sizes(),
+            preprocess=Preprocess.clip(32),
+            manifest={"method": "pi", "arm": arm},
+        )
+    write_wds(here / "sets" / "wds_colours", [range(9), range(9, 15)])
+    write_captioned(here / "sets" / "flickr30k", range(5))
+    words = ("score", "--suite", "zeroshot", "--models", "run:pi", "run:web", "--sets", "sets", "--n-bootstrap", "20")
+    code, out, _ = run(*words, "--device", "cpu", "--no-progress", "--out", "z.json", "--clip-benchmark", "records")
+    assert code == 0
+    found = score_zero_shot(["run:pi", "run:web"], "sets", n_bootstrap=20, device="cpu", progress=False)
+    assert out == f"{found.to_text()}\nsaved to z.json\n"
+    assert ZeroShotScores.load(here / "z.json").to_text() == found.to_text()
+    assert len(list((here / "records").iterdir())) == 4
+    code, _, _ = run(*words, "--device", "cpu", "--no-progress", "--out", "z.html")
+    assert code == 0
+    page = (here / "z.html").read_text(encoding="utf-8")
+    assert "2 models on 2 zero-shot sets" in page
+    assert "run:pi over run:web" in page
+    assert "Not scored" in page
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "is required."),
+        ((), "--features is required"),
+        (("--features", "a.npz", "--dataset", "rsa92", "--models", "run:x"), "--models is for --suite zeroshot"),
+        (("--suite", "zeroshot", "--features", "a.npz"), "--suite zeroshot takes --models and --sets, no --features"),
+        (
+            ("--suite", "zeroshot", "--models", "run:x", "--sets", "s", "--kernel", "dot"),
+            "no --features, and --kernel is",
+        ),
+        (("--suite", "zeroshot", "--models", "run:x"), "--suite zeroshot needs --models (run:PATH, open_clip:ARCH"),
+        (("--suite", "zeroshot", "--models", "run:x", "--sets", "absent"), "absent does not exist; a zero-shot set"),
+        (("--suite", "zeroshot", "--models", "run:x", "--sets", "folder"), "folder holds no zero-shot set"),
+        (("--suite", "zeroshot", "--models", "r", "--sets", "s", "--batch-size", "0"), "batch_size must be at least 1"),
         (("--features", "a.npz"), "with --dataset NAME or --suite NAME; give one of them."),
         (("--features", "a.npz", "--dataset", "rsa92", "--suite", "hba"), "give one of them, not both."),
         (("--features", "a.npz", "--suite", "brain-score"), "--suite must be one of"),
