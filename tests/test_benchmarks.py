@@ -140,3 +140,17 @@ def test_the_kept_results_of_alignet_keep_what_they_promise(name):
         kept += bool(seconds or rate or line["target"])
         assert line["largest_difference"] <= 1e-5
     assert kept == {"alignet_scoring": 1, "teacher_fit": 3, "triplet_sampling": 2}[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "limit"), [("pair_pipeline", 1e-6), ("contrastive_step", 1e-4)])
+def test_small_runs_on_pairs_equal_their_rivals(name, limit):
+    for module in ("torch", "open_clip", *(["webdataset"] if name == "pair_pipeline" else [])):
+        pytest.importorskip(module)
+    before = sorted(FOLDER.glob("results/*"))
+    done = run(name, "--small")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert len(lines) == {"pair_pipeline": 4, "contrastive_step": 2}[name]
+    assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= limit for line in lines)
+    assert sorted(FOLDER.glob("results/*")) == before
