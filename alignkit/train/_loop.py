@@ -156,6 +156,8 @@ class _Fit:
         state, step = self.state, self.state.step
         rate = learning_rate(step, self.n_steps, self.optim)
         set_rate(state.optimizer, rate)
+        # not after the step: memory at the heap's end would go back to the system, page by page, every time
+        state.optimizer.zero_grad()
         try:
             losses = self.gradients.accumulate(batches, step)
             norm = self._update()
@@ -194,7 +196,6 @@ class _Fit:
         self._after_update()
         scaler.update()
         state.precision.check_scale(state.step + 1)
-        state.optimizer.zero_grad()
         if state.ema is not None and finite:
             state.ema.update()
         return norm
