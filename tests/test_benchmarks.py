@@ -154,3 +154,20 @@ def test_small_runs_on_pairs_equal_their_rivals(name, limit):
     assert len(lines) == {"pair_pipeline": 4, "contrastive_step": 2}[name]
     assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= limit for line in lines)
     assert sorted(FOLDER.glob("results/*")) == before
+
+
+def kept_lines(name):
+    if not FOLDER.exists():
+        pytest.skip("the benchmarks are not beside the tests")
+    (path,) = FOLDER.glob(f"results/{name}_*.json")
+    return json.loads(path.read_text())["lines"]
+
+
+def test_batches_of_pairs_keep_what_they_promise():
+    lines = kept_lines("pair_pipeline")
+    for line in lines[:3]:
+        assert line["theirs"]["median"] / line["ours"]["median"] >= line["target"] == 1
+        assert line["largest_difference"] == 0
+    crop = lines[1]
+    assert crop["task"].endswith("crop")
+    assert crop["floor"]["median"] / crop["ours"]["median"] >= 0.8
