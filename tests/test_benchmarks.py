@@ -171,3 +171,13 @@ def test_batches_of_pairs_keep_what_they_promise():
     crop = lines[1]
     assert crop["task"].endswith("crop")
     assert crop["floor"]["median"] / crop["ours"]["median"] >= 0.8
+
+
+def test_contrastive_steps_keep_what_they_promise():
+    *steps, memory = kept_lines("contrastive_step")
+    for line in steps:
+        assert line["theirs"]["median"] / line["ours"]["median"] >= line["target"] == 0.95
+        assert line["largest_difference"] <= 1e-5
+    whole = float(re.search(r"at least ([\d,]+)", memory["task"])[1].replace(",", ""))
+    assert memory["ours"]["peak_mib"] < whole / 5
+    assert memory["largest_difference"] <= 1e-4
