@@ -86,7 +86,7 @@ def cifar_name(file: Path, /) -> str:
     """Return what the set in a file is called."""
     if file.name in _LAYOUTS:
         return _LAYOUTS[file.name][0]
-    return "cifar10" if file.name.startswith("cifar10_") else file.stem
+    return "cifar10" if file.name == NPZ else file.stem
 
 
 def open_cifar(

@@ -26,6 +26,8 @@ _LIMITS = {
 _LIMIT = 1 << 15
 #: Image tokens times channels, which positions are computed for.
 _MAX_POSITIONS = 1 << 28
+#: Pixels of timm's networks, some of which keep a number for every pair of patches.
+_MAX_TIMM = 1 << 10
 #: Settings of tokenizers that only clean texts; others could name code to be run.
 _TOKENIZER = frozenset({"clean", "strip_sep_token", "language", "reduction_mask"})
 
@@ -133,6 +135,11 @@ def _check_bounds(settings: Mapping[str, Any]) -> None:
     name = vision.get("timm_model_name")
     if name is not None and (not isinstance(name, str) or not name.replace("_", "").replace(".", "").isalnum()):
         msg = f"timm_model_name must be the name of one of timm's networks, which nothing is fetched for; got {name!r}."
+        raise ValueError(msg)
+    size = vision.get("image_size")
+    sides = size if isinstance(size, list | tuple) else (size,)
+    if name is not None and any(isinstance(side, int | float) and side > _MAX_TIMM for side in sides):
+        msg = f"image_size of a network of timm's must be at most {_MAX_TIMM:,} pixels; got {shown(size)}."
         raise ValueError(msg)
     kwargs = text.get("tokenizer_kwargs") or {}
     if not isinstance(kwargs, Mapping) or set(kwargs) - _TOKENIZER:

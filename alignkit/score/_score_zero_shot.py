@@ -67,8 +67,9 @@ def score_zero_shot(
 
     Of classes, top-1, top-5 and mean per-class recall; of images with several classes, mean average precision; of
     captions, recall at 1, 5 and 10 in both directions. Where a set is one of :func:`zero_shot_tasks` (by its name),
-    models are ranked by that task's main measure, chance is the published random score, and means over each family of
-    tasks are given; elsewhere by top-1, mean average precision or the mean of both R@1.
+    models are ranked by that task's main measure, chance is the published random score (where the number of classes
+    is the published one, too), and means over each family of tasks are given; elsewhere by top-1, mean average
+    precision or the mean of both R@1.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def score_zero_shot(
         for found in opened:
             texts, owners = texts_of(found)
             images = _image_features(model, found, batch_size, n_workers, progress)
-            features = model.text_features(texts, batch_size=4 * batch_size)
+            features = _text_features(model, found, texts, 4 * batch_size, progress)
             result = measured(found, images, features, owners, **options)  # type: ignore[arg-type]
             scores[found.name].append(result)
             rows += _lines(found, model.name, "model", result.measures)
@@ -229,6 +230,16 @@ def _image_features(model: JointModel, found: ZeroShotSet, batch_size: int, n_wo
         return model.image_features(images(), batch_size=batch_size, n_workers=n_workers)
 
 
+def _text_features(model: JointModel, found: ZeroShotSet, texts: list[str], batch_size: int, progress: bool) -> Any:
+    parts = []
+    with tqdm(total=len(texts), unit="text", desc=f"{model.name}, {found.name}", disable=not progress) as bar:
+        for start in range(0, len(texts), batch_size):
+            part = texts[start : start + batch_size]
+            parts.append(model.text_features(part, batch_size=batch_size))
+            bar.update(len(part))
+    return np.concatenate(parts)
+
+
 def _lines(
     found: ZeroShotSet, model: str, role: Any, measures: Mapping[str, tuple[float, float, float]]
 ) -> list[ScoreRow]:
@@ -254,7 +265,7 @@ def _lines(
 def _baselines(found: ZeroShotSet, result: Measured, mixed: Mapping[str, float]) -> list[ScoreRow]:
     task = task_of(found)
     chance = guessing(found, result)
-    if task is not None and np.isfinite(task.random_score):
+    if task is not None and task.n_classes == len(found.class_names) and np.isfinite(task.random_score):
         chance[task.metric] = task.random_score
     nothing = float("nan")
     kept = {name: mixed[name] for name in result.measures if name in mixed}
@@ -366,4 +377,14 @@ def _notes(opened: Sequence[ZeroShotSet]) -> tuple[str, ...]:
     bad = [
         f"{len(found.bad):,} of {found.name} ({found.bad[0][0]}: {found.bad[0][1]})" for found in opened if found.bad
     ]
-    return (f"broken samples were left out: {'; '.join(bad)}.",) if bad else ()
+    notes = [f"broken samples were left out: {'; '.join(bad)}."] if bad else []
+    for found in opened:
+        task = task_of(found)
+        if task is not None and (len(found), len(found.class_names)) != (task.n_images, task.n_classes):
+            classes = f" and {task.n_classes:,} classes" if task.n_classes else ""
+            own = f" and {len(found.class_names):,}" if task.n_classes else ""
+            notes.append(
+                f"{found.name} is not {task.name} as it is published: that has {task.n_images:,} images{classes}, this "
+                f"{len(found):,}{own}."
+            )
+    return tuple(notes)

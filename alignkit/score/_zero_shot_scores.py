@@ -147,7 +147,7 @@ class ZeroShotScores(Result):
         sets = list(self.tasks)
         ax = new_axes(ax, (6.0, 1.4 + 0.3 * len(sets)))
         main = [row for row in self.table.rows if row.primary and row.part in self.tasks]
-        names = list(dict.fromkeys(row.model for row in main if row.role == "model"))
+        names = list(self.table.models)
         offsets = np.linspace(0.25, -0.25, len(names)) if len(names) > 1 else np.zeros(1)
         for name, offset in zip(names, offsets, strict=True):
             rows = [row for row in main if row.model == name and row.role == "model"]

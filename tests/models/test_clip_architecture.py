@@ -59,6 +59,7 @@ def test_every_architecture_of_open_clips_own_lies_within_the_bounds():
     (changed("vision_cfg", patch_size=0), "whole numbers above 0"),
     (changed("vision_cfg", width=[[1]]), "'width' of config must be a word or a number"),
     (changed("vision_cfg", timm_model_name="hf-hub:somebody/model"), "timm_model_name must be the name"),
+    (changed("vision_cfg", timm_model_name="beit_base_patch16_224", image_size=4096), "at most 1,024 pixels; got 4096"),
     (changed("text_cfg", vocab_size=10**10), "'vocab_size' of config"),
     (changed("text_cfg", context_length=10**5), "'context_length' of config"),
     (changed("text_cfg", tokenizer_kwargs={"trust_remote_code": True}), "tokenizer_kwargs may hold"),
