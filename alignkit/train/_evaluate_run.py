@@ -11,6 +11,7 @@ from alignkit.train._methods import package_of
 from alignkit.train._run_folder import read_versions
 
 if TYPE_CHECKING:
+    from alignkit.score import ScoreTable, ZeroShotScores
     from alignkit.train.alignet._scores import AligNetScores
     from alignkit.train.embedding._scores import EmbeddingScores
     from alignkit.train.hba._scores import HBAScores
@@ -25,7 +26,7 @@ def evaluate_run(
     device: str = "auto",
     progress: bool = True,
     architecture: str | Sequence[str] | None = None,
-) -> AligNetScores | HBAScores | HBAMEGScores | EmbeddingScores:
+) -> AligNetScores | HBAScores | HBAMEGScores | EmbeddingScores | ScoreTable | ZeroShotScores:
     """Score a finished run on what it was not trained on, beside what it started at, baselines and noise ceilings.
 
     Parameters
@@ -43,10 +44,11 @@ def evaluate_run(
 
     Returns
     -------
-    AligNetScores, HBAScores, HBAMEGScores or EmbeddingScores
+    AligNetScores, HBAScores, HBAMEGScores, EmbeddingScores, ScoreTable or ZeroShotScores
         By the run's method. Of CLIP-HBA: behaviour, and dimensions of held-out objects. Of CLIP-HBA-MEG: time courses
         in every cell of items and people. Of AligNet's student: people's answers about items that no triplet had, and
-        classes of other images, beside its controls.
+        classes of other images, beside its controls. Of Perceptual Initialization: judgements that stage 1 did not
+        learn from, and the zero-shot sets that stage 2 followed.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def evaluate_run(
     """
     package = package_of(str(read_versions(path)["method"]))
     evaluate: Any = import_module(f"{package}._evaluate_run").evaluate_run
-    scores: AligNetScores | HBAScores | HBAMEGScores | EmbeddingScores = evaluate(
+    scores: AligNetScores | HBAScores | HBAMEGScores | EmbeddingScores | ScoreTable | ZeroShotScores = evaluate(
         path, n_bootstrap=n_bootstrap, device=device, progress=progress, architecture=architecture
     )
     return scores

@@ -13,11 +13,12 @@ import numpy as np
 from alignkit._check import counted, join_names
 from alignkit._io import check_file
 from alignkit._typing import FloatArray, IntArray
-from alignkit.data import load_material2afc, load_nights, read_two_afc
+from alignkit.data import load_material2afc, load_nights, load_things, read_two_afc
 from alignkit.data._tables import text_table
-from alignkit.rsa import TwoAFC
+from alignkit.rsa import Triplets, TwoAFC
 from alignkit.train._answers_file import read_answers
-from alignkit.train._images import find_images
+from alignkit.train._images import ImagesByObject, find_images
+from alignkit.train._things_items import images_folder, of_the_48
 from alignkit.train.pi._label_judgements import draw_label_judgements
 from alignkit.train.pi.config import NIGHTS_VOTES, PerceptualConfig
 
@@ -116,7 +117,7 @@ def _read(config: PerceptualConfig) -> Judgements:
     if config.label_images is not None:
         return _of_classes(config)
     if config.judgements is None:
-        return _materials(config)
+        return _materials(config) if config.dataset == "material2afc" else _things(config)
     path = Path(config.judgements)
     columns = _header(path) if path.suffix.lower() in (".csv", ".tsv") else ()
     if "ref_path" in columns:
@@ -216,7 +217,21 @@ def _answers(path: Path, config: PerceptualConfig) -> Judgements:
         raise ValueError(msg)
     answers = read_answers(path, _labels_of(path))
     assert answers.labels is not None
-    shown = find_images(config.images, answers.labels, items=config.items)
+    return _odd_one_out(answers, find_images(config.images, answers.labels, items=config.items))
+
+
+def _things(config: PerceptualConfig) -> Judgements:
+    """Return THINGS' answers about concepts that have photos, but for those about its 48 fully sampled objects."""
+    things = load_things(config.root)
+    folder = images_folder(config.images, config.root)
+    manifest = folder.parent / "photos_manifest.csv"
+    items = config.items or (manifest if config.images is None and manifest.is_file() else None)
+    held_out = set(of_the_48(things.labels))
+    shown = {name: own for name, own in find_images(folder, things, items=items).items() if name not in held_out}
+    return _odd_one_out(things.test10, shown)
+
+
+def _odd_one_out(answers: Triplets, shown: ImagesByObject) -> Judgements:
     photos = tuple(dict.fromkeys(photo for own in shown.values() for photo in own))
     place = {photo: i for i, photo in enumerate(photos)}
     names = tuple(shown)
@@ -230,8 +245,6 @@ def _answers(path: Path, config: PerceptualConfig) -> Judgements:
 
 def _labels_of(path: Path) -> tuple[str, ...]:
     """Return the items that a table of answers names."""
-    from alignkit.rsa import Triplets
-
     if path.suffix.lower() == ".npz":
         return Triplets.load(path).labels or ()
     if path.suffix.lower() == ".json":

@@ -14,6 +14,7 @@ Trained = Literal["tower", "attention"]
 Objective = Literal["hinge", "logistic"]
 PairLoss = Literal["infonce", "siglip"]
 AugmentationName = Literal["pi", "crop", "none"]
+JudgedSet = Literal["material2afc", "things"]
 HumanSet = Literal["things", "rsa92", "material2afc", "cifar10h"]
 
 #: Fields that name files and folders; Python callers may write them as text.
@@ -45,7 +46,10 @@ class PerceptualConfig:
     judgements: Path | None = None
     """People's judgements: NIGHTS' data.csv; a .csv or .tsv with the columns reference, left, right, left_votes,
     right_votes (and split: train, val, test ...); or odd-one-out answers, with the columns first, second, odd. By
-    default those about 100 materials, where they are at hand."""
+    default those of `dataset`."""
+    dataset: JudgedSet = "material2afc"
+    """A data set at hand (see `alignkit data list`): votes about 100 materials, or odd-one-out answers about things,
+    with the photos that are beside them, or in `images`."""
     images: Path | None = None
     """Folder of the images that these name."""
     items: Path | None = None
@@ -93,6 +97,7 @@ class PerceptualConfig:
 
     def __post_init__(self) -> None:
         _as_paths(self, _PERCEPTUAL_PATHS)
+        check_choice("dataset", self.dataset, get_args(JudgedSet))
         check_choice("choices", self.choices, get_args(Choices))
         check_choice("trained", self.trained, get_args(Trained))
         check_choice("objective", self.objective, get_args(Objective))

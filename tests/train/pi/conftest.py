@@ -61,3 +61,13 @@ def contrastive(architecture: str, shards: Path, tmp_path: Path) -> ContrastiveC
         loop=small_loop(batch_size=16, drop_last=True, monitor="zero_shot"),
         out=tmp_path / "stage-2",
     )
+
+
+@pytest.fixture(scope="session")
+def colour_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of three classes, with prompts like the pairs' captions."""
+    folder = tmp_path_factory.mktemp("sets") / "hues"
+    for name, n in (("n 3", 4), ("n 30", 5), ("n 57", 6)):
+        write_colours(folder / name, n)
+    (folder / "templates.txt").write_text("{}\nthe {}\n")
+    return folder

@@ -219,3 +219,78 @@ def test_pairs_that_were_left_out_are_named_in_the_run(contrastive, tmp_path):
 def test_without_pairs_it_says_what_to_name(contrastive):
     with pytest.raises(ValueError, match="pairs is not given: name shards"):
         run(dataclasses.replace(contrastive, pairs=None))
+
+
+def followed(config):
+    """Return a task's validation, and the same zero-shot accuracies by open_clip's own functions."""
+    task = build(config)
+    return task, task.validate(task.module)
+
+
+def test_sets_are_scored_as_open_clip_does(contrastive, colour_set):
+    import open_clip
+
+    task, found = followed(dataclasses.replace(contrastive, zero_shot=(colour_set,)))
+    the_set = task.followed[0].task
+    clip = task.clip.eval()
+    tokenize = open_clip.SimpleTokenizer(context_length=8)
+    weights = open_clip.build_zero_shot_classifier(
+        clip, tokenize, list(the_set.class_names), [lambda c: c, lambda c: f"the {c}"], device="cpu"
+    )
+    pixels = np.stack([task.batches.preprocess(the_set.image(i)) for i in range(len(the_set))])
+    with torch.no_grad():
+        logits = clip.encode_image(torch.from_numpy(pixels), normalize=True) @ weights
+    hits = (logits.argmax(dim=1).numpy() == the_set.targets).mean()
+    assert found["hues_acc1"] == pytest.approx(hits)
+    assert found["zero_shot"] == found["hues_acc1"]
+
+
+def validated(config):
+    with Processes.start(config.loop) as processes:
+        task = build(config)
+        module = processes.wrap(task.module, config.loop)
+        return {name: value for name, value in task.validate(module, processes=processes).items()}
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_all_processes_score_a_set_together(contrastive, colour_set, parallel, tmp_path):
+    write_shards(tmp_path / "val", [9])
+    config = dataclasses.replace(contrastive, zero_shot=(colour_set,), val_pairs=tmp_path / "val")
+    alone = validated(config)
+    for found in launch(validated, changed(config, parallel=parallel)):
+        assert found == pytest.approx(alone, abs=1e-5)
+
+
+def test_sharded_processes_come_to_the_same_model(contrastive, tmp_path):
+    config = changed(contrastive, max_steps=3)
+    losses, _ = losses_of(config)
+    for others, _ in launch(losses_of, changed(dataclasses.replace(config, out=tmp_path / "fsdp"), parallel="fsdp")):
+        assert others == pytest.approx(losses, rel=2e-5)
+
+
+def test_bfloat16_comes_close(contrastive, tmp_path):
+    config = changed(contrastive, max_steps=3)
+    losses, _ = losses_of(config)
+    rough, _ = losses_of(changed(dataclasses.replace(config, out=tmp_path / "bf16"), precision="bf16"))
+    assert rough != losses
+    assert rough == pytest.approx(losses, rel=0.05)
+
+
+def test_agreement_with_people_is_followed_by_the_scores_own_numbers(contrastive, shared_data):
+    from alignkit.models import Features
+    from alignkit.score import score
+
+    root = shared_data("material2afc").parent
+    task = build(dataclasses.replace(contrastive, human=("material2afc",), root=root))
+    found = task.validate(task.module)
+    people, images = task.people[0]
+    with torch.no_grad():
+        x = task.clip.eval().encode_image(images(np.arange(len(people)))["image"], normalize=True).numpy()
+    table = score(
+        Features.from_array(x, people.labels, name="mine"), "material2afc", root=root, n_bootstrap=0, n_shuffles=1
+    )
+    wanted = table.value("mine", "test trials", "2AFC accuracy").value
+    assert any(
+        name.startswith("material2afc_test_trials_2AFC") and value == pytest.approx(wanted, abs=2e-3)
+        for name, value in found.items()
+    )
