@@ -16,10 +16,10 @@ from alignkit.train.config import LoopConfig, OptimConfig
 #: ``_evaluate_run.py`` the function that scores a finished run.
 METHODS = {
     "AligNetConfig": ("alignkit.train.alignet.task", "build"),
-    "ContrastiveConfig": ("alignkit.train.pi.contrastive", "build"),
+    "ContrastiveConfig": ("alignkit.train.pi._contrastive_task", "build"),
     "HBAConfig": ("alignkit.train.hba.task", "build"),
     "HBAMEGConfig": ("alignkit.train.hba_meg.task", "build"),
-    "PerceptualConfig": ("alignkit.train.pi.perceptual", "build"),
+    "PerceptualConfig": ("alignkit.train.pi._perceptual_task", "build"),
     "SPoSEConfig": ("alignkit.train.embedding.task", "build"),
     "VICEConfig": ("alignkit.train.embedding.task", "build"),
 }

@@ -59,7 +59,7 @@ def evaluate_perceptual(folder: Path, config: PerceptualConfig, /) -> ScoreTable
     """Score a tower on the judgements that were kept back, beside what it was before and beside shuffled items."""
     from alignkit.models._clip_run_model import read_clip_model
     from alignkit.models._run import as_device
-    from alignkit.train.pi.perceptual import build
+    from alignkit.train.pi._perceptual_task import build
 
     task = build(config)
     task.module.to(as_device(config.loop.device))

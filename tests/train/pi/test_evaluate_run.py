@@ -11,7 +11,7 @@ from reference.pi import write_colours
 from alignkit.rsa import two_afc_accuracy
 from alignkit.train import evaluate_run, run
 from alignkit.train.pi._judgements import read_judgements
-from alignkit.train.pi.perceptual import build
+from alignkit.train.pi._perceptual_task import build
 
 
 def test_stage_1_is_scored_beside_its_start_and_its_ceiling(perceptual):

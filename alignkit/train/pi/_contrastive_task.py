@@ -28,9 +28,9 @@ from alignkit.train.pi._evaluated_images import EvaluatedImages
 from alignkit.train.pi._human_alignment import HumanImages
 from alignkit.train.pi._pair_batches import PairBatches
 from alignkit.train.pi._pair_model import PairModel
+from alignkit.train.pi._perceptual_task import preprocess_of, read_start
 from alignkit.train.pi._zero_shot_progress import ZeroShotProgress, embed
 from alignkit.train.pi.config import ContrastiveConfig
-from alignkit.train.pi.perceptual import preprocess_of, read_start
 
 if TYPE_CHECKING:
     from alignkit.train._processes import Processes

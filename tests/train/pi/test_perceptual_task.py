@@ -15,7 +15,7 @@ from alignkit.models._clip_run_model import read_clip_model
 from alignkit.train import rerun, run
 from alignkit.train._order import Order
 from alignkit.train._processes import Processes
-from alignkit.train.pi.perceptual import build, freeze_but, judgement_hits, preprocess_of
+from alignkit.train.pi._perceptual_task import build, freeze_but, judgement_hits, preprocess_of
 
 
 def plain_hinge(x, right, margin=0.05):

@@ -20,7 +20,7 @@ from alignkit.train import run
 from alignkit.train._loop import fit
 from alignkit.train._processes import Processes
 from alignkit.train._run_folder import RunFolder
-from alignkit.train.pi.contrastive import architecture_of, begin, build
+from alignkit.train.pi._contrastive_task import architecture_of, begin, build
 
 
 def changed(config, **loop):
