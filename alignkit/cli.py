@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from alignkit._cli._train_hba import TrainHBAConfig
     from alignkit._cli._train_hba_meg import TrainHBAMEGConfig
     from alignkit._cli._train_models import TrainExportConfig, TrainImportHBAConfig
+    from alignkit._cli._train_pi import TrainPIConfig
     from alignkit._demo import DemoConfig
 
 _HELP = ("-h", "--help")
@@ -120,6 +121,14 @@ def train_alignet() -> Entry[TrainAligNetConfig]:
     from alignkit._cli._train_alignet import TrainAligNetConfig, presets, run_train_alignet
 
     return Entry(TrainAligNetConfig, run_train_alignet, presets)
+
+
+@verb("train pi", TRAINING)
+def train_pi() -> Entry[TrainPIConfig]:
+    """Train CLIPs whose vision learns from people first, beside controls (PI)."""
+    from alignkit._cli._train_pi import TrainPIConfig, presets, run_train_pi
+
+    return Entry(TrainPIConfig, run_train_pi, presets)
 
 
 @verb("train hba", TRAINING)

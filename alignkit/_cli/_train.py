@@ -11,6 +11,7 @@ from alignkit._cli._train_alignet import rerun_chain
 from alignkit._cli._train_embedding import is_embedding, show_embedding
 from alignkit._cli._train_people import train_and_show
 from alignkit._cli._train_personal import fit_and_show
+from alignkit._cli._train_pi import rerun_arms
 from alignkit._cli._train_show import in_training, show_run
 from alignkit._config import named, read_config
 from alignkit.train._methods import config_class
@@ -45,6 +46,8 @@ def run_train(config: TrainConfig) -> None:
     with in_training(TrainConfig):
         require("torch", "train")
         if rerun_chain(config.source, config.out, config.architecture):
+            return
+        if rerun_arms(config.source, config.out):
             return
         personal = _personal(config)
         if isinstance(personal, HBAMEGConfig):

@@ -22,6 +22,9 @@ from alignkit.train.hba_meg._people import personal_dynamics
 from alignkit.train.hba_meg._people_result import PersonalDynamics
 from alignkit.train.hba_meg._rdm_movies import rdm_movies
 from alignkit.train.hba_meg._scores import HBAMEGScores
+from alignkit.train.pi._arms_config import PIConfig
+from alignkit.train.pi._pi_result import PIArms
+from alignkit.train.pi._run_pi import run_pi
 
 __all__ = [
     "AligNetChain",
@@ -34,6 +37,8 @@ __all__ = [
     "HumanEmbedding",
     "LoopConfig",
     "OptimConfig",
+    "PIArms",
+    "PIConfig",
     "PersonalAdapters",
     "PersonalDynamics",
     "PersonalModels",
@@ -48,5 +53,6 @@ __all__ = [
     "rerun",
     "run",
     "run_alignet",
+    "run_pi",
     "train_embeddings",
 ]

@@ -19,7 +19,7 @@ from alignkit.models._run_model import MANIFEST, TENSORS
 C = TypeVar("C", bound=Any)
 
 #: Settings that say where a run goes or how it is shown, and not what it computes.
-OUTSIDE = frozenset({"out", "cache_folder", "loop.progress", "loop.tensorboard", "loop.wandb"})
+OUTSIDE = frozenset({"out", "cache_folder", "index", "loop.progress", "loop.tensorboard", "loop.wandb"})
 _FILE, _LISTING = "sha256:", "names and sizes:"
 
 

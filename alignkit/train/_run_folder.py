@@ -218,7 +218,7 @@ class RunFolder:
             self.epochs.forget()
             self._begin(n_processes)
             return
-        self._check_same_settings(str(then["method"]))
+        self.check_same_settings()
         if self.finished is None:
             self._tidy()
         if self.finished is None and own:  # parts compare what is theirs
@@ -249,8 +249,17 @@ class RunFolder:
             msg = f"the run in {self.path} goes on in other circumstances: {', '.join(changed)}."
             warnings.warn(msg, stacklevel=5)
 
-    def _check_same_settings(self, method: str) -> None:
-        mine = type(self.config).__name__
+    def check_same_settings(self) -> None:
+        """Hold that the run in the folder has the settings of the config.
+
+        Raises
+        ------
+        FileNotFoundError
+            No run there.
+        ValueError
+            Other settings, or a run of another method; the sentence names what differs.
+        """
+        method, mine = str(read_versions(self.path)["method"]), type(self.config).__name__
         if method != mine:
             msg = f"{self.path} holds a run of {method}, not of {mine}; choose another out."
             raise ValueError(msg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reference.alignet_flags import ALIGNET
 from reference.loop_flags import LOOP
+from reference.pi_flags import PI
 
 #: What users' scripts may contain. A change here is a change of the public interface: say so in the changelog.
 FROZEN = {
@@ -154,6 +155,7 @@ FROZEN = {
         "progress",
     },
     "train alignet": ALIGNET,
+    "train pi": PI,
     "train hba": {
         "images",
         "items",

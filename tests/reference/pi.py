@@ -57,3 +57,13 @@ def write_trials(path: Path, names: list[str], trials: np.ndarray, splits: list[
         lines.append(",".join(cells))
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def write_shades(folder: Path) -> None:
+    """Write a folder with a subfolder of four images for each of three colours, and a template."""
+    for name, colour in (("blue", (0, 0, 255)), ("green", (0, 255, 0)), ("red", (255, 0, 0))):
+        (folder / name).mkdir(parents=True)
+        for k in range(4):
+            shade = tuple(max(0, value - 30 * k) for value in colour)
+            Image.new("RGB", (20, 20), shade).save(folder / name / f"{k}.png")
+    (folder / "templates.txt").write_text("a {c}\n")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from reference.pairs import write_shards
-from reference.pi import hue_trials, write_architecture, write_colours, write_trials
+from reference.pi import hue_trials, write_architecture, write_colours, write_shades, write_trials
 
-from alignkit.train import LoopConfig, OptimConfig
+from alignkit.train import LoopConfig, OptimConfig, PIArms, PIConfig, run_pi
 from alignkit.train.pi.config import ContrastiveConfig, PerceptualConfig
 
 
@@ -71,3 +71,41 @@ def colour_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_colours(folder / name, n)
     (folder / "templates.txt").write_text("{}\nthe {}\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shades(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zero-shot set of three colours, four images each, which are folders of classes as well."""
+    folder = tmp_path_factory.mktemp("shades") / "shades"
+    write_shades(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def arms(architecture: str, colours: Path, shards: Path, shades: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Settings of all arms but that of classes, with one seed."""
+    optim = OptimConfig(lr=3e-3, schedule="cosine", warmup=2)
+    return PIConfig(
+        pairs=shards,
+        judgements=colours / "trials.csv",
+        images=colours / "images",
+        zero_shot=(shades,),
+        architecture=architecture,
+        augmentation="crop",
+        optim=optim,
+        first_optim=optim,
+        post_hoc_optim=optim,
+        loop=small_loop(batch_size=16, drop_last=True, monitor="zero_shot"),
+        first_loop=small_loop(epochs=1, monitor="val_accuracy"),
+        post_hoc_loop=small_loop(epochs=1, monitor="val_accuracy"),
+        seeds=(5,),
+        out=tmp_path_factory.mktemp("arms") / "pi",
+        root=tmp_path_factory.mktemp("no-data"),
+        n_bootstrap=20,
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(arms: PIConfig) -> PIArms:
+    """All of these arms, trained once."""
+    return run_pi(arms)
