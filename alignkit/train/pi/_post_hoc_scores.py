@@ -18,7 +18,11 @@ def score_post_hoc(config: PIConfig, run: ArmRun, /) -> None:
 
     All processes that train together call this.
     """
+    import torch
+
     from alignkit.models._clip_run_model import read_clip_model
+    from alignkit.train._precision import Precision
+    from alignkit.train._predict import evaluating
     from alignkit.train._processes import Processes
     from alignkit.train.pi._contrastive_task import build
 
@@ -28,8 +32,11 @@ def score_post_hoc(config: PIConfig, run: ArmRun, /) -> None:
             return
         task: Any = build(settings)
         task.clip.load_state_dict(read_clip_model(run.path).state)
-        module = task.module.to(processes.device).eval()
-        metrics = task.validate(module, processes=processes)
+        module = task.module.to(processes.device)
+        # as the loop validates, in the precision of training
+        precision = Precision(settings.loop.precision, processes.device)
+        with evaluating(module), torch.no_grad(), precision.autocast():
+            metrics = task.validate(module, processes=processes)
         if processes.is_main:
             write_json(run.path / FILE, jsonable(dict(metrics)))
         processes.barrier()

@@ -28,6 +28,8 @@ from alignkit.models._build_clip import build_clip  # noqa: E402
 from alignkit.models._state_sha256 import state_sha256  # noqa: E402
 from alignkit.train._order import Order  # noqa: E402
 from alignkit.train.pi import _contrastive_task, _run_pi  # noqa: E402
+from alignkit.train.pi._arm_runs import ArmRun  # noqa: E402
+from alignkit.train.pi._post_hoc_scores import score_post_hoc  # noqa: E402
 from alignkit.train.pi._run_pi import is_pi, rerun_pi  # noqa: E402
 
 ROOT = Path(alignkit.__file__).resolve().parents[1]
@@ -106,17 +108,23 @@ def test_post_hoc_changes_queries_keys_and_values_alone(trained):
     }
 
 
-def test_post_hoc_is_scored_as_the_others_are(trained, arms):
+def test_post_hoc_is_scored_at_web_onlys_end(trained):
     saved = json.loads((trained.path / "seed-5" / "post-hoc" / "web_scores.json").read_text())
-    web = next(one for one in trained.curves if one.arm == "web-only")
-    assert saved.keys() == web.values.keys()
-    # web-only's own weights, scored in the same way, give what its last validation gave
-    task = _contrastive_task.build(arms.second("web-only", 5))
-    task.clip.load_state_dict(weights(trained.path, "web-only"))
-    again = task.validate(task.module.eval())
-    assert {name: value for name, value in again.items() if value == value} == pytest.approx(
-        {name: values[-1] for name, values in web.values.items() if values[-1] == values[-1]}
-    )
+    web, after = ({one.arm: one for one in trained.curves}[arm] for arm in ("web-only", "post-hoc"))
+    assert saved.keys() == web.values.keys() == after.values.keys()
+    assert after.final == saved
+    assert after.samples == web.samples[-1:]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_same_weights_are_scored_as_validation_does(elsewhere, shards, precision):
+    loop = dataclasses.replace(elsewhere.loop, precision=precision, max_steps=2)
+    config = dataclasses.replace(elsewhere, loop=loop, val_pairs=shards)
+    found = run_pi(config, arms=["web-only"])
+    score_post_hoc(config, ArmRun("post-hoc", 5, config.second("web-only", 5)))
+    saved = json.loads((elsewhere.out / "seed-5" / "web-only" / "web_scores.json").read_text())
+    assert saved["val_loss"] > 0
+    assert saved == found.curves[0].final
 
 
 def test_arms_see_the_same_pairs_in_the_same_order(trained, arms):
