@@ -11,7 +11,7 @@ from alignkit._cli._train_alignet import rerun_chain
 from alignkit._cli._train_embedding import is_embedding, show_embedding
 from alignkit._cli._train_people import train_and_show
 from alignkit._cli._train_personal import fit_and_show
-from alignkit._cli._train_pi import rerun_arms
+from alignkit._cli._train_pi import is_stage, rerun_arms, show_stage
 from alignkit._cli._train_show import in_training, show_run
 from alignkit._config import named, read_config
 from alignkit.train._methods import config_class
@@ -61,6 +61,9 @@ def run_train(config: TrainConfig) -> None:
         result = rerun(config.source, out=config.out, architecture=config.architecture)
         if is_embedding(result.config):
             show_embedding(result)
+            return
+        if is_stage(result.config):
+            show_stage(result)
             return
         show_run(result, images=getattr(result.config, "images", None))
 

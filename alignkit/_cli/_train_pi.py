@@ -6,16 +6,17 @@ import dataclasses
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from alignkit._check import require
 from alignkit._cli._train_check import check_extra, check_inputs, check_run_folder
-from alignkit._cli._train_show import REPORT, in_training, is_main
+from alignkit._cli._train_show import REPORT, SCORES, in_training, is_main
 from alignkit.train._run_folder import Resume
 from alignkit.train.pi._arms_config import PIConfig
+from alignkit.train.pi.config import ContrastiveConfig, PerceptualConfig
 
 if TYPE_CHECKING:
-    from alignkit.train import PIArms
+    from alignkit.train import PIArms, RunResult
 
 TABLE, RESULT = "scores.csv", "arms.json"
 
@@ -86,6 +87,27 @@ def rerun_arms(source: Path, out: Path) -> bool:
     return True
 
 
+def is_stage(config: object) -> bool:
+    """Return whether a config is that of a single run: a stage of an arm, or post-hoc."""
+    return isinstance(config, PerceptualConfig | ContrastiveConfig)
+
+
+def show_stage(result: RunResult) -> None:
+    """Score a single finished run, and print that and how its model is used."""
+    if not is_main():
+        return
+    from alignkit.train import evaluate_run
+
+    print(result)
+    loop = result.config.loop
+    # stage 2 without sets has nothing to be scored on
+    if getattr(result.config, "zero_shot", True):
+        scores: Any = evaluate_run(result.path, device=loop.device, progress=loop.progress)
+        scores.save(result.path / SCORES)
+        print(f"\n{scores.to_text()}")
+    print(f"\n{_use(result.path)}")
+
+
 def show_arms(found: PIArms, config: PIConfig) -> None:
     """Write the page and the tables beside the runs, and print what they say."""
     if not is_main():
@@ -103,7 +125,11 @@ def show_arms(found: PIArms, config: PIConfig) -> None:
 
 def next_step(found: PIArms) -> str:
     """Return the line that runs a finished model over images."""
-    words = ["--model", f"run:{found.model()}", "--images", "FOLDER", "--out", "FEATURES"]
+    return _use(found.model())
+
+
+def _use(path: Path) -> str:
+    words = ["--model", f"run:{path}", "--images", "FOLDER", "--out", "FEATURES"]
     return f"use it: alignkit extract {shlex.join(words)}"
 
 

@@ -55,6 +55,12 @@ def test_arms_as_parts_and_once_more(words, run, here, study):
     assert code == 0, err
     # paths apart, the same numbers
     assert again.replace(f"{here}/again", f"{here}/pi") == out
+    told_of = {"pi": "shades", "stage-1/pi": "2AFC accuracy", "post-hoc": "2AFC accuracy"}
+    for number, (part, told) in enumerate(told_of.items()):
+        code, out, err = run("train", "--from", here / "pi" / "seed-0" / part, "--out", here / f"one-{number}")
+        assert code == 0, err
+        assert told in out
+        assert "use it: alignkit extract --model run:" in out
     model = ("--model", f"run:{here}/pi/seed-0/pi")
     code, out, err = run("extract", *model, "--images", study / "images", "--out", here / "features", "--device", "cpu")
     assert code == 0, err

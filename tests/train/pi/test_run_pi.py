@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -266,6 +267,26 @@ def test_two_processes_share_the_work(trained, elsewhere, tmp_path):
     assert [job.returncode for job in jobs] == [0, 0], told
     assert bits(elsewhere.out) == bits(trained.path)
     assert told[0][0] == told[1][0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes")
+def test_killed_anywhere_it_ends_in_the_same_bits(trained, elsewhere, tmp_path):
+    """Killed with -9 as soon as each of several runs has left a trace."""
+    dump_config(elsewhere, tmp_path / "settings.toml")
+    command = [sys.executable, "-m", "alignkit", "train", "pi", "--config", str(tmp_path / "settings.toml")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    killed = 0
+    for trace in ("stage-1/pi/config.toml", "pi/checkpoints", "shuffled-triplets", "post-hoc/checkpoints"):
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as job:
+            while job.poll() is None and not (elsewhere.out / "seed-5" / trace).exists():
+                time.sleep(0.01)
+            killed += job.poll() is None
+            job.kill()
+    assert killed >= 3
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert bits(elsewhere.out) == bits(trained.path)
 
 
 def test_once_more(copy, tmp_path, monkeypatch):
