@@ -96,8 +96,7 @@ def make_optimizer(
 def _fusable(parameters: Iterable[nn.Parameter]) -> bool:
     """Return whether one kernel can take the step of all parameters, several times as fast; of shards it need not."""
     return all(
-        p.device.type in ("cpu", "cuda") and p.is_floating_point() and not hasattr(p, "full_tensor")
-        for p in parameters
+        p.device.type in ("cpu", "cuda") and p.is_floating_point() and not hasattr(p, "full_tensor") for p in parameters
     )
 
 
