@@ -136,7 +136,7 @@ class ContrastiveTask:
             preprocess=preprocess_of(config.architecture, resize="shortest-crop"),
             manifest={
                 "method": "contrastive",
-                "arm": "web-only" if config.start is None else "pi",
+                "arm": "web-only" if config.start is None else config.start.name,
                 "loss": config.loss,
                 "first_sha256": self.first_sha256,
             },
@@ -234,8 +234,9 @@ def build(config: ContrastiveConfig, folder: RunFolder | None = None, /) -> Cont
     training = batches(config.pairs, config.captions, config.augmentation, index)
     if folder is not None:
         folder.write_splits(described(training.pairs))
-    val = None if config.val_pairs is None else batches(config.val_pairs, config.val_captions, "none", None)
-    followed = [ZeroShotProgress(open_zero_shot_set(path), preprocess, tokenize) for path in config.zero_shot]
+    val = None if config.val_pairs is None else batches(config.val_pairs, config.val_captions, "none", index)
+    sets = [open_zero_shot_set(path, root=config.root, check=config.check) for path in config.zero_shot]
+    followed = [ZeroShotProgress(one, preprocess, tokenize) for one in sets]
     people = [HumanImages(name, config.root) for name in config.human]
     asked = [(one, EvaluatedImages(len(one), one.read, preprocess)) for one in people]
     return ContrastiveTask(clip.train(), config, batches=training, followed=followed, val=val, people=asked)

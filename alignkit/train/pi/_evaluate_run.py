@@ -123,5 +123,6 @@ def evaluate_contrastive(folder: Path, config: ContrastiveConfig, /) -> ZeroShot
         config.zero_shot,
         n_bootstrap=config.n_bootstrap,
         device=config.loop.device,
+        root=config.root,
         progress=config.loop.progress,
     )

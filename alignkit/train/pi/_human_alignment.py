@@ -42,14 +42,16 @@ class HumanImages:
         return len(self.labels)
 
     def metrics(self, embeddings: FloatArray, /) -> dict[str, float]:
-        """Return the scores of embeddings, shape (images, D), by ``<data set>_<part>_<measure>``; no intervals."""
+        """Return the scores of embeddings, shape (images, D), by ``<data set>_<part>_<measure>``; no intervals.
+
+        Those that models are ranked by come first.
+        """
         from alignkit.score import score
 
         features = Features.from_array(embeddings, self.labels, name="model")
         table = score(features, self.dataset, root=self.root, items=self.items, n_bootstrap=0, n_shuffles=1)
-        return {
-            _name(self.dataset, row.part, row.measure): float(row.value) for row in table.rows if row.role == "model"
-        }
+        rows = sorted((row for row in table.rows if row.role == "model"), key=lambda row: not row.primary)
+        return {_name(self.dataset, row.part, row.measure): float(row.value) for row in rows}
 
     def _open(self) -> tuple[tuple[str, ...], Callable[[int], Image]]:
         return getattr(self, f"_open_{self.dataset}")()

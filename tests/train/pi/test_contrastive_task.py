@@ -56,7 +56,7 @@ def test_the_run_says_what_was_handed_over(perceptual, contrastive):
     manifest = json.loads((result.path / "model.json").read_text())
     assert all(name.startswith("visual.") for name in said["copied"])
     assert "logit_scale" in said["fresh"]
-    assert manifest["arm"] == "pi"
+    assert manifest["arm"] == "stage-1"
     assert set(manifest["first_sha256"]) == {"vision", "text"}
 
 
