@@ -51,7 +51,7 @@ from alignkit.score import fill_templates, zero_shot_accuracy, zero_shot_classif
 from alignkit.train import LoopConfig, OptimConfig, run
 from alignkit.train.pi.config import ContrastiveConfig, PerceptualConfig
 from benchmarks._harness import machine
-from studies._pi_data import TEMPLATES, PIData, human_trials, split_test, votes_of, write_pi_data
+from studies._pi_data import PAIRS, TEMPLATES, PIData, human_trials, split_test, votes_of, write_pi_data
 
 ARCHITECTURE = {
     "embed_dim": 64,
@@ -82,11 +82,14 @@ class Size:
 def main() -> None:
     """Run the study and keep what it found."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--work", type=Path, required=True, help="folder for images, runs and scores")
+    parser.add_argument("--data", type=Path, help="folder of the data sets")
+    parser.add_argument("--work", type=Path, default=Path("pi_cifar"), help="folder for images, runs and scores")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--small", action="store_true", help="a few steps of every arm; nothing is kept")
     options = parser.parse_args()
+    if options.data is None or not (options.data / PAIRS).is_file():
+        print(f"the data are not at hand (--data FOLDER with {PAIRS}): nothing is trained")
+        return
     size = Size(epochs=1, max_steps=4, n_pairs=600, n_trials=1200) if options.small else Size()
     seeds = options.seeds[:1] if options.small else options.seeds
     data = write_pi_data(options.work / "data", options.data, n_pairs=size.n_pairs, n_trials=size.n_trials)

@@ -149,7 +149,7 @@ def named(cell):
 
 
 @pytest.mark.parametrize(
-    "study", ["alignet_embeddings", "alignet_student", "alignet_teacher", "hba_photos", "hba_meg_people"]
+    "study", ["alignet_embeddings", "alignet_student", "alignet_teacher", "hba_photos", "hba_meg_people", "pi_cifar"]
 )
 def test_data_that_are_not_at_hand_are_named(study, tmp_path):
     if not STUDIES.exists():
