@@ -143,6 +143,57 @@ def test_a_small_lab_of_alignet(tmp_path):
     assert sorted(STUDIES.glob("*.json")) == before
 
 
+@pytest.mark.slow
+def test_a_few_steps_of_perceptual_initialization(shared_data, tmp_path):
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    shared_data("material2afc", "triplets.npz")
+    data = shared_data("cifar10h", "cifar10_train20k_jpg.npz").parents[1]
+    rows = last_rows("studies.pi_cifar", "--data", str(data), "--work", str(tmp_path))
+    assert list(rows) == ["web-only", "people", "labels", "materials", "shuffled", "post-hoc"]
+    for name, row in rows.items():
+        assert all(0 <= row["last"][measure]["mean"] <= 1 for measure in ("top1", "people"))
+        assert ("stage 1" in row) == (name not in ("web-only", "post-hoc"))
+
+
+@pytest.mark.slow
+def test_a_small_lab_of_perceptual_initialization(tmp_path):
+    if not STUDIES.exists():
+        pytest.skip("the studies are not beside the tests")
+    rows = last_rows("studies.pi_lab", "--work", str(tmp_path))
+    assert list(rows) == ["ideal", "web-only", "people", "labels", "shuffled"]
+    ideal = rows.pop("ideal")["people"]["mean"]
+    for row in rows.values():
+        for scores in (row["before"], *({m: row["after"][m][n] for m in row["after"]} for n in row["after"]["trait"])):
+            assert list(scores) == ["category", "trait", "people"]
+            assert min(one["mean"] for one in scores.values()) >= 0
+            assert scores["people"]["mean"] < ideal
+    assert {name: len(row["after"]["trait"]) for name, row in rows.items()} == {
+        "web-only": 3,
+        "people": 3,
+        "labels": 2,
+        "shuffled": 2,
+    }
+    base, people = (rows[name]["after"]["people"]["160"]["mean"] for name in ("web-only", "people"))
+    assert rows["people"]["difference"]["people"]["160"]["mean"] == pytest.approx(people - base)
+    # what is finished is not made again
+    runs = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("finished.json")}
+    assert len(runs) == 3 + 2 * 3 + 2 * 2
+    assert last_rows("studies.pi_lab", "--work", str(tmp_path))["people"] == rows["people"]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("finished.json")} == runs
+
+
+def last_rows(module, *arguments):
+    """Return the rows that a study prints in the end; its small run keeps nothing."""
+    before = sorted(STUDIES.glob("*.json"))
+    command = [sys.executable, "-m", module, "--small", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=580, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(STUDIES.glob("*.json")) == before
+    return json.loads(done.stdout[done.stdout.index("\n{\n") :])
+
+
 def named(cell):
     """Return a kept cell with the side of the split that its name tells."""
     return {**cell, "items": cell["name"].partition(" x ")[0]}
