@@ -84,11 +84,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for pictures, runs and scores")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="labs")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="web-only is always among them")
     parser.add_argument("--small", action="store_true", help="a few steps of every arm; nothing is kept")
     options = parser.parse_args()
     size = SMALL if options.small else Size()
     seeds = options.seeds[:1] if options.small else options.seeds
-    labs = {seed: run_lab(options.work / f"lab-{seed}", seed, size) for seed in seeds}
+    arms = [arm for arm in ARMS if arm == "web-only" or arm in options.arms]
+    labs = run_labs(options.work, seeds, arms, size)
     rows = summary(labs)
     print(json.dumps(rows, indent=1))
     if not options.small:
@@ -97,15 +99,30 @@ def main() -> None:
             "machine": machine(),
             "seeds": seeds,
             "epochs": {"stage 1": FIRST_EPOCHS, "stage 2, optimiser steps": STEPS},
-            "parameters": labs[seeds[0]]["parameters"],
+            "parameters": _n_parameters(options.work / f"lab-{seeds[0]}" / "web-only" / str(size.pairs[0])),
             "processor_seconds": sum(arm["processor_seconds"] for lab in labs.values() for arm in lab["arms"].values()),
             "rows": rows,
         }
         Path(__file__).with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def run_lab(work: Path, seed: int, size: Size) -> dict[str, Any]:
-    """Return what all arms of a lab come to; what is finished is not made again."""
+def run_labs(work: Path, seeds: list[int], arms: list[str], size: Size) -> dict[int, Any]:
+    """Return what the arms of all labs come to, each arm in every lab before the next."""
+    data = {seed: write_lab(work / f"lab-{seed}", seed, size) for seed in seeds}
+    asked = {seed: Questions(data[seed], seed, size.n_zero_shot) for seed in seeds}
+    labs: dict[int, Any] = {seed: {"arms": {}, "ideal": asked[seed].ideal} for seed in seeds}
+    for arm in arms:
+        for seed in seeds:
+            found = run_arm(arm, work / f"lab-{seed}", data[seed], asked[seed], seed, size)
+            labs[seed]["arms"][arm] = found
+            print(arm, seed, json.dumps(found), flush=True)
+    for seed, lab in labs.items():
+        check_same_text(seed, lab["arms"])
+    return labs
+
+
+def write_lab(work: Path, seed: int, size: Size) -> PILabData:
+    """Write what a lab's runs read, unless it is there."""
     data = write_pi_lab_data(
         work / "data",
         seed=seed,
@@ -115,14 +132,7 @@ def run_lab(work: Path, seed: int, size: Size) -> dict[str, Any]:
         n_trials=size.n_trials,
     )
     write_json(work / "architecture.json", ARCHITECTURE)
-    asked = Questions(data, seed, size.n_zero_shot)
-    arms: dict[str, Any] = {}
-    for arm in ARMS:
-        arms[arm] = run_arm(arm, work, data, asked, seed, size)
-        print(seed, arm, json.dumps(arms[arm]), flush=True)
-    check_same_text(seed, arms)
-    parameters = _n_parameters(work / "web-only" / str(size.pairs[0]))
-    return {"arms": arms, "ideal": asked.ideal, "parameters": parameters}
+    return data
 
 
 class Questions:
@@ -260,7 +270,8 @@ def check_same_text(seed: int, arms: dict[str, Any]) -> None:
 
 def summary(labs: dict[int, Any]) -> dict[str, Any]:
     """Return means over labs by arm and size, and differences to ``web-only`` of the same labs."""
-    runs = {arm: [lab["arms"][arm] for lab in labs.values()] for arm in ARMS}
+    arms = list(next(iter(labs.values()))["arms"])
+    runs = {arm: [lab["arms"][arm] for lab in labs.values()] for arm in arms}
     rows: dict[str, Any] = {"ideal": {"people": interval(np.array([lab["ideal"] for lab in labs.values()]))}}
     for arm, own in runs.items():
         sizes = list(own[0]["after"])
