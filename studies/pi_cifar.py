@@ -263,10 +263,9 @@ def summary(found: dict[str, dict[int, Any]]) -> dict[str, Any]:
             row["curve"][measure] = {point: interval(own[:, k]) for k, point in enumerate(points)}
             row["last"][measure] = row["curve"][measure][last]
             if arm != "web-only":
-                shared = [point for point in points if point in found["web-only"][next(iter(runs))]["curve"]]
-                base = np.array([[found["web-only"][s]["curve"][p][measure] for p in shared] for s in runs])
-                of = own[:, [points.index(point) for point in shared]] - base
-                row["difference"][measure] = {point: interval(of[:, k]) for k, point in enumerate(shared)}
+                row["difference"][measure] = differences(runs, found["web-only"], measure)
+            if arm == "people":
+                row.setdefault("difference to labels", {})[measure] = differences(runs, found["labels"], measure)
         if next(iter(runs.values()))["stage 1"] is not None:
             names = next(iter(runs.values()))["stage 1"]
             row["stage 1"] = {
@@ -280,6 +279,15 @@ def summary(found: dict[str, dict[int, Any]]) -> dict[str, Any]:
         rows[arm] = row
     check_same_text(found)
     return rows
+
+
+def differences(runs: dict[int, Any], base: dict[int, Any], measure: str) -> dict[str, Any]:
+    """Return the differences of two arms at the epochs that both have, paired by seed."""
+    points = [point for point in next(iter(runs.values()))["curve"] if point in next(iter(base.values()))["curve"]]
+    return {
+        point: interval(np.array([runs[s]["curve"][point][measure] - base[s]["curve"][point][measure] for s in runs]))
+        for point in points
+    }
 
 
 def check_same_text(found: dict[str, dict[int, Any]]) -> None:

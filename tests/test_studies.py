@@ -297,3 +297,27 @@ def test_the_kept_embeddings_find_the_dimensions_of_choice_probabilities():
         assert 0.01 < rows["SPoSE begun at SPoSE-66 itself, 1,000,000 answers"]["excess"] < one
         curve = [point["cross_entropy"] for point in rows[f"{method}, learning curve"]["curve"]]
         assert curve == sorted(curve, reverse=True)
+
+
+def test_the_kept_study_on_cifar_tells_what_perceptual_initialization_was_worth():
+    rows = kept("pi_cifar")
+    arms = ["web-only", "people", "labels", "materials", "shuffled", "post-hoc"]
+    assert list(rows) == arms
+    for arm in arms:
+        for measure in ("top1", "people"):
+            last = rows[arm]["last"][measure]
+            assert len(last["seeds"]) == 5
+            assert last["interval"][0] < last["mean"] < last["interval"][1]
+            if arm != "web-only":
+                # seed by seed, against the same seed of the baseline
+                pairs = zip(last["seeds"], rows["web-only"]["last"][measure]["seeds"], strict=True)
+                mean = sum(own - base for own, base in pairs) / 5
+                assert rows[arm]["difference"][measure]["6"]["mean"] == pytest.approx(mean)
+                # the README says that nothing is left of any difference at the end
+                low, high = rows[arm]["difference"][measure]["6"]["interval"]
+                assert low < 0 < high
+    first = {arm: rows[arm]["stage 1"]["val_accuracy"] for arm in ("people", "labels", "materials", "shuffled")}
+    assert all(first[arm]["after"]["interval"][0] > first[arm]["before"]["interval"][1] for arm in arms[1:4])
+    low, high = first["shuffled"]["after"]["interval"]
+    assert low < first["shuffled"]["before"]["mean"] < high
+    assert rows["web-only"]["curve"]["top1"]["0"]["mean"] == pytest.approx(0.1, abs=0.02)
