@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from alignkit._lock import FolderLock
+from alignkit.train._environment import absolute
 from alignkit.train._run_folder import FINISHED, RunFolder, is_run
 from alignkit.train.pi._arms_config import WITH_STAGE_1, Arm, PIConfig
 from alignkit.train.pi.config import ContrastiveConfig, PerceptualConfig
@@ -78,7 +79,8 @@ class ArmRun:
             The sentence names what differs.
         """
         if self.begun:
-            RunFolder(self.path, self.config, main=False).check_same_settings()
+            # as the run itself wrote them: its start lies in out, which may be given relative to anywhere
+            RunFolder(self.path, absolute(self.config), main=False).check_same_settings()
 
 
 def arm_runs(config: PIConfig, arms: Sequence[Arm], seeds: Iterable[int], /) -> list[ArmRun]:

@@ -18,7 +18,7 @@ import pytest
 import alignkit
 from alignkit._config import dump_config, read_config
 from alignkit._lock import FolderLock
-from alignkit.train import LoopConfig, PIArms, PIConfig, run_pi
+from alignkit.train import LoopConfig, OptimConfig, PIArms, PIConfig, run_pi
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("open_clip")
@@ -29,7 +29,7 @@ from alignkit.models._build_clip import build_clip  # noqa: E402
 from alignkit.models._state_sha256 import state_sha256  # noqa: E402
 from alignkit.train._order import Order  # noqa: E402
 from alignkit.train.pi import _contrastive_task, _run_pi  # noqa: E402
-from alignkit.train.pi._arm_runs import ArmRun  # noqa: E402
+from alignkit.train.pi._arm_runs import ArmRun, runs_there  # noqa: E402
 from alignkit.train.pi._post_hoc_scores import score_post_hoc  # noqa: E402
 from alignkit.train.pi._run_pi import is_pi, rerun_pi  # noqa: E402
 
@@ -332,6 +332,17 @@ def test_what_would_be_refused_later_is_refused_at_once(elsewhere, tmp_path, mon
         ({"architecture": "ViT-Z-1"}, ValueError, "ViT-Z-1"),
         ({"arms": ("web-only", "imagenet-triplets"), "label_images": empty}, ValueError, "two subfolders"),
         ({"loop": dataclasses.replace(elsewhere.loop, batch_size=64)}, ValueError, "do not fill one batch"),
+        ({"val_pairs": tmp_path / "nowhere"}, FileNotFoundError, "nowhere"),
+        ({"zero_shot": elsewhere.zero_shot * 2}, ValueError, "both called 'shades'"),
+        ({"optim": OptimConfig(warmup=150)}, ValueError, "^optim.warmup is 150 steps, but the run has 6"),
+        ({"first_optim": OptimConfig(warmup=150)}, ValueError, "first_optim.warmup is 150 steps, but the run has 6"),
+        ({"post_hoc_optim": OptimConfig(warmup=150)}, ValueError, "post_hoc_optim.warmup is 150 steps"),
+        ({"first_loop": LoopConfig(monitor="test_accuracy")}, ValueError, "monitor names 'test_accuracy'"),
+        (
+            {"first_loop": dataclasses.replace(elsewhere.first_loop, batch_size=768, drop_last=True)},
+            ValueError,
+            "set first_loop.batch_size lower",
+        ),
     ):
         with pytest.raises(error, match=message):
             run_pi(dataclasses.replace(elsewhere, **changes))
@@ -408,3 +419,11 @@ def test_the_result_comes_back_from_json(trained, tmp_path):
     assert back.to_text() == trained.to_text()
     assert back.to_dataframe().equals(trained.to_dataframe())
     assert np.isfinite(back.curve("pi").mean).all()
+
+
+def test_the_same_command_with_a_relative_out_goes_on(trained, arms, monkeypatch):
+    monkeypatch.chdir(trained.path.parent)
+    there = runs_there(dataclasses.replace(arms, out=Path(trained.path.name)))
+    assert len(there) == 6
+    for one in there:
+        one.check_settings()
