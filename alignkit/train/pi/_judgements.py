@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -99,7 +100,8 @@ def read_judgements(config: PerceptualConfig, /) -> Judgements:
         msg = f"there are no judgements to train on, of the split 'train'; there are {join_names(parts)}."
         raise ValueError(msg)
     if "val" not in parts:
-        parts = {**_split(parts["train"], config), **{name: parts[name] for name in parts if name != "train"}}
+        kept = {name: parts[name] for name in parts if name != "train"}
+        parts = {**_split(found.kind, parts["train"], config), **kept}
     if config.choices == "shuffled":
         parts["train"] = shuffled(found.kind, *parts["train"], seed=config.split_seed)
     return dataclasses.replace(found, parts=parts)
@@ -170,11 +172,12 @@ def _materials(config: PerceptualConfig) -> Judgements:
     trials = {"train": data.train, "test": data.test}
     if config.min_votes is not None:
         trials = {name: one.take(one.votes.sum(axis=1) >= config.min_votes) for name, one in trials.items()}
-    config = dataclasses.replace(config, images=data.image_folder)
-    return _two_afc(trials, config, Path("material2afc"))
+    return _two_afc(trials, config, Path("material2afc"), data.image_folder)
 
 
-def _two_afc(trials: Mapping[str, TwoAFC], config: PerceptualConfig, path: Path) -> Judgements:
+def _two_afc(
+    trials: Mapping[str, TwoAFC], config: PerceptualConfig, path: Path, images: Path | None = None
+) -> Judgements:
     number: dict[str, int] = {}
     parts: dict[str, Part] = {}
     n_tied = 0
@@ -184,10 +187,11 @@ def _two_afc(trials: Mapping[str, TwoAFC], config: PerceptualConfig, path: Path)
         assert kept.labels is not None
         numbers = np.array([number.setdefault(label, len(number)) for label in kept.labels])
         parts[name] = (numbers[kept.items], kept.votes)
-    if config.images is None:
+    folder = config.images if images is None else images
+    if folder is None:
         msg = f"{path} names images; give images, the folder that they are in."
         raise ValueError(msg)
-    photos = _files(config.images, tuple(number), path)
+    photos = _files(folder, tuple(number), path)
     notes = (f"{counted(n_tied, 'judgement')} with tied votes were left out.",) if n_tied else ()
     own = tuple(np.array([i]) for i in range(len(photos)))
     return Judgements("2afc", tuple(number), photos, own, parts, config.soft_votes, notes)
@@ -195,8 +199,9 @@ def _two_afc(trials: Mapping[str, TwoAFC], config: PerceptualConfig, path: Path)
 
 def _files(folder: Path, names: Sequence[str], table: Path) -> tuple[Path, ...]:
     """Return the files of these names in the folder, as they are: names are never rebuilt."""
-    root = folder.resolve()
-    outside = [name for name in names if not (root / name).resolve().is_relative_to(root)]
+    # by their names: links that lie in the folder are its owner's, and lead to wherever images are kept
+    root = os.path.abspath(folder)
+    outside = [name for name in names if not Path(os.path.abspath(os.path.join(root, name))).is_relative_to(root)]
     if outside:
         msg = f"{table} names images outside {folder}: {join_names(outside, 3)}; names must be paths in that folder."
         raise ValueError(msg)
@@ -267,13 +272,19 @@ def _votes(n: int, *, right: int) -> IntArray:
     return np.tile([1 - right, right], (n, 1))
 
 
-def _split(part: Part, config: PerceptualConfig) -> dict[str, Part]:
-    """Return judgements to train on and to follow, divided at random."""
+def _split(kind: Kind, part: Part, config: PerceptualConfig) -> dict[str, Part]:
+    """Return judgements to train on and to follow, divided at random; those of one triplet stay together."""
     items, votes = part
     n_val = round(config.val_share * len(items))
-    if not 0 < n_val < len(items):
+    order = np.random.default_rng([config.split_seed, len(items)]).permutation(len(items))
+    # the same question, asked again, would let what was learned be taken for what is followed
+    asked = np.sort(items, axis=1) if kind == "odd-one-out" else np.column_stack([items[:, :1], np.sort(items[:, 1:])])
+    _, triplet, sizes = np.unique(asked, axis=0, return_inverse=True, return_counts=True)
+    _, first = np.unique(triplet[order], return_index=True)
+    drawn = np.argsort(first)
+    before = np.cumsum(sizes[drawn]) - sizes[drawn]
+    followed = np.isin(triplet, drawn[before < n_val])
+    if not followed.any() or followed.all():
         msg = f"{counted(len(items), 'judgement')} cannot be divided by val_share {config.val_share:g}; give more."
         raise ValueError(msg)
-    order = np.random.default_rng([config.split_seed, len(items)]).permutation(len(items))
-    val, train = np.sort(order[:n_val]), np.sort(order[n_val:])
-    return {"train": (items[train], votes[train]), "val": (items[val], votes[val])}
+    return {"train": (items[~followed], votes[~followed]), "val": (items[followed], votes[followed])}

@@ -24,9 +24,9 @@ def draw_label_judgements(folder: Path, n: int, /, *, seed: int) -> tuple[tuple[
     Returns
     -------
     names : tuple of str
-        Of the images: their paths in the folder.
+        Of the images that were drawn: their paths in the folder.
     photos : tuple of Path
-        The images.
+        These images.
     items : ndarray of int, shape (n, 3)
         Reference, an image of its class, and one of another.
 
@@ -56,4 +56,6 @@ def draw_label_judgements(folder: Path, n: int, /, *, seed: int) -> tuple[tuple[
         same, other = rng.choice(len(classes), 2, replace=False)
         items[row, :2] = rng.choice(classes[same], 2, replace=False)
         items[row, 2] = rng.choice(classes[other])
-    return names, photos, items
+    # a folder may hold a million others, which nothing is asked about
+    drawn, rows = np.unique(items, return_inverse=True)
+    return tuple(names[i] for i in drawn), tuple(photos[i] for i in drawn), rows.reshape(items.shape).astype(np.int64)

@@ -104,18 +104,22 @@ class PerceptualTask:
 
     def validate(self, module: nn.Module, /, *, processes: Processes | None = None) -> Mapping[str, float]:
         """Return accuracy and loss on every part that is not trained on (``val_accuracy``, ``val_loss``, ...)."""
-        embeddings = torch.from_numpy(self.embed(module=module, processes=processes))
+        asked = np.unique(np.concatenate([self.data.parts[part][0].ravel() for part in self.data.kept_back]))
+        embeddings = torch.from_numpy(self.embed(asked, module=module, processes=processes))
         metrics: dict[str, float] = {}
         for part in self.data.kept_back:
-            outputs = embeddings[torch.from_numpy(self.data.parts[part][0])]
+            outputs = embeddings[torch.from_numpy(np.searchsorted(asked, self.data.parts[part][0]))]
             right = torch.from_numpy(self.data.right(part))
             metrics[f"{part}_accuracy"] = float(judgement_hits(self.data.kind, outputs, right).mean())
             metrics[f"{part}_loss"] = float(judgement_loss(self.data.kind, outputs, right, self.config))
         return metrics
 
-    def embed(self, *, module: nn.Module | None = None, processes: Processes | None = None) -> FloatArray:
-        """Return the embedding of every item, mean over its photos, shape (items, D), float64."""
-        photos, where, sizes = photos_of_objects(self.data.photos_of, np.arange(len(self.data.names)))
+    def embed(
+        self, items: IntArray | None = None, /, *, module: nn.Module | None = None, processes: Processes | None = None
+    ) -> FloatArray:
+        """Return the embeddings of items (by default all), means over their photos, shape (items, D), float64."""
+        asked = np.arange(len(self.data.names)) if items is None else items
+        photos, where, sizes = photos_of_objects(self.data.photos_of, asked)
         rows = predict(
             self.module if module is None else module,
             lambda index: self.source(photos[index]),

@@ -111,6 +111,11 @@ class PerceptualConfig:
         if self.label_images is not None and self.judgements is not None:
             msg = "label_images takes the place of judgements; give one of them."
             raise ValueError(msg)
+        own = self.judgements is None and self.label_images is None and self.dataset == "material2afc"
+        if own and self.images is not None:
+            msg = "images goes with judgements, which name them; the data set material2afc has its own: give "
+            msg += "judgements, or leave images out."
+            raise ValueError(msg)
         if self.trained == "attention" and self.start is None:
             msg = "trained='attention' fine-tunes a model that is there: give start, the folder of its run."
             raise ValueError(msg)

@@ -69,8 +69,9 @@ def test_nights_is_read_by_its_columns_with_six_votes_and_both_halves_of_the_tes
 
 def test_tied_votes_are_left_out_unless_votes_count_softly(folder):
     table = folder / "trials.csv"
-    rows = [f"c00.png,c01.png,c{k:02d}.png,{left},{right}" for k, (left, right) in enumerate([(2, 2), (3, 1)], 2)]
-    table.write_text("\n".join([HEADER, *rows * 4]) + "\n")
+    votes = [(2, 2), (3, 1)] * 4
+    rows = [f"c00.png,c01.png,c{k:02d}.png,{left},{right}" for k, (left, right) in enumerate(votes, 2)]
+    table.write_text("\n".join([HEADER, *rows]) + "\n")
     config = PerceptualConfig(judgements=table, images=folder / "images", val_share=0.25)
     hard = read_judgements(config)
     assert sum(len(items) for items, _ in hard.parts.values()) == 4
@@ -80,15 +81,18 @@ def test_tied_votes_are_left_out_unless_votes_count_softly(folder):
 
 
 def test_odd_one_out_answers_are_about_items_with_several_photos(folder):
-    for item in ("cat", "dog", "car"):
+    for item in ("cat", "dog", "car", "bus"):
         write_colours(folder / "photos" / item, 2)
     table = folder / "answers.csv"
-    table.write_text("first,second,odd\n" + "cat,dog,car\ndog,cat,car\n" * 5 + "cat,dog,unseen\n")
+    table.write_text("first,second,odd\n" + "cat,dog,car\ndog,cat,bus\n" * 5 + "cat,dog,unseen\n")
     data = read_judgements(PerceptualConfig(judgements=table, images=folder / "photos"))
     assert data.kind == "odd-one-out"
-    assert set(data.names) == {"cat", "dog", "car"}
-    assert [len(own) for own in data.photos_of] == [2, 2, 2]
-    assert {data.names[odd] for _, _, odd in data.parts["train"][0]} == {"car"}
+    assert set(data.names) == {"cat", "dog", "car", "bus"}
+    assert [len(own) for own in data.photos_of] == [2, 2, 2, 2]
+    # all answers about three items are on one side
+    odd = {part: {data.names[row[2]] for row in items} for part, (items, _) in data.parts.items()}
+    assert sorted(odd["train"] | odd["val"]) == ["bus", "car"]
+    assert len(odd["train"]) == len(odd["val"]) == 1
     assert data.notes == ("1 answer about items without an image were left out.",)
 
 
@@ -123,9 +127,11 @@ def test_an_odd_one_out_answer_is_two_trials(folder):
     for item in ("cat", "dog", "car"):
         write_colours(folder / "photos" / item, 2)
     table = folder / "answers.csv"
-    table.write_text("first,second,odd\n" + "cat,dog,car\n" * 10)
+    table.write_text("first,second,odd\n" + "cat,dog,car\n" * 10 + "cat,car,bus\n")
+    write_colours(folder / "photos" / "bus", 2)
     data = read_judgements(PerceptualConfig(judgements=table, images=folder / "photos"))
-    trials = data.trials("val")
+    part = max(data.parts, key=lambda name: len(data.parts[name][0]))
+    trials = data.trials(part)
     chosen = trials.items[np.arange(len(trials)), trials.choice + 1]
     named = {(data.names[row[0]], data.names[one]) for row, one in zip(trials.items, chosen, strict=True)}
     assert named == {("cat", "dog"), ("dog", "cat")}
@@ -158,3 +164,52 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(folder, text, said):
     with pytest.raises((ValueError, FileNotFoundError), match=said) as caught:
         read_judgements(PerceptualConfig(judgements=table, images=folder / "images"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_question_that_was_asked_twice_is_never_on_both_sides(folder):
+    names = [f"c{i:02d}.png" for i in range(12)]
+    trials = hue_trials(12, 30)
+    sides = trials[:, [0, 2, 1]]  # the same question with its sides exchanged
+    table = write_trials(folder / "trials.csv", names, np.concatenate([trials, sides, trials[:10]]))
+    data = read_judgements(PerceptualConfig(judgements=table, images=folder / "images", val_share=0.3))
+    asked = {part: {(row[0], *sorted(row[1:])) for row in data.parts[part][0].tolist()} for part in ("train", "val")}
+    assert not asked["train"] & asked["val"]
+    assert sum(len(data.parts[part][0]) for part in asked) == 70
+    assert 21 <= len(data.parts["val"][0]) < 21 + 6  # 0.3 of 70, and the rest of the last question
+
+
+def test_one_question_alone_cannot_be_divided(folder):
+    trials = np.repeat(hue_trials(12, 1), 20, axis=0)
+    table = write_trials(folder / "trials.csv", [f"c{i:02d}.png" for i in range(12)], trials)
+    with pytest.raises(ValueError, match="20 judgements cannot be divided"):
+        read_judgements(PerceptualConfig(judgements=table, images=folder / "images"))
+
+
+def test_images_may_be_links_and_names_may_not_lead_outside(folder, tmp_path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for image in (folder / "images").iterdir():
+        (linked / image.name).symlink_to(image)
+    names = [f"c{i:02d}.png" for i in range(12)]
+    table = write_trials(folder / "trials.csv", names, hue_trials(12, 20))
+    assert read_judgements(PerceptualConfig(judgements=table, images=linked)).photos[0].parent == linked
+    for start in ("../images/", f"{folder / 'images'}/"):
+        write_trials(table, [start + name for name in names], hue_trials(12, 20))
+        with pytest.raises(ValueError, match="names images outside"):
+            read_judgements(PerceptualConfig(judgements=table, images=linked))
+
+
+def test_images_without_judgements_are_refused():
+    with pytest.raises(ValueError, match="images goes with judgements"):
+        PerceptualConfig(images=Path("photos"))
+
+
+def test_judgements_of_classes_hold_the_images_that_were_drawn_alone(folder):
+    for name in ("a", "b"):
+        write_colours(folder / "classes" / name, 24)
+    data = read_judgements(PerceptualConfig(label_images=folder / "classes", n_label_judgements=5, val_share=0.4))
+    used = np.unique(np.concatenate([items for items, _ in data.parts.values()]))
+    assert used.tolist() == list(range(len(data.photos)))
+    assert [path.relative_to(folder / "classes").as_posix() for path in data.photos] == list(data.names)
+    for reference, same, other in data.parts["train"][0]:
+        assert data.names[reference][0] == data.names[same][0] != data.names[other][0]

@@ -143,3 +143,23 @@ def test_a_rerun_comes_to_the_same_bits(perceptual, tmp_path):
     again = rerun(first.path, out=tmp_path / "again")
     a, b = read_clip_model(first.path).state, read_clip_model(again.path).state
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_validation_looks_at_the_images_that_are_kept_back_alone(perceptual):
+    task = build(dataclasses.replace(perceptual, val_share=0.02))
+    seen: list[int] = []
+    source = task.source
+
+    def watched(numbers):
+        seen.extend(numbers.tolist())
+        return source(numbers)
+
+    task.source = watched
+    metrics = task.validate(task.module)
+    items, votes = task.data.parts["val"]
+    assert sorted(seen) == np.unique(items).tolist() != list(range(24))
+    embeddings = task.embed()
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    distances = 1 - np.einsum("nd,nkd->nk", unit[items[:, 0]], unit[items[:, 1:]])
+    right = votes[:, 1] > votes[:, 0]
+    assert metrics["val_accuracy"] == np.mean((distances[:, 1] < distances[:, 0]) == right)
