@@ -80,7 +80,8 @@ def open_class_folders(
         Another number of class names than of folders, or words for the classes that are not there.
     """
     folders = class_folders(folder)
-    names, texts = described(name, _names(folder, folders, name, class_names, root), _texts(folder, templates), root)
+    own = _names(folder, folders, name, class_names, root), _texts(folder, templates)
+    names, texts = described(name, *own, root, files=str(folder / "templates.txt"))
     if len(names) != len(folders):
         msg = f"{folder} has {counted(len(folders), 'folder')}, and there are {len(names):,} class names for them."
         raise ValueError(msg)

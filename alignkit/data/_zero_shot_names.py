@@ -113,8 +113,11 @@ def described(
     classes: Sequence[str] | None,
     templates: Sequence[str] | None,
     root: PathLike | None,
+    /,
+    *,
+    files: str = "",
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return a set's class names and templates: those given, else the published ones.
+    """Return a set's class names and templates: those given, else the published ones; ``files`` may hold them too.
 
     Raises
     ------
@@ -130,7 +133,7 @@ def described(
     folder = data_root(root) / _FOLDERS[0]
     msg = (
         f"the set {name} has no {' and no '.join(missing)}, and {folder} has none for it; "
-        f"pass {' and '.join(given[what] for what in missing)}."
+        f"pass {' and '.join(given[what] for what in missing)}{f', or write {files}, one a line' if files else ''}."
     )
     raise ValueError(msg)
 

@@ -38,11 +38,11 @@ def learning_rate(step: int, n_steps: int, config: OptimConfig) -> float:
     return config.lr * (config.final_lr + (1.0 - config.final_lr) * share if config.schedule != "constant" else 1.0)
 
 
-def check_warmup(n_steps: int, config: OptimConfig) -> None:
-    """Raise when the warm-up would not end before the run does."""
+def check_warmup(n_steps: int, config: OptimConfig, name: str = "optim") -> None:
+    """Raise when the warm-up would not end before the run does; ``name`` is what the config is called."""
     if config.warmup > n_steps:
         msg = (
-            f"optim.warmup is {config.warmup} steps, but the run has {n_steps}: "
+            f"{name}.warmup is {config.warmup} steps, but the run has {n_steps}: "
             "the full learning rate would never come; shorten the warm-up or train longer."
         )
         raise ValueError(msg)

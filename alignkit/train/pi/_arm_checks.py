@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from alignkit._io import read_json
 from alignkit.models._run_model import MANIFEST
+from alignkit.train._optim import check_warmup
+from alignkit.train.config import LoopConfig, OptimConfig
 from alignkit.train.pi._arm_runs import ArmRun
 from alignkit.train.pi._arms_config import PIConfig
 from alignkit.train.pi.config import ContrastiveConfig, PerceptualConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from alignkit.train.pi._judgements import Judgements
 
 
 def check_data(config: PIConfig, runs: Iterable[ArmRun], /) -> None:
@@ -28,28 +32,74 @@ def check_data(config: PIConfig, runs: Iterable[ArmRun], /) -> None:
 
     clip_architecture(config.architecture)
     left = [run for run in runs if not run.finished]
-    judged = [run.config for run in left if isinstance(run.config, PerceptualConfig)]
-    for one in {(own.choices, own.label_images): own for own in judged}.values():
-        read_judgements(one)
+    data: dict[Any, Judgements] = {}
+    for run in left:
+        if isinstance(run.config, PerceptualConfig):
+            key = run.config.choices, run.config.label_images
+            data[key] = data[key] if key in data else read_judgements(run.config)
+            _check_judged(run, run.config, data[key])
     if any(isinstance(run.config, ContrastiveConfig) for run in left):
-        _check_pairs(config)
+        n = _check_pairs(config)
+        check_length(n, config.loop, config.optim, "")
 
 
-def _check_pairs(config: PIConfig) -> None:
-    from alignkit.data import open_pairs, open_zero_shot_set
+def _check_judged(run: ArmRun, config: PerceptualConfig, data: Judgements) -> None:
+    """Hold that a run on judgements can be trained to its end: its steps, what it monitors, and what it trains."""
+    from alignkit.models._build_clip import blank_clip
+    from alignkit.models._clip_architecture import clip_architecture
+    from alignkit.train._monitor import Monitor
+    from alignkit.train.pi._perceptual_task import freeze_but
+
+    check_length(len(data.parts["train"][0]), config.loop, config.optim, "first_" if run.first else "post_hoc_")
+    given = [f"{part}_{what}" for part in data.kept_back for what in ("accuracy", "loss")]
+    Monitor(config.loop.monitor, config.loop.mode).update(0, dict.fromkeys(given, 0.0))
+    if config.trained == "attention":
+        clip = blank_clip(clip_architecture(config.architecture), text=False, device="meta")
+        freeze_but(clip.get_submodule("visual"), config.trained)
+
+
+def check_length(n_samples: int, loop: LoopConfig, optim: OptimConfig, prefix: str, /) -> None:
+    """Hold that a run has a whole batch, and more steps than its warm-up.
+
+    Parameters
+    ----------
+    n_samples : int
+    loop, optim : LoopConfig, OptimConfig
+    prefix : str
+        What their names begin with in the settings of all arms.
+
+    Raises
+    ------
+    ValueError
+        It has not.
+    """
+    batch = loop.batch_size
+    n_steps = loop.epochs * (n_samples // batch if loop.drop_last else -(-n_samples // batch))
+    if not n_steps:
+        msg = f"{n_samples:,} training samples do not fill one batch of {batch:,}; set {prefix}loop.batch_size lower."
+        raise ValueError(msg)
+    check_warmup(n_steps if loop.max_steps is None else min(n_steps, loop.max_steps), optim, f"{prefix}optim")
+
+
+def _check_pairs(config: PIConfig) -> int:
+    """Return how many pairs there are."""
+    from alignkit.data import open_pairs
+    from alignkit.train.pi._followed_sets import open_followed_sets
     from alignkit.train.pi._human_alignment import HumanImages
 
     if config.pairs is None:
         msg = "pairs is not given: name shards (.tar), Parquet files, or a folder of images with captions."
         raise ValueError(msg)
-    for path in config.zero_shot:
-        open_zero_shot_set(path)
+    open_followed_sets(config.zero_shot, human=config.human, root=config.root, check=config.check)
     for name in config.human:
         HumanImages(name, config.root)
     pairs = open_pairs(config.pairs, captions=config.captions, index=config.pair_index, check=config.check)
     if config.loop.drop_last and len(pairs) < config.loop.batch_size:
         msg = f"{len(pairs):,} pairs do not fill one batch of {config.loop.batch_size:,}; set loop.batch_size lower."
         raise ValueError(msg)
+    if config.val_pairs is not None:
+        open_pairs(config.val_pairs, captions=config.val_captions, index=config.pair_index, check=config.check)
+    return len(pairs)
 
 
 def check_beginning(config: PIConfig, run: ArmRun, /) -> str | None:

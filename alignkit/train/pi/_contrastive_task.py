@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from alignkit._typing import IntArray
-from alignkit.data import ImageTextPairs, open_pairs, open_zero_shot_set
+from alignkit.data import ImageTextPairs, open_pairs
 from alignkit.data._pair_captions import CONTEXT_LENGTH
 from alignkit.models._build_clip import build_clip
 from alignkit.models._clip_architecture import clip_architecture
@@ -25,6 +25,7 @@ from alignkit.train._order import Samples
 from alignkit.train._siglip import siglip_loss
 from alignkit.train.pi._augment import Augmentation
 from alignkit.train.pi._evaluated_images import EvaluatedImages
+from alignkit.train.pi._followed_sets import open_followed_sets
 from alignkit.train.pi._human_alignment import HumanImages
 from alignkit.train.pi._pair_batches import PairBatches
 from alignkit.train.pi._pair_model import PairModel
@@ -235,7 +236,7 @@ def build(config: ContrastiveConfig, folder: RunFolder | None = None, /) -> Cont
     if folder is not None:
         folder.write_splits(described(training.pairs))
     val = None if config.val_pairs is None else batches(config.val_pairs, config.val_captions, "none", index)
-    sets = [open_zero_shot_set(path, root=config.root, check=config.check) for path in config.zero_shot]
+    sets = open_followed_sets(config.zero_shot, human=config.human, root=config.root, check=config.check)
     followed = [ZeroShotProgress(one, preprocess, tokenize) for one in sets]
     people = [HumanImages(name, config.root) for name in config.human]
     asked = [(one, EvaluatedImages(len(one), one.read, preprocess)) for one in people]
