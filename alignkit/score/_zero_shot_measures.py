@@ -127,18 +127,27 @@ def guessing(found: ZeroShotSet, scored: Measured, /) -> dict[str, float]:
 
 def task_of(found: ZeroShotSet, /) -> ZeroShotTask | None:
     """Return which of the 29 + 2 tasks a set is, by its name and what is asked."""
-    plain = plain_name(found.name)
-    kind = {"classification": False, "retrieval": True}.get(found.kind)
-    return next(
-        (task for task in zero_shot_tasks() if plain_name(task.key) == plain and (task.family == "retrieval") == kind),
-        None,
-    )
+    return _task(found.name, found.kind)
 
 
 def main_measure(found: ZeroShotSet, /) -> str:
     """Return by which measure models are ranked on a set: the task's own where it is one."""
-    task = task_of(found)
-    return _MAIN[found.kind] if task is None else task.metric
+    return main_measure_of(found.name, found.kind)
+
+
+def main_measure_of(name: str, kind: str, /) -> str:
+    """Return that measure of a set by its name and what is asked (classification, multilabel or retrieval)."""
+    task = _task(name, kind)
+    return _MAIN[kind] if task is None else task.metric
+
+
+def _task(name: str, kind: str) -> ZeroShotTask | None:
+    plain = plain_name(name)
+    retrieval = {"classification": False, "retrieval": True}.get(kind)
+    return next(
+        (one for one in zero_shot_tasks() if plain_name(one.key) == plain and (one.family == "retrieval") == retrieval),
+        None,
+    )
 
 
 def credits(found: ZeroShotSet, scored: Measured, measure: str, /) -> FloatArray | float:

@@ -14,6 +14,7 @@ from alignkit._check import counted, join_names
 from alignkit._result import Result
 from alignkit._typing import FloatArray
 from alignkit.score import LearningCurve, PowerLaw, WinCounts, fit_power_law, learning_curve, win_counts
+from alignkit.score._zero_shot_measures import main_measure_of
 from alignkit.train.pi._seed_mean import SeedMean, seed_mean
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 #: The arm that all others are compared with.
 BASELINE = "web-only"
-#: How the score that stands for a zero-shot set ends.
-_MAIN = ("_acc1", "_mAP", "_mean_recall@1")
+#: What tells, at the end of a metric's name, what is asked of a zero-shot set.
+_ASKED = {"_acc1": "classification", "_mean_average_precision": "multilabel", "_mean_recall@1": "retrieval"}
 #: In the order in which arms are told of.
 _ORDER = ("web-only", "pi", "post-hoc", "shuffled-triplets", "imagenet-triplets")
 #: What guessing scores, by what a measure's name holds.
@@ -155,7 +156,7 @@ class PIArms(Result):
         human : sequence of str
             Data sets of people, whose metrics begin with their names.
         in_sample : mapping of str to sequence of str
-            By data set, the arms that learned from its images.
+            By data set of people or zero-shot set, the arms that learned from its images.
         apart : sequence of str
             Metrics, by what they begin with, that are about other images of such a data set.
         chance : mapping of str to float
@@ -167,7 +168,7 @@ class PIArms(Result):
         given = sorted(curves, key=lambda one: (_ORDER.index(one.arm), one.seed))
         names = list(dict.fromkeys(name for one in given for name in one.values))
         own = tuple(f"{data}_" for data in human)
-        sets = tuple(name for name in names if name.endswith(_MAIN) and not name.startswith(own))
+        sets = _sets([name for name in names if not name.startswith(own)])
         final, differences = _finals(given)
         learned = {
             name: tuple(arms)
@@ -175,6 +176,8 @@ class PIArms(Result):
             for name in names
             if name.startswith(f"{data}_") and not name.startswith(tuple(apart))
         }
+        if of_mean := tuple(dict.fromkeys(arm for name in sets for arm in learned.get(name, ()))):
+            learned["zero_shot"] = of_mean
         people = tuple(name for data in human if (name := _main(data, names, learned)) is not None)
         guessed = {name: _guess(name) for name in people if not math.isnan(_guess(name))}
         arms = tuple(dict.fromkeys(one.arm for one in given))
@@ -275,8 +278,8 @@ class PIArms(Result):
         """Return the sentences a paper's Methods section needs."""
         n = len(self.seeds)
         text = (
-            f"Models were trained contrastively on the same image-text pairs in the same order ({join_names(self.arms)}"
-            f"; {counted(n, 'seed')}), beginning with equal text towers, which differ from each other in the vision "
+            f"Models ({', '.join(self.arms)}; {counted(n, 'seed')}) were trained contrastively on the same image-text "
+            "pairs in the same order, beginning with equal text towers: they differ from each other in the vision "
             "tower's first weights alone; post-hoc is web-only's model with the queries, keys and values of its "
             "attention fine-tuned on the judgements (Perceptual Initialization: Hu et al. 2025, arXiv:2505.14204). "
         )
@@ -380,6 +383,18 @@ def _rows(curves: Iterable[ArmCurve], arm: str, metric: str) -> tuple[FloatArray
     return (np.array(points), np.array([[one[n] for n in points] for one in found])) if points else None
 
 
+def _sets(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics that stand for zero-shot sets, of which ``zero_shot`` is the mean."""
+    found = []
+    for name in names:
+        end = next((end for end in _ASKED if name.endswith(end)), None)
+        if end is not None:
+            own = name.removesuffix(end)
+            main = f"{own}_{main_measure_of(own, _ASKED[end])}"
+            found.append(main if main in names else name)
+    return tuple(found)
+
+
 def _main(data: str, names: Sequence[str], learned: Mapping[str, Sequence[str]]) -> str | None:
     """Return the metric that stands for a data set of people."""
     own = [name for name in names if name.startswith(f"{data}_")]
@@ -405,5 +420,11 @@ def _notes(
         notes.append(
             f"In-sample: {join_names(arms)} learned from judgements about the images of {join_names(sets, 2)}, which "
             "for them is no measure of alignment with people."
+        )
+    by_arm = {arm: {one.seed for one in curves if one.arm == arm} for arm in dict.fromkeys(one.arm for one in curves)}
+    if len({frozenset(seeds) for seeds in by_arm.values()}) > 1:
+        told = "; ".join(f"{arm} {', '.join(map(str, sorted(seeds)))}" for arm, seeds in by_arm.items())
+        notes.append(
+            f"Not all arms have the same seeds ({told}): compare the paired differences, not final scores or curves."
         )
     return notes

@@ -40,7 +40,9 @@ def first_table(found: PIArms, /) -> list[Row]:
                 before, after = (
                     seed_mean([getattr(one, when)[name] for one in own]).tell() for when in ("before", "after")
                 )
-                rows.append([arm, name.removesuffix("_accuracy"), before, after])
+                part = name.removesuffix("_accuracy")
+                # of other judgements than the rest: nobody made them
+                rows.append([arm, f"{part} (of classes)" if arm == "imagenet-triplets" else part, before, after])
     return rows
 
 

@@ -18,8 +18,8 @@ from alignkit.score import (
     retrieval_recall,
     zero_shot_accuracy,
     zero_shot_classifier,
-    zero_shot_tasks,
 )
+from alignkit.score._zero_shot_measures import main_measure
 from alignkit.train._predict import predict
 from alignkit.train.pi._evaluated_images import EvaluatedImages
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Images and texts that a tower sees at once.
 _BATCH = 256
-#: The score that stands for a set.
-_MAIN = {"classification": "acc1", "multilabel": "mean_average_precision", "retrieval": "mean_recall@1"}
 
 
 class ZeroShotProgress:
@@ -60,8 +58,7 @@ class ZeroShotProgress:
     @property
     def main(self) -> str:
         """Name of the score that stands for the set: its main metric, where it is one of the published tasks."""
-        published = {one.key: one.metric for one in zero_shot_tasks()}
-        return f"{self.task.name}_{published.get(self.task.name, _MAIN[self.task.kind])}"
+        return f"{self.task.name}_{main_measure(self.task)}"
 
     def metrics(self, module: nn.Module, /, *, processes: Processes | None = None) -> dict[str, float]:
         """Return the set's scores by ``<set>_<measure>``, in CLIP_benchmark's words; what is undefined is left out."""

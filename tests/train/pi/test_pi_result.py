@@ -184,3 +184,44 @@ def test_all_comes_back_from_json(found, tmp_path):
     assert back.to_dataframe().equals(found.to_dataframe())
     assert back.laws["pi"].b == found.laws["pi"].b
     assert repr(back) == repr(found)
+
+
+def test_every_kind_of_set_stands_by_its_own_main_metric():
+    names = ("cifar10_acc1", "cifar10_mean_per_class_recall", "vtab/pets_acc1", "vtab/pets_mean_per_class_recall")
+    names += ("voc2007_mean_average_precision", "flickr_mean_recall@1", "flickr_image_retrieval_recall@1")
+    values = {name: np.array([0.1, 0.2]) for name in names}
+    curves = [
+        ArmCurve(arm=arm, seed=0, samples=np.array([0.0, 9.0]), values=values, kept=1) for arm in ("web-only", "pi")
+    ]
+    found = PIArms.compare(Path("my-pi"), curves, n_bootstrap=10)
+    # DataComp ranks by recall per class on Pets; of several labels there is no accuracy
+    assert found.zero_shot == (names[0], names[3], names[4], names[5])
+    assert len(found.wins["pi"].tasks) == 4
+
+
+def test_a_set_whose_images_were_learned_from_marks_the_mean_too(found):
+    learned = arms(in_sample={"pets": ("imagenet-triplets", "pi")})
+    assert learned.is_in_sample("pi", "pets_acc1")
+    assert learned.is_in_sample("pi", "zero_shot")
+    assert not learned.is_in_sample("pi", "cifar_acc1")
+    assert not found.is_in_sample("pi", "zero_shot")
+
+
+def test_arms_with_other_seeds_are_told_of(found):
+    assert any("Not all arms have the same seeds (web-only 0, 1, 2;" in note for note in found.notes)
+    alone = PIArms.compare(Path("my-pi"), [drawn(arm, 0) for arm in ARMS], n_bootstrap=10)
+    assert not any("Not all arms" in note for note in alone.notes)
+
+
+def test_judgements_of_classes_are_told_from_those_of_people():
+    first = [
+        FirstStage(arm=arm, seed=0, before={"val_accuracy": 0.5}, after={"val_accuracy": 0.8})
+        for arm in ("pi", "imagenet-triplets")
+    ]
+    text = PIArms.compare(Path("my-pi"), [drawn("web-only", 0)], first, n_bootstrap=10).to_text()
+    assert "imagenet-triplets  val (of classes)  0.500   0.800" in text
+    assert "pi                 val  " in text
+
+
+def test_the_methods_text_names_the_arms_once(found):
+    assert "Models (web-only, pi, post-hoc, shuffled-triplets; 3 seeds) were trained" in found.methods_text()

@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+from reference.pi import hue_trials, write_colours, write_trials
 
 from alignkit.train import PIConfig
 from alignkit.train.pi._arm_runs import arm_runs, seeds_of
@@ -72,3 +73,38 @@ def test_what_stage_1_learned_from_is_in_sample(tmp_path, monkeypatch):
     elsewhere = dataclasses.replace(learned, images=tmp_path / "photos", label_images=root / "things" / "photos")
     assert in_sample_sets(elsewhere) == {"things": ("imagenet-triplets",)}
     assert in_sample_sets(dataclasses.replace(elsewhere, human=())) == {}
+
+
+def test_a_folder_of_several_sets_is_looked_into(tmp_path):
+    root = tmp_path / "data"
+    names = write_colours(root / "things" / "photos", 12)
+    write_colours(root / "own", 12)
+    inside = [f"things/photos/{name}" for name in names]
+    outside = [f"own/{name}" for name in names]
+    table = write_trials(tmp_path / "trials.csv", inside, hue_trials(12, 20))
+    config = PIConfig(human=("things",), root=root, judgements=table, images=root)
+    own = ("pi", "post-hoc", "shuffled-triplets")
+    assert in_sample_sets(config) == {"things": own}
+    write_trials(table, outside, hue_trials(12, 20))
+    assert in_sample_sets(config) == {}
+    table.unlink()
+    assert in_sample_sets(config) == {"things": own}  # nobody can tell any more
+
+
+def test_zero_shot_sets_can_be_in_sample(tmp_path):
+    config = PIConfig(judgements=tmp_path / "trials.csv", images=tmp_path / "sets" / "a")
+    sets = {"a": tmp_path / "sets" / "a", "b": tmp_path / "sets" / "b"}
+    assert in_sample_sets(config, sets) == {"a": ("pi", "post-hoc", "shuffled-triplets")}
+    labels = dataclasses.replace(config, images=tmp_path / "c", label_images=tmp_path / "sets" / "b" / "train")
+    assert in_sample_sets(labels, sets) == {"b": ("imagenet-triplets",)}
+    above = dataclasses.replace(config, images=tmp_path / "c", label_images=tmp_path / "sets")
+    assert in_sample_sets(above, sets) == {"a": ("imagenet-triplets",), "b": ("imagenet-triplets",)}
+
+
+def test_controls_that_learned_from_other_numbers_of_judgements_are_told_of(copy):
+    notes = read_arms(copy, arm_runs(copy, copy.arms, copy.seeds)).notes
+    assert not any("different numbers" in note for note in notes)
+    path = copy.out / "seed-5" / "stage-1" / "shuffled-triplets" / "splits.json"
+    path.write_text(path.read_text().replace('"train": 180', '"train": 90'))
+    notes = read_arms(copy, arm_runs(copy, copy.arms, copy.seeds)).notes
+    assert any("(pi from 180, shuffled-triplets from 90)" in note for note in notes)
