@@ -50,9 +50,14 @@ def _check_judged(run: ArmRun, config: PerceptualConfig, data: Judgements) -> No
     from alignkit.train._monitor import Monitor
     from alignkit.train.pi._perceptual_task import freeze_but
 
-    check_length(len(data.parts["train"][0]), config.loop, config.optim, "first_" if run.first else "post_hoc_")
+    prefix = "first_" if run.first else "post_hoc_"
+    check_length(len(data.parts["train"][0]), config.loop, config.optim, prefix)
     given = [f"{part}_{what}" for part in data.kept_back for what in ("accuracy", "loss")]
-    Monitor(config.loop.monitor, config.loop.mode).update(0, dict.fromkeys(given, 0.0))
+    try:
+        Monitor(config.loop.monitor, config.loop.mode).update(0, dict.fromkeys(given, 0.0))
+    except ValueError as error:
+        msg = f"{prefix}loop.{error}"
+        raise ValueError(msg) from error
     if config.trained == "attention":
         clip = blank_clip(clip_architecture(config.architecture), text=False, device="meta")
         freeze_but(clip.get_submodule("visual"), config.trained)

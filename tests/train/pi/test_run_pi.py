@@ -337,7 +337,7 @@ def test_what_would_be_refused_later_is_refused_at_once(elsewhere, tmp_path, mon
         ({"optim": OptimConfig(warmup=150)}, ValueError, "^optim.warmup is 150 steps, but the run has 6"),
         ({"first_optim": OptimConfig(warmup=150)}, ValueError, "first_optim.warmup is 150 steps, but the run has 6"),
         ({"post_hoc_optim": OptimConfig(warmup=150)}, ValueError, "post_hoc_optim.warmup is 150 steps"),
-        ({"first_loop": LoopConfig(monitor="test_accuracy")}, ValueError, "monitor names 'test_accuracy'"),
+        ({"first_loop": LoopConfig(monitor="test_accuracy")}, ValueError, "^first_loop.monitor names 'test_accuracy'"),
         (
             {"first_loop": dataclasses.replace(elsewhere.first_loop, batch_size=768, drop_last=True)},
             ValueError,
