@@ -77,6 +77,7 @@ class Size:
     max_steps: int | None = None
     n_pairs: int = 20_000
     n_trials: int = 20_000
+    n_asked: int = 5000
 
 
 def main() -> None:
@@ -90,12 +91,12 @@ def main() -> None:
     if options.data is None or not (options.data / PAIRS).is_file():
         print(f"the data are not at hand (--data FOLDER with {PAIRS}): nothing is trained")
         return
-    size = Size(epochs=1, max_steps=4, n_pairs=600, n_trials=1200) if options.small else Size()
+    size = Size(epochs=1, max_steps=4, n_pairs=600, n_trials=1200, n_asked=250) if options.small else Size()
     seeds = options.seeds[:1] if options.small else options.seeds
     data = write_pi_data(options.work / "data", options.data, n_pairs=size.n_pairs, n_trials=size.n_trials)
     (data.zero_shot / "templates.txt").write_text("\n".join(TEMPLATES) + "\n")
     write_json(options.work / "architecture.json", ARCHITECTURE)
-    asked = Questions(options.data, data)
+    asked = Questions(options.data, data, size.n_asked)
     found: dict[str, dict[int, Any]] = {arm: {} for arm in ARMS}
     for seed in seeds:
         for arm in ARMS:
@@ -123,16 +124,21 @@ class Questions:
     root : Path
         Folder of the data sets.
     data : PIData
+    n : int
+        Images.
     """
 
-    def __init__(self, root: Path, data: PIData) -> None:
+    def __init__(self, root: Path, data: PIData, n: int) -> None:
         people = load_cifar10h(root)
-        self.set = open_zero_shot_set(data.zero_shot)
-        self.prompts = fill_templates(self.set.class_names, self.set.templates)
+        every = open_zero_shot_set(data.zero_shot)
+        self.prompts = fill_templates(every.class_names, every.templates)
         _, images = split_test(people.target, 0)
+        images = images[:: len(images) // n]
         trials = human_trials(people, images, TRIALS, np.random.default_rng(1))
-        row = {Path(self.set.image_name(i)).stem: i for i in range(len(self.set))}
-        at = {int(image): row[Path(people.labels[image]).stem] for image in images}
+        row = {Path(every.image_name(i)).stem: i for i in range(len(every))}
+        chosen = sorted(row[Path(people.labels[image]).stem] for image in images)
+        self.set = every.subset(chosen)
+        at = {int(image): chosen.index(row[Path(people.labels[image]).stem]) for image in images}
         items = np.vectorize(at.__getitem__)(trials)
         self.trials = TwoAFC(items, votes_of(people.probs, trials))
 
@@ -197,7 +203,7 @@ def contrastive(arm: str, work: Path, data: PIData, seed: int, size: Size) -> Co
     loop = _loop(seed, size, epochs=size.epochs, monitor="zero_shot")
     return ContrastiveConfig(
         pairs=data.pairs,
-        zero_shot=(data.zero_shot,),
+        zero_shot=(data.zero_shot,) if size.max_steps is None else (),
         start=first,
         index=work / "index",
         architecture=str(work / "architecture.json"),
