@@ -189,7 +189,8 @@ def rival_step(size: Sequence[int]) -> tuple[Any, Callable[[Any, Any], float]]:
     decayed = [p for p in model.parameters() if id(p) not in ids]
     groups = [{"params": undecayed, "weight_decay": 0.0}, {"params": decayed, "weight_decay": _OPTIM["weight_decay"]}]
     betas = (_OPTIM["beta1"], _OPTIM["beta2"])
-    optimizer = torch.optim.AdamW(groups, lr=_OPTIM["lr"], betas=betas, eps=_OPTIM["eps"])
+    # in one kernel, as here: the same rounding, so that weights can be held to be the same
+    optimizer = torch.optim.AdamW(groups, lr=_OPTIM["lr"], betas=betas, eps=_OPTIM["eps"], fused=True)
 
     def step(images: Any, texts: Any) -> float:
         optimizer.zero_grad()
