@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -133,35 +133,58 @@ def _named(name: str, objects: set[str]) -> str | None:
     return next((one for one in (name, path.name, stem(path), path.parent.name) if one in objects), None)  # type: ignore[arg-type]
 
 
-def read_images(paths: Sequence[Path], preprocess: Preprocess, /) -> npt.NDArray[np.float32]:
+def open_photo(path: Path, /) -> Image:
+    """Return the image in a file; ValueError names one that is missing or cannot be read."""
+    try:
+        return Item(path.name, path).read()[0]
+    except UnreadableError as error:
+        raise _unusable(path, error.reason) from error
+
+
+def read_images(
+    photos: Sequence[Any], preprocess: Preprocess, /, *, read: Callable[[Any], Image] = open_photo
+) -> npt.NDArray[np.float32]:
     """Return preprocessed images, shape (n, 3, size, size), float32; several are decoded at a time.
+
+    Parameters
+    ----------
+    photos : sequence
+        Files, or whatever ``read`` makes images of.
+    preprocess : Preprocess
+    read : callable
+        Called by several threads.
 
     Raises
     ------
     ValueError
         An image that is missing or cannot be read; the sentence names it.
     """
-    return np.stack(_each(paths, preprocess))
+    return np.stack(_each(photos, preprocess, read))
 
 
-def read_pixels(paths: Sequence[Path], preprocess: Preprocess, /) -> npt.NDArray[np.uint8]:
+def read_pixels(
+    photos: Sequence[Any], preprocess: Preprocess, /, *, read: Callable[[Any], Image] = open_photo
+) -> npt.NDArray[np.uint8]:
     """Return images in their final size, not normalised yet, shape (n, size, size, 3), uint8; errors as above."""
-    return np.stack(_each(paths, preprocess.pixels))
+    return np.stack(_each(photos, preprocess.pixels, read))
 
 
-def _each(paths: Sequence[Path], prepare: Callable[[Image], npt.NDArray[_Number]]) -> list[npt.NDArray[_Number]]:
-    workers = min(n_threads(), len(paths))
+def _each(
+    photos: Sequence[Any], prepare: Callable[[Image], npt.NDArray[_Number]], read: Callable[[Any], Image]
+) -> list[npt.NDArray[_Number]]:
+    def one(photo: Any) -> npt.NDArray[_Number]:
+        image = read(photo)
+        try:
+            return prepare(image)
+        except ValueError as error:
+            raise _unusable(photo, str(error)) from error
+
+    workers = min(n_threads(), len(photos))
     if workers <= 1:
-        return [_read(path, prepare) for path in paths]
+        return [one(photo) for photo in photos]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda path: _read(path, prepare), paths))
+        return list(pool.map(one, photos))
 
 
-def _read(path: Path, prepare: Callable[[Image], npt.NDArray[_Number]]) -> npt.NDArray[_Number]:
-    try:
-        image, _ = Item(path.name, path).read()
-        return prepare(image)
-    except (UnreadableError, ValueError) as error:
-        reason = error.reason if isinstance(error, UnreadableError) else str(error)
-        msg = f"the image {path} cannot be read ({reason.rstrip('.')}); repair it or take it out."
-        raise ValueError(msg) from error
+def _unusable(photo: object, reason: str) -> ValueError:
+    return ValueError(f"the image {photo} cannot be read ({reason.rstrip('.')}); repair it or take it out.")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,10 +12,11 @@ from torch import Tensor
 
 from alignkit._typing import IntArray
 from alignkit.models._preprocess import Preprocess
-from alignkit.train._images import read_images, read_pixels
+from alignkit.train._images import open_photo, read_images, read_pixels
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from PIL.Image import Image
 
 #: Bytes that the pixels of all photos may take for them to be kept in memory once they were decoded.
 _KEPT_BYTES = 1 << 28
@@ -29,22 +29,27 @@ class ImageSource:
 
     Parameters
     ----------
-    photos : sequence of Path
-        All photos, in the order of their numbers.
+    photos : sequence
+        All photos, in the order of their numbers: files, or whatever ``read`` makes images of.
     preprocess : Preprocess
         The backbone's.
+    read : callable
+        From one of ``photos`` to a PIL image; called by several threads.
     """
 
-    def __init__(self, photos: Sequence[Path], preprocess: Preprocess) -> None:
+    def __init__(
+        self, photos: Sequence[Any], preprocess: Preprocess, *, read: Callable[[Any], Image] = open_photo
+    ) -> None:
         self.photos = tuple(photos)
         self.preprocess = preprocess
+        self.read = read
         self._kept = _empty(len(self.photos), preprocess)
         self._have = np.zeros(len(self.photos), dtype=bool)
 
     def __call__(self, numbers: IntArray, /) -> Mapping[str, Tensor]:
         """Return ``{"image": tensor}`` of shape (n, 3, size, size)."""
         if self._kept is None:
-            images = read_images([self.photos[number] for number in numbers], self.preprocess)
+            images = read_images([self.photos[i] for i in numbers], self.preprocess, read=self.read)
         else:
             images = self.preprocess.normalise(self._pixels(self._kept, numbers))
         return {"image": torch.from_numpy(images)}
@@ -52,7 +57,7 @@ class ImageSource:
     def _pixels(self, kept: npt.NDArray[np.uint8], numbers: IntArray) -> npt.NDArray[np.uint8]:
         new = np.unique(numbers[~self._have[numbers]])
         if new.size:
-            kept[new] = read_pixels([self.photos[number] for number in new], self.preprocess)
+            kept[new] = read_pixels([self.photos[i] for i in new], self.preprocess, read=self.read)
             self._have[new] = True
         return kept[numbers]
 

@@ -23,8 +23,8 @@ from alignkit.models._state_sha256 import state_sha256
 from alignkit.train._contrastive import contrastive_loss
 from alignkit.train._order import Samples
 from alignkit.train._siglip import siglip_loss
+from alignkit.train._source import ImageSource
 from alignkit.train.pi._augment import Augmentation
-from alignkit.train.pi._evaluated_images import EvaluatedImages
 from alignkit.train.pi._followed_sets import open_followed_sets
 from alignkit.train.pi._human_alignment import HumanImages
 from alignkit.train.pi._pair_batches import PairBatches
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 #: What the run's folder says of the hand-over.
 HAND_OVER = "hand_over.json"
-#: Pairs whose loss is followed, at most.
-_MAX_VAL = 10_000
+#: Pairs whose loss is followed, at most, and those that are compared with one another.
+_MAX_VAL, _COMPARED = 10_000, 2048
 #: Where the sigmoid loss begins.
 _SIGLIP_SCALE, _SIGLIP_BIAS = 10.0, -10.0
 
@@ -58,7 +58,7 @@ class ContrastiveTask:
         Sets that are scored at every validation.
     val : PairBatches, optional
         Other pairs, unchanged by augmentation.
-    people : sequence of (HumanImages, EvaluatedImages)
+    people : sequence of (HumanImages, ImageSource)
         Data sets of people that are scored then, too.
     """
 
@@ -74,7 +74,7 @@ class ContrastiveTask:
         batches: PairBatches,
         followed: Sequence[ZeroShotProgress] = (),
         val: PairBatches | None = None,
-        people: Sequence[tuple[HumanImages, EvaluatedImages]] = (),
+        people: Sequence[tuple[HumanImages, ImageSource]] = (),
     ) -> None:
         self.config = config
         self.batches = batches
@@ -144,11 +144,11 @@ class ContrastiveTask:
         )
 
     def _val_loss(self, module: nn.Module, val: PairBatches, processes: Processes | None) -> float:
-        """Return the mean loss of pairs that are not trained on, in batches as large as those of training."""
+        """Return the mean loss of pairs that are not trained on, in batches like those of training, up to a limit."""
         n = min(len(val), _MAX_VAL)
         images = torch.from_numpy(embed(module, lambda rows: {"image": val.images(_in_turn(rows))}, n, processes))
         texts = torch.from_numpy(embed(module, lambda rows: {"text": val.tokens(_in_turn(rows))}, n, processes))
-        size = min(n, self.config.loop.batch_size)
+        size = min(n, self.config.loop.batch_size, _COMPARED)
         outputs = self._scalars(module, processes)
         losses = [
             float(self.loss({**outputs, "image": images[k : k + size], "text": texts[k : k + size]}, Tensor())["loss"])
@@ -239,7 +239,7 @@ def build(config: ContrastiveConfig, folder: RunFolder | None = None, /) -> Cont
     sets = open_followed_sets(config.zero_shot, human=config.human, root=config.root, check=config.check)
     followed = [ZeroShotProgress(one, preprocess, tokenize) for one in sets]
     people = [HumanImages(name, config.root) for name in config.human]
-    asked = [(one, EvaluatedImages(len(one), one.read, preprocess)) for one in people]
+    asked = [(one, ImageSource(range(len(one)), preprocess, read=one.read)) for one in people]
     return ContrastiveTask(clip.train(), config, batches=training, followed=followed, val=val, people=asked)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alignkit._typing import FloatArray
 from alignkit.data import dataset_path, load_cifar10h, load_material2afc, load_rsa92
 from alignkit.models._features import Features
 from alignkit.models._items import list_images
+from alignkit.train._images import open_photo
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -88,10 +89,8 @@ def _of_files(folder: Path) -> tuple[tuple[str, ...], Callable[[int], Image]]:
     return tuple(path.relative_to(folder).as_posix() for path in paths), _reader(paths)
 
 
-def _reader(paths: Sequence[Path]) -> Callable[[int], Any]:
-    from PIL import Image
-
-    return lambda i: Image.open(paths[i])
+def _reader(paths: Sequence[Path]) -> Callable[[int], Image]:
+    return lambda i: open_photo(paths[i])
 
 
 def _name(dataset: str, part: str, measure: str) -> str:

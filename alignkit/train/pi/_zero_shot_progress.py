@@ -6,22 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from alignkit._typing import FloatArray, IntArray
 from alignkit.models._preprocess import Preprocess
-from alignkit.score import (
-    average_precision,
-    fill_templates,
-    retrieval_recall,
-    zero_shot_accuracy,
-    zero_shot_classifier,
-)
-from alignkit.score._zero_shot_measures import main_measure
+from alignkit.score._zero_shot_measures import main_measure, measured, texts_of
 from alignkit.train._predict import predict
-from alignkit.train.pi._evaluated_images import EvaluatedImages
+from alignkit.train._source import ImageSource
 
 if TYPE_CHECKING:
     from alignkit.data import ZeroShotSet
@@ -45,15 +37,9 @@ class ZeroShotProgress:
 
     def __init__(self, task: ZeroShotSet, preprocess: Preprocess, tokenize: Callable[[Sequence[str]], Tensor]) -> None:
         self.task = task
-        self.images = EvaluatedImages(len(task), task.image, preprocess)
-        if task.kind == "retrieval":
-            captions = task.captions
-            self._texts = tokenize([text for own in captions for text in own])
-            self._owner = np.repeat(np.arange(len(captions)), [len(own) for own in captions])
-        else:
-            prompts = fill_templates(task.class_names, task.templates)
-            self._texts = tokenize(prompts.texts)
-            self._owner = prompts.classes_of_rows
+        self.images = ImageSource(range(len(task)), preprocess, read=task.image)
+        texts, self._owner = texts_of(task)
+        self._texts = tokenize(texts)
 
     @property
     def main(self) -> str:
@@ -64,19 +50,10 @@ class ZeroShotProgress:
         """Return the set's scores by ``<set>_<measure>``, in CLIP_benchmark's words; what is undefined is left out."""
         images = embed(module, self.images, len(self.task), processes)
         texts = embed(module, lambda rows: {"text": self._texts[torch.from_numpy(rows)]}, len(self._texts), processes)
+        found = measured(self.task, images, texts, self._owner, n_bootstrap=0, confidence=0.95, seed=0)
         return {
-            f"{self.task.name}_{name}": value
-            for name, value in self._scores(images, texts).items()
-            if not math.isnan(value)
+            f"{self.task.name}_{name}": value for name, (value, _, _) in found.measures.items() if not math.isnan(value)
         }
-
-    def _scores(self, images: FloatArray, texts: FloatArray) -> dict[str, float]:
-        if self.task.kind == "retrieval":
-            return retrieval_recall(images, texts, self._owner, n_bootstrap=0).metrics()
-        classifier = zero_shot_classifier(texts, self._owner)
-        if self.task.kind == "multilabel":
-            return average_precision(images, classifier, self.task.targets, n_bootstrap=0).metrics()
-        return zero_shot_accuracy(images, classifier, self.task.targets, n_bootstrap=0).metrics()
 
 
 def embed(
