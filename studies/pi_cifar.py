@@ -41,7 +41,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from alignkit._io import read_json, write_json
 from alignkit.data import load_cifar10h, open_zero_shot_set
@@ -49,6 +48,7 @@ from alignkit.models import load_joint
 from alignkit.rsa import TwoAFC, two_afc_accuracy
 from alignkit.score import fill_templates, zero_shot_accuracy, zero_shot_classifier
 from alignkit.train import LoopConfig, OptimConfig, run
+from alignkit.train.pi._seed_mean import seed_mean
 from alignkit.train.pi.config import ContrastiveConfig, PerceptualConfig
 from benchmarks._harness import machine
 from studies._pi_data import PAIRS, TEMPLATES, PIData, human_trials, split_test, votes_of, write_pi_data
@@ -306,11 +306,10 @@ def check_same_text(found: dict[str, dict[int, Any]]) -> None:
 
 
 def interval(values: Any) -> dict[str, Any]:
-    """Return the mean over seeds with its 95 % t interval (none for one seed), and the single values."""
-    mean, n = float(values.mean()), len(values)
-    half = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
-    bounds = [mean - half, mean + half] if n > 1 else None
-    return {"mean": mean, "interval": bounds, "seeds": [float(value) for value in values]}
+    """Return the mean over seeds with its 95 % t interval (none for fewer than three), and the single values."""
+    found = seed_mean(values)
+    bounds = None if math.isnan(found.low) else [found.low, found.high]
+    return {"mean": found.mean, "interval": bounds, "seeds": [float(value) for value in values]}
 
 
 if __name__ == "__main__":
