@@ -181,3 +181,14 @@ def test_contrastive_steps_keep_what_they_promise():
     whole = float(re.search(r"at least ([\d,]+)", memory["task"])[1].replace(",", ""))
     assert memory["ours"]["peak_mib"] < whole / 5
     assert memory["largest_difference"] <= 1e-4
+
+
+@pytest.mark.slow
+def test_permutations_equal_both_loops():
+    before = sorted(FOLDER.glob("results/*"))
+    done = run("rsa_permutation", "--small")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert ["spearmanr" in line for line in lines] == [True, False]
+    assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= 1e-12 for line in lines)
+    assert sorted(FOLDER.glob("results/*")) == before

@@ -10,7 +10,9 @@ import numpy as np
 from alignkit._typing import AnyArray, FloatArray, IntArray
 
 #: Values of a tile of one permutation, and of a tile of all permutations that are taken together.
-_TILE, _BLOCK = 1 << 15, 1 << 20
+_TILE, _BLOCK = 1 << 13, 1 << 18
+#: Fewest tiles: each is a rectangle, so that one alone would have as many zeros below the diagonal as values above it.
+_FEWEST = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +35,7 @@ class PermutedProducts:
         back = len(b) < len(a)
         moved, fixed = (b, a) if back else (a, b)
         squares = np.stack([_square(row, n_items, symmetric=True) for row in moved])
-        step = max(1, _TILE // (len(squares) * n_items))
+        step = max(1, min(_TILE // (len(squares) * n_items), -(-n_items // _FEWEST)))
         return cls(squares, back, tuple(_tiles(fixed, n_items, step)))
 
     @property
