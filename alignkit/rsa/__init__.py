@@ -12,6 +12,7 @@ from alignkit.rsa._dual_variance import dual_variance
 from alignkit.rsa._entropy_agreement import EntropyAgreement, entropy_agreement
 from alignkit.rsa._feature_similarity import FeatureSimilarity
 from alignkit.rsa._human_distribution import HumanDistribution, human_distribution
+from alignkit.rsa._models import FixedModel, InterpolatedModel, SelectedModel, WeightedModel
 from alignkit.rsa._noise_precision import NoisePrecision, noise_precision
 from alignkit.rsa._odd_one_out import odd_one_out
 from alignkit.rsa._pair_probabilities import pair_probabilities
@@ -39,12 +40,15 @@ __all__ = [
     "Comparison",
     "EntropyAgreement",
     "FeatureSimilarity",
+    "FixedModel",
     "HumanDistribution",
+    "InterpolatedModel",
     "NoiseCeiling",
     "NoisePrecision",
     "PermutationTest",
     "PersonTemperatures",
     "Regression",
+    "SelectedModel",
     "SplitHalf",
     "SubjectTest",
     "TemperatureFit",
@@ -53,6 +57,7 @@ __all__ = [
     "Triplets",
     "TwoAFC",
     "TwoAFCAccuracy",
+    "WeightedModel",
     "calibration",
     "choice_entropy",
     "choice_probabilities",

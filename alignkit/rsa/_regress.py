@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
@@ -11,8 +10,9 @@ from alignkit._check import NanPolicy, check_choice, check_count, check_nan_poli
 from alignkit._random import as_rng
 from alignkit._typing import FloatArray, IntArray, RNGLike
 from alignkit.rsa._align import OnMismatch, as_rdm
-from alignkit.rsa._align_all import align_all, as_rdms, numbered
+from alignkit.rsa._align_all import align_all
 from alignkit.rsa._compare import as_list, name_rdms
+from alignkit.rsa._components import named_rdms, rows_of
 from alignkit.rsa._container import RDM
 from alignkit.rsa._held_out import MIN_FOLD, Split, default_folds, held_out_shares, item_folds
 from alignkit.rsa._least_squares import RegressionMethod
@@ -154,32 +154,10 @@ def _check_options(method: str, split: str, nan_policy: NanPolicy, n_folds: int 
 def _aligned(data: object, models: object, on_mismatch: OnMismatch) -> tuple[RDM, FloatArray, list[str], str]:
     """Return the data, the models as rows over the same items, the models' names, and what rows were matched by."""
     stack = as_rdm("the data", data)
-    if isinstance(models, Mapping):
-        if not models:
-            msg = "models is empty; give at least one model RDM."
-            raise ValueError(msg)
-        named = [(f"the model {name!r}", _single(f"the model {name!r}", one)) for name, one in models.items()]
-        names = [str(name) for name in models]
-    else:
-        found = as_rdms("the models", models)
-        named, names = numbered("the models", found), _names(found)
+    named, names = named_rdms(models)
     stack, *others = align_all([("the data", stack), *named], on_mismatch)
-    rows = np.concatenate([one.values.reshape(-1, one.n_pairs) for one in others])
+    rows = rows_of(others)
     return stack, rows, names, "position" if any(one.labels is None for one in (stack, *others)) else "label"
-
-
-def _single(name: str, x: object) -> RDM:
-    model = as_rdm(name, x)
-    if model.shape:
-        msg = f"{name} holds a stack of shape {model.shape}; give one RDM per name."
-        raise ValueError(msg)
-    return model
-
-
-def _names(models: list[RDM]) -> list[str]:
-    if len(models) == 1 and len(models[0].dims) == 1 and models[0].dims[0] in models[0].coords:
-        return [str(value) for value in as_list(models[0].coords[models[0].dims[0]])]
-    return [f"model {j}" for j in range(sum(int(np.prod(one.shape)) for one in models))]
 
 
 def _folds(n_items: int, split: str, n_folds: int | None, rng: RNGLike) -> tuple[list[IntArray], str]:

@@ -1,0 +1,105 @@
+"""How models with several component RDMs are fitted: weights from the products of components and data."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from alignkit._typing import FloatArray
+from alignkit.rsa._least_squares import System, solve
+
+#: Directions of components (of unit length) that are shorter than this are the rounding of their products.
+_ROUNDING = 1e-13
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """What a fit needs to know of the components and of the RDMs that they are fitted to.
+
+    In the space where the method is a cosine, ``gram``, shape (components, components), holds the components' products,
+    and ``target``, shape (components,), those with the mean of the data at unit length. ``scores`` are the
+    components' mean similarities to the data under the method itself; NaN for components that have none.
+    """
+
+    gram: FloatArray
+    target: FloatArray
+    scores: FloatArray
+
+    def part(self, own: slice) -> Training:
+        """Return what concerns some of the components alone."""
+        return Training(self.gram[own, own], self.target[own], self.scores[own])
+
+
+def fit_selected(training: Training) -> FloatArray:
+    """Return 1 for the component that is most like the data (the first of equals), else 0."""
+    theta = np.zeros(len(training.scores))
+    if np.isnan(training.scores).all():
+        return theta
+    theta[np.nanargmax(training.scores)] = 1.0
+    return theta
+
+
+def fit_weighted(training: Training, *, nonnegative: bool, penalty: float) -> FloatArray:
+    """Return least-squares weights of unit length; zeros where no component helps.
+
+    ``penalty`` times the mean squared length of the components is added to their squared lengths.
+    """
+    gram = training.gram
+    if penalty:
+        gram = gram + penalty * np.diagonal(gram).mean() * np.eye(len(gram))
+    theta = solve(_system(gram, training.target), "nnls" if nonnegative else "ols")[:, 0]
+    length = np.linalg.norm(theta)
+    return np.asarray(theta / length if length > 0 else theta)
+
+
+def _system(gram: FloatArray, target: FloatArray) -> System:
+    """Return ``‖z - Rw‖²`` with ``R'R = gram`` and ``R'z = target``."""
+    sizes = np.sqrt(np.diagonal(gram))
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    values, vectors = np.linalg.eigh(gram / np.outer(sizes, sizes))
+    kept = values > _ROUNDING * len(gram) * max(values[-1], 0.0)
+    roots, vectors = np.sqrt(values[kept]), vectors[:, kept]
+    root = roots[:, None] * vectors.T * sizes
+    goals = (vectors.T @ (target / sizes) / roots)[:, None]
+    nothing = np.zeros(1)
+    return System(root, goals, nothing, np.square(goals).sum(axis=0), np.zeros(len(gram)), nothing, len(gram))
+
+
+def fit_interpolated(training: Training) -> FloatArray:
+    """Return the mixture (1 - t, t) of two consecutive components that is most like the data.
+
+    On a segment ``target'u / √(u'gram u)`` has one maximum: where its gradient vanishes, if that lies within, else at
+    an end.
+    """
+    n = len(training.target)
+    candidates = [fit_selected(training)]
+    for first in range(n - 1):
+        pair = slice(first, first + 2)
+        inner = _between(training.gram[pair, pair], training.target[pair])
+        if inner is not None:
+            theta = np.zeros(n)
+            theta[pair] = inner
+            candidates.append(theta)
+    likeness = [_likeness(training, theta) for theta in candidates]
+    return candidates[int(np.argmax(likeness))]
+
+
+def _between(gram: FloatArray, target: FloatArray) -> FloatArray | None:
+    """Return the inner maximum on a segment; None where there is none."""
+    # the direction of the inverse of a 2 x 2 matrix, times its determinant
+    inner = np.array(
+        [
+            gram[1, 1] * target[0] - gram[0, 1] * target[1],
+            gram[0, 0] * target[1] - gram[0, 1] * target[0],
+        ]
+    )
+    determinant = gram[0, 0] * gram[1, 1] - gram[0, 1] ** 2
+    if determinant <= _ROUNDING * gram[0, 0] * gram[1, 1] or not (inner > 0).all():
+        return None
+    return np.asarray(inner / inner.sum())
+
+
+def _likeness(training: Training, theta: FloatArray) -> float:
+    squared = theta @ training.gram @ theta
+    return float(theta @ training.target / np.sqrt(squared)) if squared > 0 else -np.inf
