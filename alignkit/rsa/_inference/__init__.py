@@ -1,0 +1,1 @@
+"""What stands behind inference: resamples of items and subjects, and tests."""

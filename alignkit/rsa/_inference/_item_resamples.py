@@ -1,0 +1,67 @@
+"""Resamples of items, with all subjects or with subjects drawn as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from alignkit._threads import each_in_turn
+from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa._inference._resampled import Resampled
+from alignkit.rsa._inference._subject_means import scores_of
+from alignkit.rsa._inference._task import Task
+from alignkit.rsa._inference._written_out import written_out
+
+#: Pairs of items that one thread takes in one go where they are written out.
+_BLOCK = 1 << 17
+#: Fewer different items have no more than one pair.
+_FEWEST = 3
+#: (counts of items, weights of subjects) to similarities, shape (resample, subject, model), and the mean lower and
+#: upper ceilings by every row of weights, shape (m, resample, 2).
+Engine = Callable[[IntArray, FloatArray], tuple[FloatArray, FloatArray]]
+
+
+def item_resamples(
+    task: Task, counts: IntArray, weights: FloatArray, tick: Callable[[int], object] | None = None
+) -> list[Resampled]:
+    """Return the scores and ceilings of resamples of items, for each of several weights of the subjects.
+
+    Parameters
+    ----------
+    task : Task
+        What is compared.
+    counts : ndarray of int, shape (resample, items)
+        How often each item was drawn.
+    weights : ndarray, shape (m, resample, subject)
+        How often each subject was drawn.
+    tick : callable, optional
+        Told how many more resamples are done.
+    """
+    engine, step = _engine(task)
+    similarities = np.empty((len(counts), len(task.data), len(task.models)))
+    bounds = np.empty((len(weights), len(counts), 2))
+
+    def block(start: int) -> tuple[int, tuple[FloatArray, FloatArray]]:
+        return start, engine(counts[start : start + step], weights[:, start : start + step])
+
+    for start, found in each_in_turn(block, range(0, len(counts), step)):
+        part = slice(start, start + step)
+        similarities[part], bounds[:, part] = found
+        if tick is not None:
+            tick(len(found[0]))
+    few = (counts > 0).sum(axis=1) < _FEWEST
+    similarities[few] = np.nan
+    bounds[:, few] = np.nan
+    return [Resampled(scores_of(similarities, own), *ends.T) for own, ends in zip(weights, bounds, strict=True)]
+
+
+def _engine(task: Task) -> tuple[Engine, int]:
+    """Return what computes a block of resamples, and how many of them make one."""
+
+    def one_by_one(counts: IntArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        found = [written_out(task, own, weights[:, b]) for b, own in enumerate(counts)]
+        similarities, bounds = zip(*found, strict=True)
+        return np.stack(similarities), np.stack(bounds, axis=1)
+
+    return one_by_one, max(1, _BLOCK // task.valid.size)
