@@ -18,11 +18,11 @@ from alignkit.meg import LabelTest
 from alignkit.meg._curves import stretch
 from alignkit.meg._label_p import Correction
 from alignkit.meg._onset import OnsetMethod
-from alignkit.meg._sign_flips import Tail
 from alignkit.meg._slices import as_sources
 from alignkit.meg._time_test import TimeTest
 from alignkit.meg._timecourse import Side, TimePooling
 from alignkit.rsa._matrix_methods import DISTANCES, ComparisonMethod
+from alignkit.rsa._sign_flips import Tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,6 @@ from alignkit.meg._average_times import average_times
 from alignkit.meg._bayes_factors import BayesFactors, bayes_factors
 from alignkit.meg._cluster_test import ClusterTest, cluster_test
 from alignkit.meg._difference import latency_difference
-from alignkit.meg._fdr import fdr
 from alignkit.meg._find_epochs import find_epochs
 from alignkit.meg._fusion import fusion
 from alignkit.meg._fusion_result import Fusion
@@ -33,6 +32,7 @@ from alignkit.meg._timecourse import timecourse
 from alignkit.meg._timecourse_result import TimeCourse
 from alignkit.meg._variance_partition import variance_partition
 from alignkit.meg._variance_result import VariancePartition
+from alignkit.rsa._fdr import fdr
 
 __all__ = [
     "AreaUnderCurve",

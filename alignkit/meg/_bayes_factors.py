@@ -11,8 +11,8 @@ from alignkit._check import check_positive, counted, shown
 from alignkit.meg._drawn import Drawn
 from alignkit.meg._jzs import log_bayes_factor
 from alignkit.meg._read_curves import as_popmean, read_curves, report_cells
-from alignkit.meg._sign_flips import observed_statistic
 from alignkit.rsa._axes import axis_columns
+from alignkit.rsa._sign_flips import observed_statistic
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ from alignkit._typing import FloatArray, IntArray, RNGLike
 from alignkit.meg._flip_test import flip_test
 from alignkit.meg._neighbours import components, neighbour_lists, neighbours
 from alignkit.meg._read_curves import adjacency_of
-from alignkit.meg._sign_flips import Statistic, Tail, corrected_p
 from alignkit.meg._time_test import TimeTest
+from alignkit.rsa._sign_flips import Statistic, Tail, corrected_p
 
 if TYPE_CHECKING:
     import pandas as pd

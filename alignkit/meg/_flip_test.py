@@ -12,7 +12,7 @@ from alignkit._check import check_choice, check_count, check_fraction
 from alignkit._random import as_rng
 from alignkit._typing import FloatArray, RNGLike
 from alignkit.meg._read_curves import Curves, as_popmean, read_curves, report_cells
-from alignkit.meg._sign_flips import (
+from alignkit.rsa._sign_flips import (
     SIDES,
     Flips,
     Statistic,

@@ -9,7 +9,7 @@ import numpy as np
 
 from alignkit._typing import FloatArray, IntArray
 from alignkit.meg._neighbours import components, neighbours
-from alignkit.meg._sign_flips import SIDES, Tail, corrected_p, directed
+from alignkit.rsa._sign_flips import SIDES, Tail, corrected_p, directed
 
 Correction = Literal["max", "cluster"]
 #: Share of times beyond the threshold of clusters where there is nothing.

@@ -19,7 +19,6 @@ from alignkit.meg._label_p import Correction, LabelP, label_p
 from alignkit.meg._label_test_result import LabelTest
 from alignkit.meg._memory import as_bytes, in_bytes
 from alignkit.meg._sample_unit import UNTIMED, at_time
-from alignkit.meg._sign_flips import Tail
 from alignkit.meg._slices import Slices
 from alignkit.meg._smallest_label_p import n_orders, warn_if_hopeless
 from alignkit.rsa._align import OnMismatch
@@ -28,6 +27,7 @@ from alignkit.rsa._matrix_methods import BURES, COMPARISON_METHODS, DISTANCES, C
 from alignkit.rsa._nan import report_all
 from alignkit.rsa._permutations import is_exact, null_distribution
 from alignkit.rsa._permuted_similarity import permuted_similarity
+from alignkit.rsa._sign_flips import Tail
 from alignkit.rsa._similarity_methods import RANK_METHODS
 
 #: Methods whose similarities are not around 0 when nothing is shared.

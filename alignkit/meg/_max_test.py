@@ -8,8 +8,8 @@ import numpy as np
 
 from alignkit._typing import FloatArray, RNGLike
 from alignkit.meg._flip_test import flip_test
-from alignkit.meg._sign_flips import Statistic, Tail, corrected_p
 from alignkit.meg._time_test import TimeTest
+from alignkit.rsa._sign_flips import Statistic, Tail, corrected_p
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)

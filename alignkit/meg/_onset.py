@@ -18,9 +18,9 @@ from alignkit.meg._hierarchical_bootstrap import Statistic
 from alignkit.meg._latency import LatencyRule, Resampling, latency_of, span
 from alignkit.meg._latency_result import Latency
 from alignkit.meg._onset_rules import Frame, broken_line, first_run, fraction_of_peak, longest_run
-from alignkit.meg._sign_flips import observed_statistic, sign_flips, warn_if_hopeless
 from alignkit.meg._time_test import TimeTest
 from alignkit.meg._timecourse_result import TimeCourse
+from alignkit.rsa._sign_flips import observed_statistic, sign_flips, warn_if_hopeless
 
 OnsetMethod = Literal["broken-line", "longest-run", "consecutive", "change-point", "fraction-of-peak"]
 #: Which options each rule knows.

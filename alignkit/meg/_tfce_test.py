@@ -13,8 +13,8 @@ from alignkit._typing import FloatArray, RNGLike
 from alignkit.meg._flip_test import flip_test
 from alignkit.meg._neighbours import neighbour_lists, neighbours
 from alignkit.meg._read_curves import adjacency_of
-from alignkit.meg._sign_flips import Statistic, Tail, corrected_p
 from alignkit.meg._time_test import TimeTest
+from alignkit.rsa._sign_flips import Statistic, Tail, corrected_p
 
 #: Steps that are summed one by one; from there on their sum is its expansion, exact to rounding.
 _STEPS = 10_000

@@ -10,6 +10,7 @@ from alignkit.rsa._condensed import condense, squareform
 from alignkit.rsa._container import RDM
 from alignkit.rsa._dual_variance import dual_variance
 from alignkit.rsa._entropy_agreement import EntropyAgreement, entropy_agreement
+from alignkit.rsa._fdr import fdr
 from alignkit.rsa._feature_similarity import FeatureSimilarity
 from alignkit.rsa._human_distribution import HumanDistribution, human_distribution
 from alignkit.rsa._models import FixedModel, InterpolatedModel, SelectedModel, WeightedModel
@@ -67,6 +68,7 @@ __all__ = [
     "dual_variance",
     "entropy_agreement",
     "expected_calibration_error",
+    "fdr",
     "fit_person_temperatures",
     "fit_temperature",
     "human_distribution",

@@ -93,7 +93,7 @@ def sign_flips(
     """
     from tqdm import tqdm
 
-    from alignkit.meg._kernels_maps import finish
+    from alignkit.rsa._kernels._flips import finish
 
     n, student = len(x), statistic == "t"
     x = _near_one(x) if student else x

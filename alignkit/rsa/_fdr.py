@@ -1,4 +1,4 @@
-"""False discovery rate: p-values adjusted for how many of the times called significant are so by chance."""
+"""False discovery rate: p-values adjusted for how many of the tests called significant are so by chance."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ Method = Literal["bh", "by"]
 
 
 def fdr(p: object, /, *, method: Method = "bh") -> FloatArray:
-    r"""Adjust p-values of many times so that, at p <= q, a share q of what is significant is expected to be false.
+    r"""Adjust p-values of many tests so that, at p <= q, a share q of what is significant is expected to be false.
 
-    Weaker than a family-wise correction (:func:`max_test`): some of the significant times will be false.
+    Weaker than a family-wise correction (the largest statistic of all tests): some of the significant ones will be
+    false.
 
     Parameters
     ----------
     p : array_like, shape (...)
-        p-values, not corrected, as in the field ``p`` of the tests over time. NaN stay NaN and are not counted.
+        p-values, not corrected: of models, of pairs of models, of times. NaN stay NaN and are not counted.
     method : {"bh", "by"}
         Benjamini and Hochberg's, for p-values that are independent or positively dependent (as over time), or
         Benjamini and Yekutieli's, for any.
@@ -56,7 +57,7 @@ def fdr(p: object, /, *, method: Method = "bh") -> FloatArray:
     check_choice("method", method, get_args(Method))
     values = as_float_array("p", p)
     if values.ndim == 0 or not values.size:
-        msg = f"p must hold one p-value per time; got shape {values.shape}."
+        msg = f"p must hold one p-value per test; got shape {values.shape}."
         raise ValueError(msg)
     defined = ~np.isnan(values)
     if ((values[defined] < 0) | (values[defined] > 1)).any():

@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference import flip_tests as reference
 from scipy.stats import ttest_1samp
 
-from alignkit.meg._sign_flips import corrected_p, n_patterns, observed_statistic, sign_flips, warn_if_hopeless
+from alignkit.rsa._sign_flips import corrected_p, n_patterns, observed_statistic, sign_flips, warn_if_hopeless
 
 
 def flip(x, tail, n_permutations, statistic="t", seed=0):
