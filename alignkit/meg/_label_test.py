@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 
 from alignkit._check import check_choice, check_count, check_fraction, check_n_items, check_not_negative
+from alignkit._memory import as_bytes, in_bytes
 from alignkit._random import spawn
 from alignkit._threads import one_blas_thread
 from alignkit._typing import AnyArray, BoolArray, FloatArray, PathLike, RNGLike
@@ -17,7 +18,6 @@ from alignkit.meg._inputs import Inputs, read_inputs
 from alignkit.meg._label_file import LabelFile
 from alignkit.meg._label_p import Correction, LabelP, label_p
 from alignkit.meg._label_test_result import LabelTest
-from alignkit.meg._memory import as_bytes, in_bytes
 from alignkit.meg._sample_unit import UNTIMED, at_time
 from alignkit.meg._slices import Slices
 from alignkit.meg._smallest_label_p import n_orders, warn_if_hopeless

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from alignkit._memory import in_bytes
 from alignkit._threads import each, n_threads
 from alignkit._typing import AnyArray, BoolArray
-from alignkit.meg._memory import in_bytes
 from alignkit.meg._slices import Slices
 
 Outcome = TypeVar("Outcome")

@@ -17,13 +17,13 @@ from alignkit._check import (
     check_not_negative,
     counted,
 )
+from alignkit._memory import as_bytes, in_bytes
 from alignkit._random import as_rng
 from alignkit._typing import AnyArray, FloatArray, RNGLike
 from alignkit.meg._generalization_result import TemporalGeneralization
 from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._mean_rdms import mean_rdms
 from alignkit.meg._measures import measure_of
-from alignkit.meg._memory import as_bytes, in_bytes
 from alignkit.meg._slices import Slices, align_slices, as_sources
 from alignkit.rsa._align import OnMismatch
 from alignkit.rsa._compare_rows import Options, compare_rows

@@ -13,8 +13,8 @@ import numpy as np
 from alignkit._check import as_float_array, as_labels, check_choice, check_count, check_n_items, check_number, shown
 from alignkit._io import MAX_BYTES
 from alignkit._lock import FolderLock
+from alignkit._memory import in_bytes
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray, PathLike
-from alignkit.meg._memory import in_bytes
 from alignkit.meg._rdm_store_files import StoreFiles, create_files, open_files
 from alignkit.rsa import RDM
 from alignkit.rsa._condensed import n_items_of

@@ -17,6 +17,7 @@ from alignkit._check import (
     counted,
     join_names,
 )
+from alignkit._memory import as_bytes
 from alignkit._random import as_rng
 from alignkit._threads import jobs
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray, RNGLike
@@ -24,7 +25,6 @@ from alignkit.meg._as_trials import as_trials
 from alignkit.meg._estimators import KINDS, Metric, check_options, check_trials, estimator_of
 from alignkit.meg._judge import Judge
 from alignkit.meg._mean_interval import FEWEST, mean_interval
-from alignkit.meg._memory import as_bytes
 from alignkit.meg._model_rows import Models, as_models, rows_of
 from alignkit.meg._noise import Shrinkage, as_shrinkage
 from alignkit.meg._participants import check_alike, participants_of

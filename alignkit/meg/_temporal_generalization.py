@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from alignkit._check import check_choice, check_count, check_fraction, counted, join_names
+from alignkit._memory import as_bytes
 from alignkit._random import as_rng
 from alignkit._threads import jobs
 from alignkit._typing import AnyArray, BoolArray, FloatArray, RNGLike
@@ -20,7 +21,6 @@ from alignkit.meg._estimators import UNDECIDED
 from alignkit.meg._generalization_result import TemporalGeneralization
 from alignkit.meg._leave_one_out import decisions_by_condition, leave_one_fold_out
 from alignkit.meg._mean_interval import FEWEST, mean_interval
-from alignkit.meg._memory import as_bytes
 from alignkit.meg._noise import Noise, Shrinkage, as_shrinkage, stretches
 from alignkit.meg._participants import Participant, check_alike, participants_of
 from alignkit.meg._preparation import groupings_of, noise_for, noise_mode, warn_of_units, windows_of

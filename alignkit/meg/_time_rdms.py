@@ -9,13 +9,13 @@ from typing import Any, Literal
 import numpy as np
 
 from alignkit._check import check_choice, check_not_negative, shown
+from alignkit._memory import as_bytes
 from alignkit._random import as_rng
 from alignkit._threads import jobs
 from alignkit._typing import AnyArray, PathLike, RNGLike
 from alignkit.meg._as_trials import as_trials
 from alignkit.meg._decisions import accuracy_levels
 from alignkit.meg._estimators import KINDS, Covariance, Metric, check_options, check_trials, estimator_of
-from alignkit.meg._memory import as_bytes
 from alignkit.meg._noise import GivenNoise, Shrinkage, as_shrinkage
 from alignkit.meg._preparation import check_in_use, groupings_of, noise_for, noise_mode, warn_of_units, windows_of
 from alignkit.meg._rdm_store import RDMStore

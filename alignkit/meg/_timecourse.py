@@ -15,6 +15,7 @@ from alignkit._check import (
     check_not_negative,
     join_names,
 )
+from alignkit._memory import as_bytes
 from alignkit._random import as_rng
 from alignkit._threads import jobs
 from alignkit._typing import FloatArray, PathLike, RNGLike
@@ -22,7 +23,6 @@ from alignkit.meg._inputs import Inputs, read_inputs
 from alignkit.meg._judge import NORMALIZED_RANK, Judge, Judged
 from alignkit.meg._judged_file import JudgedFile
 from alignkit.meg._mean_interval import FEWEST, mean_interval
-from alignkit.meg._memory import as_bytes
 from alignkit.meg._over_time import over_time
 from alignkit.meg._sample_unit import UNTIMED
 from alignkit.meg._slices import Slices

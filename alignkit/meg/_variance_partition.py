@@ -14,11 +14,11 @@ from alignkit._check import (
     counted,
     join_names,
 )
+from alignkit._memory import as_bytes
 from alignkit._random import as_rng
 from alignkit._typing import RNGLike
 from alignkit.meg._inputs import Inputs, read_inputs
 from alignkit.meg._mean_interval import FEWEST, mean_interval
-from alignkit.meg._memory import as_bytes
 from alignkit.meg._over_time import over_time
 from alignkit.meg._sample_unit import UNTIMED
 from alignkit.meg._shares import Shares, Sharing, commonalities, subsets_of

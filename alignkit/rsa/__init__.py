@@ -30,6 +30,7 @@ from alignkit.rsa._split_half import SplitHalf, split_half
 from alignkit.rsa._stack import stack
 from alignkit.rsa._t_test import SubjectTest, t_test
 from alignkit.rsa._temperature import TemperatureFit, fit_temperature
+from alignkit.rsa._tiled_rdm import TiledRDM
 from alignkit.rsa._triplet_accuracy import TripletAccuracy, triplet_accuracy
 from alignkit.rsa._triplet_ceiling import TripletCeiling, percent_of_ceiling, triplet_ceiling
 from alignkit.rsa._triplets import Triplets, TwoAFC
@@ -53,6 +54,7 @@ __all__ = [
     "SplitHalf",
     "SubjectTest",
     "TemperatureFit",
+    "TiledRDM",
     "TripletAccuracy",
     "TripletCeiling",
     "Triplets",

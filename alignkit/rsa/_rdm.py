@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from alignkit._check import NanPolicy, check_choice, check_nan_policy
+from alignkit._typing import PathLike
 from alignkit.rsa._arrays import Array
 from alignkit.rsa._axes import as_dims
 from alignkit.rsa._container import RDM, condensed_rdm
@@ -20,8 +21,12 @@ from alignkit.rsa._patterns import CrossValidation, MetricOptions, Patterns, Und
 from alignkit.rsa._rdm_options import as_options
 from alignkit.rsa._read_patterns import leading_axes, read_patterns, unwrap
 from alignkit.rsa._report_values import report_values
+from alignkit.rsa._tiled_rdm import TiledRDM
+from alignkit.rsa._tiles._feature_tiles import TiledMetric
+from alignkit.rsa._tiles._rdm_in_tiles import check_without_out, tiled_recipe
 
 
+@overload
 def rdm(
     x: object,
     /,
@@ -41,7 +46,47 @@ def rdm(
     nan_policy: NanPolicy = "propagate",
     dims: Sequence[str] | None = None,
     coords: Mapping[str, Any] | None = None,
-) -> RDM:
+    out: None = None,
+) -> RDM: ...
+@overload
+def rdm(
+    x: object,
+    /,
+    *,
+    out: PathLike,
+    metric: TiledMetric = "correlation",
+    labels: Iterable[Any] | None = None,
+    normalize: bool = False,
+    dtype: Literal["float64", "float32"] | None = None,
+    nan_policy: NanPolicy = "propagate",
+    memory: int | str = "1 GB",
+    client: Any = None,
+    progress: bool = False,
+) -> TiledRDM: ...
+def rdm(
+    x: object,
+    /,
+    *,
+    metric: Metric = "correlation",
+    labels: Iterable[Any] | None = None,
+    folds: Iterable[Any] | None = None,
+    cv: CrossValidation | None = None,
+    noise: object = None,
+    noise_kind: NoiseKind = "precision",
+    normalize: bool = False,
+    p: float = 2.0,
+    prior_lambda: float = 1.0,
+    prior_weight: float = 0.1,
+    variance_floor: float = 0.0,
+    dtype: Literal["float64", "float32"] | None = None,
+    nan_policy: NanPolicy = "propagate",
+    dims: Sequence[str] | None = None,
+    coords: Mapping[str, Any] | None = None,
+    out: PathLike | None = None,
+    memory: int | str = "1 GB",
+    client: Any = None,
+    progress: bool = False,
+) -> RDM | TiledRDM:
     r"""Compute representational dissimilarity matrices from patterns.
 
     Parameters
@@ -130,10 +175,23 @@ def rdm(
     dims : sequence of str, optional
     coords : mapping of str to array_like, optional
         Names and coordinates of the leading axes, as in :class:`RDM`; by default those of an xarray.
+    out : path, optional
+        A folder whose name ends in ``.zarr``, into which the RDM is written in tiles: more items than fit into memory
+        (100,000 take 20 GB of disk). For the metrics correlation, cosine, euclidean and sqeuclidean of one row per
+        item; ``x`` may be a memory-mapped array, the path of a ``.npy`` file or of a Zarr array, or have a method
+        ``read`` and a ``shape``. Values are float32; products are float64 unless ``dtype="float32"``. The same call
+        continues what a killed one left, and refuses other features (by their SHA-256) or options.
+    memory : int or str
+        With ``out``: about how much memory to use, in bytes or as ``"500 MB"``.
+    client : dask.distributed.Client, optional
+        With ``out``: a cluster whose workers compute the tiles, which this process writes. Features in a file are read
+        by every worker from the same path.
+    progress : bool
+        With ``out``: show a bar with pairs per second and the time left.
 
     Returns
     -------
-    RDM
+    RDM, or TiledRDM with ``out``
         Condensed dissimilarities, shape (..., pairs).
 
     Raises
@@ -144,6 +202,10 @@ def rdm(
         precision or covariance, or (under ``nan_policy="raise"``) undefined dissimilarities.
     TypeError
         Values that are not real numbers of one dtype.
+    FileExistsError
+        ``out`` holds another computation, or something else.
+    BlockingIOError
+        Another process writes to ``out``.
 
     References
     ----------
@@ -159,6 +221,14 @@ def rdm(
     """
     check_choice("metric", metric, tuple(METRICS))
     check_nan_policy(nan_policy)
+    if out is not None:
+        from alignkit.rsa._tiles._write_tiles import write_tiles
+
+        unused = {"folds": folds, "cv": cv, "noise": noise, "dims": dims, "coords": coords}
+        recipe = tiled_recipe(metric, dtype, nan_policy, unused, normalize=normalize)
+        scale: dict[str, Any] = {"memory": memory, "client": client, "progress": progress}
+        return write_tiles(x, out, recipe, labels=labels, nan_policy=nan_policy, **scale)
+    check_without_out(memory, client, progress)
     dims, coords = leading_axes(x, dims, coords)
     x, labels = unwrap(x, labels)
     options = as_options(

@@ -43,6 +43,11 @@ def load(path: PathLike) -> RDM:
     """Return the RDM held by ``path``."""
     path = Path(path)
     if path.suffix == ".zarr":
+        from alignkit.rsa._tiled_rdm import TiledRDM
+        from alignkit.rsa._tiles._store_files import is_tiled
+
+        if is_tiled(path):
+            return TiledRDM.open(path).load()
         return _from_parts(path, *_load_zarr(path))
     if path.suffix == ".npz":
         arrays, meta = load_npz(path)

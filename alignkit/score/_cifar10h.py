@@ -117,7 +117,7 @@ def _human_rdm(counts: IntArray) -> RDM:
 
 def _score_one(candidate: Candidate, people: People, settings: Settings) -> Scored:
     x = candidate.take(people.labels)
-    model = rdm(x[people.sample], metric=settings.metric)  # type: ignore[arg-type]
+    model = rdm(x[people.sample], metric=settings.metric)  # type: ignore[call-overload]
     row = _rdm_row(candidate.name, model, people, settings, split=candidate.split or NOT_FITTED)
     if not people.folds:
         return Scored((row,))
@@ -166,7 +166,7 @@ def _layer_task(people: People, settings: Settings) -> RdmTask:
     return RdmTask(
         template=_rdm_template(people, settings),
         people=people.rdm,
-        model=lambda x: rdm(x[people.sample], metric=settings.metric),  # type: ignore[arg-type]
+        model=lambda x: rdm(x[people.sample], metric=settings.metric),  # type: ignore[call-overload]
         method=settings.method,
         settings=settings,
         limits=limits,
@@ -224,7 +224,7 @@ def _baselines(people: People, candidate: Candidate, settings: Settings) -> tupl
     labels = people.majority[people.sample]
     same_or_not = RDM((labels[:, None] != labels).astype(np.float64))
     majority = _rdm_row("majority label alone", same_or_not, people, settings, role="baseline", split="people's labels")
-    model = rdm(candidate.take(people.labels)[people.sample], metric=settings.metric)  # type: ignore[arg-type]
+    model = rdm(candidate.take(people.labels)[people.sample], metric=settings.metric)  # type: ignore[call-overload]
     values = shuffled_similarities(model, people.rdm, settings)
     mean, low, high = central_range(values, settings)
     percent = percent_of_ceiling(mean, people.attenuation_bound, chance=0.0)

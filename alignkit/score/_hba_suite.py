@@ -189,7 +189,7 @@ def _of_set(labels: Sequence[str], one: MEGSet) -> list[int]:
 
 
 def _rdm(x: FloatArray, labels: tuple[str, ...], settings: Settings) -> RDM:
-    return rdm(x, metric=settings.metric, labels=labels)  # type: ignore[arg-type]
+    return rdm(x, metric=settings.metric, labels=labels)  # type: ignore[call-overload]
 
 
 def _baselines(

@@ -129,7 +129,7 @@ def _target(part: str, people: RDM, settings: Settings) -> Target:
 
 
 def _rdm(x: FloatArray, people: RDM, metric: str) -> RDM:
-    return rdm(x, metric=metric, labels=people.labels)  # type: ignore[arg-type]
+    return rdm(x, metric=metric, labels=people.labels)  # type: ignore[call-overload]
 
 
 def _template(part: str, people: RDM, settings: Settings, role: Role = "model") -> ScoreRow:

@@ -39,7 +39,7 @@ def score_lab(candidates: Sequence[Candidate], lab: SimulatedLab, settings: Sett
     scored = score_models(matched.candidates, full, tasks, shared, measures, settings, steps)
     first = matched.candidates[0].take(shared)
     baselines = triplet_baselines(first, battery, settings)
-    baselines.append(shuffled_rdm(rdm(first, metric=settings.metric, labels=shared), target, settings))  # type: ignore[arg-type]
+    baselines.append(shuffled_rdm(rdm(first, metric=settings.metric, labels=shared), target, settings))  # type: ignore[call-overload]
     steps.done("shuffled items")
     latents = Candidate(_TRUTH, lab.embedding, tuple(lab.labels)).take(shared)
     # people choose by dot products, and their brains are compared by squared distances
@@ -61,6 +61,6 @@ def _score(
     *,
     split: str | None = None,
 ) -> Scored:
-    model = rdm(x, metric=metric or settings.metric, labels=target.rdms.labels)  # type: ignore[arg-type]
+    model = rdm(x, metric=metric or settings.metric, labels=target.rdms.labels)  # type: ignore[call-overload]
     behaviour = [score_triplets(name, x, part, settings, role=role, kernel=kernel, split=split) for part in parts]
     return join_scored([*behaviour, score_rdm(name, model, target, settings, role=role, split=split)])

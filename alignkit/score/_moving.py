@@ -40,7 +40,7 @@ class Moving:
     def rdm(self, position: int) -> RDM:
         """Return its RDM at one of its own times."""
         x = self.candidate.take(self.labels, self.layers[position])
-        return rdm(x, metric=self.metric, labels=self.labels)  # type: ignore[arg-type]
+        return rdm(x, metric=self.metric, labels=self.labels)  # type: ignore[call-overload]
 
     def runs(self, times: FloatArray) -> Iterator[tuple[int, slice]]:
         """Give (own time, which of ``times`` it stands for): the nearest, and the first or last beyond its ends.

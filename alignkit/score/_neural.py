@@ -102,4 +102,4 @@ def _score(
 
 
 def _model_rdm(x: FloatArray, labels: tuple[str, ...], settings: Settings) -> RDM:
-    return rdm(x, metric=settings.metric, labels=labels)  # type: ignore[arg-type]
+    return rdm(x, metric=settings.metric, labels=labels)  # type: ignore[call-overload]

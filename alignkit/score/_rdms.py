@@ -77,7 +77,7 @@ def layer_task(target: Target, settings: Settings) -> RdmTask:
     return RdmTask(
         template=_row("", math.nan, math.nan, math.nan, target, settings, "layer"),
         people=target.rdms,
-        model=lambda x: rdm(x, metric=settings.metric, labels=target.rdms.labels),  # type: ignore[arg-type]
+        model=lambda x: rdm(x, metric=settings.metric, labels=target.rdms.labels),  # type: ignore[call-overload]
         method=settings.method,
         settings=settings,
         limits=limits,

@@ -125,7 +125,7 @@ def rdm48_rows(
     if role == "baseline":
         model, how = RDM(1 - pair_probabilities(x[rows]), held), "choice probabilities in the context of these objects"
     else:
-        model, how = rdm(x[rows], metric=settings.metric, labels=held), f"{settings.metric} RDM"  # type: ignore[arg-type]
+        model, how = rdm(x[rows], metric=settings.metric, labels=held), f"{settings.metric} RDM"  # type: ignore[call-overload]
     human = things.rdm48.select(held)
     base = dataclasses.replace(_rdm48_template(human), model=name, role=role, split=f"{split}; {how}")
     values = {method: float(compare(model, human, method=method)) for method in ("pearson", "spearman")}
@@ -166,7 +166,7 @@ def _rdm48_task(things: Things, shared: tuple[str, ...], settings: Settings) -> 
     human = things.rdm48.select(held)
 
     def model(x: FloatArray) -> RDM:
-        return rdm(x[rows], metric=settings.metric, labels=held)  # type: ignore[arg-type]
+        return rdm(x[rows], metric=settings.metric, labels=held)  # type: ignore[call-overload]
 
     return [RdmTask(_rdm48_template(human), human, model, "pearson", settings)]
 

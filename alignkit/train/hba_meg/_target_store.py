@@ -17,8 +17,8 @@ from tqdm import tqdm
 from alignkit._check import join_names
 from alignkit._io import read_json, sha256, write_json
 from alignkit._lock import FolderLock
+from alignkit._memory import as_bytes
 from alignkit._typing import AnyArray, FloatArray, IntArray, PathLike
-from alignkit.meg._memory import as_bytes
 from alignkit.meg._slices import Slices
 from alignkit.rsa._container import pair_index
 from alignkit.train.hba_meg._curves import Curves, mean_curves, person_curves

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alignkit.meg._memory import as_bytes, in_bytes
+from alignkit._memory import as_bytes, in_bytes
 
 
 @pytest.mark.parametrize(
