@@ -5,6 +5,7 @@ from alignkit.rsa._ceiling import NoiseCeiling, noise_ceiling
 from alignkit.rsa._choice_probabilities import choice_probabilities
 from alignkit.rsa._choice_scores import choice_entropy, cross_entropy, expected_calibration_error, kl_divergence
 from alignkit.rsa._compare import compare
+from alignkit.rsa._compare_groups import compare_groups
 from alignkit.rsa._comparison import Comparison
 from alignkit.rsa._condensed import condense, squareform
 from alignkit.rsa._container import RDM
@@ -12,6 +13,7 @@ from alignkit.rsa._dual_variance import dual_variance
 from alignkit.rsa._entropy_agreement import EntropyAgreement, entropy_agreement
 from alignkit.rsa._fdr import fdr
 from alignkit.rsa._feature_similarity import FeatureSimilarity
+from alignkit.rsa._group_comparison import GroupComparison
 from alignkit.rsa._human_distribution import HumanDistribution, human_distribution
 from alignkit.rsa._models import FixedModel, InterpolatedModel, SelectedModel, WeightedModel
 from alignkit.rsa._noise_precision import NoisePrecision, noise_precision
@@ -43,6 +45,7 @@ __all__ = [
     "EntropyAgreement",
     "FeatureSimilarity",
     "FixedModel",
+    "GroupComparison",
     "HumanDistribution",
     "InterpolatedModel",
     "NoiseCeiling",
@@ -65,6 +68,7 @@ __all__ = [
     "choice_entropy",
     "choice_probabilities",
     "compare",
+    "compare_groups",
     "condense",
     "cross_entropy",
     "dual_variance",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,13 @@ def items_of_pairs(pairs: BoolArray, n_items: int) -> list[int]:
     rest = pairs & ~whole[rows] & ~whole[columns]
     items: list[int] = np.unique(np.concatenate([np.flatnonzero(whole), rows[rest], columns[rest]])).tolist()
     return items
+
+
+@contextmanager
+def warnings_to_the_caller() -> Iterator[None]:
+    """Let warnings, each once, point at the line that called the function this is used in."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for text, category in dict.fromkeys((str(one.message), one.category) for one in caught):
+        warnings.warn(text, category, stacklevel=4)

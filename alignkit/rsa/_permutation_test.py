@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
 from alignkit._check import NanPolicy, check_choice, check_count, check_n_items
@@ -19,6 +15,7 @@ from alignkit.rsa._compare_rows import Options
 from alignkit.rsa._condensed import squareform
 from alignkit.rsa._container import RDM
 from alignkit.rsa._matrix_methods import BURES, ComparisonMethod
+from alignkit.rsa._nan import warnings_to_the_caller
 from alignkit.rsa._partial import Partial
 from alignkit.rsa._permutation_result import QUANTILES, PermutationTest
 from alignkit.rsa._permutations import Alternative, is_exact, null_distribution, p_values
@@ -120,7 +117,7 @@ def permutation_test(
     first, second, others = _aligned(a, b, controls, on_mismatch)
     axis = _averaged_axis(second, average)
     first, second, others, n_dropped = _without_empty_items(first, second, others, nan_policy)
-    with _warnings_to_the_caller():
+    with warnings_to_the_caller():
         observed = compare(first, second, method=method, controls=others, partial=partial, nan_policy=nan_policy)
     options = Options(method, nan_policy, controls=None if others is None else others.values, partial=partial)
     statistic, dims = observed.values, observed.dims
@@ -245,13 +242,3 @@ def _means_over(shape: tuple[int, ...], axis: int) -> FloatArray:
     weights = np.zeros((len(members), members.size))
     np.put_along_axis(weights, members, 1 / shape[axis], axis=1)
     return weights
-
-
-@contextmanager
-def _warnings_to_the_caller() -> Iterator[None]:
-    """Let warnings point at the line that called the function this is used in."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for one in caught:
-        warnings.warn(str(one.message), one.category, stacklevel=4)

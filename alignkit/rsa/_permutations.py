@@ -92,16 +92,16 @@ def p_values(
     for cell in np.flatnonzero(~np.isnan(observed)):
         everything = null[:, cell] if exact else np.append(null[:, cell], observed[cell])
         middle = 0.0 if centred else np.nanmean(everything)
-        deviation = _deviation(null[:, cell] - middle, alternative)
-        own = float(_deviation(observed[cell] - middle, alternative))
+        deviation = deviation_of(null[:, cell] - middle, alternative)
+        own = float(deviation_of(observed[cell] - middle, alternative))
         # where a permutation leaves nothing to compare, it counts as extreme
         deviation = np.where(np.isnan(deviation), np.inf, deviation)
-        p[cell] = _share(deviation, own, exact=exact)
+        p[cell] = share_of(deviation, own, exact=exact)
         spread = np.nanstd(everything)
         standardised[cell] = own / spread if spread else 0.0
         if spread:
             np.maximum(largest, deviation / spread, out=largest)
-    corrected = np.array([np.nan if np.isnan(z) else _share(largest, z, exact=exact) for z in standardised])
+    corrected = np.array([np.nan if np.isnan(z) else share_of(largest, z, exact=exact) for z in standardised])
     mean, sd = np.full((2, len(observed)), np.nan)
     shown = np.full((len(quantiles), len(observed)), np.nan)
     defined = ~np.isnan(null).all(axis=0)
@@ -110,11 +110,12 @@ def p_values(
     return PValues(p, np.maximum(corrected, p), mean, sd, shown)
 
 
-def _deviation(x: FloatArray, alternative: Alternative) -> FloatArray:
+def deviation_of(x: FloatArray, alternative: Alternative) -> FloatArray:
+    """Return how extreme values around 0 are: the larger, the more."""
     return np.abs(x) if alternative == "two-sided" else (x if alternative == "greater" else -x)
 
 
-def _share(deviations: FloatArray, own: float, *, exact: bool) -> float:
+def share_of(deviations: FloatArray, own: float, *, exact: bool) -> float:
     """Return the share of deviations that are at least as large; the observed one counts among random ones."""
     finite = deviations[np.isfinite(deviations)]
     tolerance = _ROUNDING * max(float(np.abs(finite).max(initial=0.0)), abs(own))
