@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 
 from alignkit._typing import FloatArray
-from alignkit.rsa._least_squares import System, solve
 
 #: Directions of components (of unit length) that are shorter than this are the rounding of their products.
 _ROUNDING = 1e-13
@@ -48,22 +47,27 @@ def fit_weighted(training: Training, *, nonnegative: bool, penalty: float) -> Fl
     gram = training.gram
     if penalty:
         gram = gram + penalty * np.diagonal(gram).mean() * np.eye(len(gram))
-    theta = solve(_system(gram, training.target), "nnls" if nonnegative else "ols")[:, 0]
+    theta = _least_squares(gram, training.target, nonnegative=nonnegative)
     length = np.linalg.norm(theta)
     return np.asarray(theta / length if length > 0 else theta)
 
 
-def _system(gram: FloatArray, target: FloatArray) -> System:
-    """Return ``‖z - Rw‖²`` with ``R'R = gram`` and ``R'z = target``."""
+def _least_squares(gram: FloatArray, target: FloatArray, *, nonnegative: bool) -> FloatArray:
+    """Return the weights w with the least ``w'gram w - 2 target'w``, the smallest where they are not unique."""
+    from scipy.optimize import nnls
+
     sizes = np.sqrt(np.diagonal(gram))
     sizes = np.where(sizes > 0, sizes, 1.0)
-    values, vectors = np.linalg.eigh(gram / np.outer(sizes, sizes))
+    # in units of the components' own size, large and small ones are weighed alike
+    values, vectors = np.linalg.eigh(gram / sizes / sizes[:, None])
     kept = values > _ROUNDING * len(gram) * max(values[-1], 0.0)
     roots, vectors = np.sqrt(values[kept]), vectors[:, kept]
-    root = roots[:, None] * vectors.T * sizes
-    goals = (vectors.T @ (target / sizes) / roots)[:, None]
-    nothing = np.zeros(1)
-    return System(root, goals, nothing, np.square(goals).sum(axis=0), np.zeros(len(gram)), nothing, len(gram))
+    goals = vectors.T @ (target / sizes) / roots
+    weights = vectors @ (goals / roots)
+    if nonnegative and (not kept.all() or (weights < 0).any()):
+        size = np.linalg.norm(goals)
+        weights = nnls(roots[:, None] * vectors.T, goals / size)[0] if size > 0 else np.zeros(len(gram))
+    return np.asarray(weights / sizes)
 
 
 def fit_interpolated(training: Training) -> FloatArray:
