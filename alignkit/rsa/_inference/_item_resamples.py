@@ -8,13 +8,18 @@ import numpy as np
 
 from alignkit._threads import each_in_turn
 from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa._inference._linear_resamples import LinearResamples
 from alignkit.rsa._inference._resampled import Resampled
 from alignkit.rsa._inference._subject_means import scores_of
 from alignkit.rsa._inference._task import Task
+from alignkit.rsa._inference._whitened_resamples import WhitenedResamples
 from alignkit.rsa._inference._written_out import written_out
+from alignkit.rsa._matrix_methods import WHITENED
 
 #: Pairs of items that one thread takes in one go where they are written out.
 _BLOCK = 1 << 17
+#: Resamples that one thread takes in one go where sums over pairs do for all of them.
+_MANY = 192
 #: Fewer different items have no more than one pair.
 _FEWEST = 3
 #: (counts of items, weights of subjects) to similarities, shape (resample, subject, model), and the mean lower and
@@ -58,6 +63,11 @@ def item_resamples(
 
 def _engine(task: Task) -> tuple[Engine, int]:
     """Return what computes a block of resamples, and how many of them make one."""
+    if task.method in ("pearson", "cosine"):
+        return LinearResamples.of(task), _MANY
+    if task.method in WHITENED and task.valid.all():
+        whitened = WhitenedResamples.of(task)
+        return whitened, whitened.n_together
 
     def one_by_one(counts: IntArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         found = [written_out(task, own, weights[:, b]) for b, own in enumerate(counts)]
