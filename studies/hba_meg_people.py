@@ -35,11 +35,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from alignkit.meg._mean_interval import mean_interval
 
 from alignkit._config import read_config
 from alignkit.data import load_rsa92, load_things
 from alignkit.meg import timecourse
-from alignkit.meg._mean_interval import mean_interval
 from alignkit.models import AdapterConfig
 from alignkit.rsa import RDM, rdm
 from alignkit.train import LoopConfig, OptimConfig, PersonalDynamics, evaluate_run, personal_dynamics, run

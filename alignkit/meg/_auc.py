@@ -16,8 +16,8 @@ from alignkit.meg._drawn import Drawn
 from alignkit.meg._hierarchical_bootstrap import Statistic, summarise
 from alignkit.meg._latency import Resampling, span
 from alignkit.meg._latency_result import level, resampling
-from alignkit.meg._mean_interval import FEWEST
 from alignkit.meg._timecourse_result import TimeCourse
+from alignkit.rsa._mean_interval import FEWEST
 from alignkit.rsa._nan import report_undefined
 
 if TYPE_CHECKING:

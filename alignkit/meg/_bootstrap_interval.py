@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from alignkit._typing import FloatArray
-from alignkit.meg._mean_interval import expanded_tail
+from alignkit.rsa._mean_interval import expanded_tail
 
 Interval = Literal["expanded", "percentile", "basic", "bca", "jackknife"]
 

@@ -13,7 +13,6 @@ from alignkit._check import NanPolicy, check_choice, join_names
 from alignkit._random import as_rng
 from alignkit._typing import FloatArray, PathLike, RNGLike
 from alignkit.meg._fusion_result import Fusion
-from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._mean_rdms import mean_rdms
 from alignkit.meg._rdm_store import RDMStore
 from alignkit.meg._slices import Slices, align_slices, as_sources, opened
@@ -23,6 +22,7 @@ from alignkit.rsa._align import OnMismatch
 from alignkit.rsa._ceiling import noise_ceiling
 from alignkit.rsa._compare_rows import Options
 from alignkit.rsa._container import RDM, condensed_rdm
+from alignkit.rsa._mean_interval import FEWEST, mean_interval
 from alignkit.rsa._nan import report_undefined
 from alignkit.rsa._pooling import Pooling, PoolingMethod, check_pooling
 

@@ -21,7 +21,6 @@ from alignkit._memory import as_bytes, in_bytes
 from alignkit._random import as_rng
 from alignkit._typing import AnyArray, FloatArray, RNGLike
 from alignkit.meg._generalization_result import TemporalGeneralization
-from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._mean_rdms import mean_rdms
 from alignkit.meg._measures import measure_of
 from alignkit.meg._slices import Slices, align_slices, as_sources
@@ -29,6 +28,7 @@ from alignkit.rsa._align import OnMismatch
 from alignkit.rsa._compare_rows import Options, compare_rows
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._matrix_methods import COMPARISON_METHODS, DISTANCES, SENTENCES, ComparisonMethod
+from alignkit.rsa._mean_interval import FEWEST, mean_interval
 from alignkit.rsa._nan import report_undefined
 from alignkit.rsa._pooling import Pooling, check_pooling, checked_sigma_k, describe_pooling
 from alignkit.rsa._sigma_k import of_items

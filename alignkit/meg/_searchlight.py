@@ -24,7 +24,6 @@ from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray, RNGLike
 from alignkit.meg._as_trials import as_trials
 from alignkit.meg._estimators import KINDS, Metric, check_options, check_trials, estimator_of
 from alignkit.meg._judge import Judge
-from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._model_rows import Models, as_models, rows_of
 from alignkit.meg._noise import Shrinkage, as_shrinkage
 from alignkit.meg._participants import check_alike, participants_of
@@ -38,6 +37,7 @@ from alignkit.meg._trials import Trials
 from alignkit.rsa._align import OnMismatch
 from alignkit.rsa._compare_rows import Options
 from alignkit.rsa._matrix_methods import COMPARISON_METHODS, SENTENCES, ComparisonMethod
+from alignkit.rsa._mean_interval import FEWEST, mean_interval
 from alignkit.rsa._nan import report_undefined
 from alignkit.rsa._patterns import CrossValidation, MetricOptions
 from alignkit.rsa._report_values import report_values

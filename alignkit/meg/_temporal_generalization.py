@@ -20,7 +20,6 @@ from alignkit.meg._decoding_times import decode_across_times
 from alignkit.meg._estimators import UNDECIDED
 from alignkit.meg._generalization_result import TemporalGeneralization
 from alignkit.meg._leave_one_out import decisions_by_condition, leave_one_fold_out
-from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._noise import Noise, Shrinkage, as_shrinkage, stretches
 from alignkit.meg._participants import Participant, check_alike, participants_of
 from alignkit.meg._preparation import groupings_of, noise_for, noise_mode, warn_of_units, windows_of
@@ -32,6 +31,7 @@ from alignkit.meg._whiten import Whitening
 from alignkit.meg._windows import WindowMode
 from alignkit.rsa._container import RDM
 from alignkit.rsa._crossvalidated import APART
+from alignkit.rsa._mean_interval import FEWEST, mean_interval
 from alignkit.rsa._nan import items_of_pairs, name_items, report_note
 from alignkit.rsa._noise import NoiseKind
 

@@ -22,7 +22,6 @@ from alignkit._typing import FloatArray, PathLike, RNGLike
 from alignkit.meg._inputs import Inputs, read_inputs
 from alignkit.meg._judge import NORMALIZED_RANK, Judge, Judged
 from alignkit.meg._judged_file import JudgedFile
-from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._over_time import over_time
 from alignkit.meg._sample_unit import UNTIMED
 from alignkit.meg._slices import Slices
@@ -32,6 +31,7 @@ from alignkit.rsa._align import OnMismatch
 from alignkit.rsa._compare_rows import Options
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._matrix_methods import BURES, COMPARISON_METHODS, WHITENED, ComparisonMethod
+from alignkit.rsa._mean_interval import FEWEST, mean_interval
 from alignkit.rsa._nan import report_all, report_note
 from alignkit.rsa._partial import PARTIAL_METHODS
 from alignkit.rsa._pooling import Pooling, pooling_note

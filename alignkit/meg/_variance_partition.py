@@ -18,15 +18,15 @@ from alignkit._memory import as_bytes
 from alignkit._random import as_rng
 from alignkit._typing import RNGLike
 from alignkit.meg._inputs import Inputs, read_inputs
-from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.meg._over_time import over_time
 from alignkit.meg._sample_unit import UNTIMED
-from alignkit.meg._shares import Shares, Sharing, commonalities, subsets_of
 from alignkit.meg._undefined import names_of
 from alignkit.meg._variance_result import VariancePartition
 from alignkit.rsa._align import OnMismatch
+from alignkit.rsa._mean_interval import FEWEST, mean_interval
 from alignkit.rsa._nan import report_all
 from alignkit.rsa._partial import PARTIAL_METHODS
+from alignkit.rsa._shares import Shares, Sharing, commonalities, subsets_of
 from alignkit.rsa._similarity_methods import undefined_rows
 
 #: More models have more parts than anyone reads.

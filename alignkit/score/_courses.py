@@ -10,9 +10,9 @@ import numpy as np
 
 from alignkit._typing import AnyArray, FloatArray
 from alignkit.meg import TimeCourse, timecourse
-from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.rsa import RDM
 from alignkit.rsa._container import condensed_rdm
+from alignkit.rsa._mean_interval import FEWEST, mean_interval
 from alignkit.score._meg_sets import Movie
 from alignkit.score._moving import Moving
 from alignkit.score._row import Settings

@@ -12,8 +12,8 @@ from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
 from alignkit.meg import RDMStore, VariancePartition, timecourse, variance_partition
-from alignkit.meg._shares import commonalities, subsets_of
 from alignkit.rsa import RDM, regress
+from alignkit.rsa._shares import commonalities, subsets_of
 
 NAMES = ("a", "b", "c")
 

@@ -17,8 +17,8 @@ from alignkit._random import as_rng
 from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.meg import TimeCourse, auc, cluster_test, max_test, onset, peak, timecourse
 from alignkit.meg._curves import stretch
-from alignkit.meg._mean_interval import FEWEST, mean_interval
 from alignkit.rsa import RDM
+from alignkit.rsa._mean_interval import FEWEST, mean_interval
 from alignkit.rsa._sign_flips import Tail
 from alignkit.train.hba_meg._cell_scores import CellScores, ModelDifference, ModelScore
 from alignkit.train.hba_meg._cells import Cell

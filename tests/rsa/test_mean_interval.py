@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from alignkit.meg import _mean_interval
 from alignkit.meg._bootstrap_interval import interval_of
-from alignkit.meg._mean_interval import expanded_tail, mean_interval
+from alignkit.rsa._mean_interval import expanded_tail, mean_interval
 
 
 def test_three_participants_by_hand():
