@@ -37,6 +37,8 @@ from alignkit.rsa._triplet_accuracy import TripletAccuracy, triplet_accuracy
 from alignkit.rsa._triplet_ceiling import TripletCeiling, percent_of_ceiling, triplet_ceiling
 from alignkit.rsa._triplets import Triplets, TwoAFC
 from alignkit.rsa._two_afc import TwoAFCAccuracy, two_afc_accuracy
+from alignkit.rsa._variance_partition import variance_partition
+from alignkit.rsa._variance_shares import VarianceShares
 
 __all__ = [
     "RDM",
@@ -63,6 +65,7 @@ __all__ = [
     "Triplets",
     "TwoAFC",
     "TwoAFCAccuracy",
+    "VarianceShares",
     "WeightedModel",
     "calibration",
     "choice_entropy",
@@ -98,4 +101,5 @@ __all__ = [
     "triplet_ceiling",
     "triplet_similarities",
     "two_afc_accuracy",
+    "variance_partition",
 ]

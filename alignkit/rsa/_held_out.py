@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from alignkit._check import NanPolicy
+from alignkit._check import NanPolicy, check_count
 from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._least_squares import RegressionMethod, System, solve, system
@@ -46,13 +46,14 @@ class Errors:
 
 def errors(train: System, test: System, method: RegressionMethod) -> Errors:
     """Fit ``train``, with all models and without each, and return the errors on ``test``."""
-    full = _error(train, test, method)
+    full = error_of(train, test, method)
     n_models = train.model_means.size
-    without = [_error(train.without(j), test.without(j), method) for j in range(n_models)]
+    without = [error_of(train.without(j), test.without(j), method) for j in range(n_models)]
     return Errors(full, np.stack(without), test.total)
 
 
-def _error(train: System, test: System, method: RegressionMethod) -> FloatArray:
+def error_of(train: System, test: System, method: RegressionMethod) -> FloatArray:
+    """Fit ``train`` and return the squared error on ``test`` of every data RDM."""
     weights = solve(train, method)
     return test.squared_error(weights, train.intercepts(weights))
 
@@ -67,6 +68,25 @@ def default_folds(n_items: int) -> int:
 def item_folds(n_items: int, n_folds: int, rng: np.random.Generator) -> list[IntArray]:
     """Return items at random in folds of about equal size."""
     return [np.sort(fold) for fold in np.array_split(rng.permutation(n_items), n_folds)]
+
+
+def make_folds(n_items: int, n_folds: int | None, rng: np.random.Generator) -> tuple[list[IntArray], str]:
+    """Return random folds of items, by default as many as there should be, or none and why.
+
+    Raises
+    ------
+    ValueError
+        More folds than there are items for.
+    """
+    if n_folds is not None:
+        check_count("n_folds", n_folds, minimum=2)
+        if n_items < MIN_FOLD * n_folds:
+            msg = f"{n_folds} folds of {n_items} items would hold fewer than {MIN_FOLD} items each; lower n_folds."
+            raise ValueError(msg)
+    number = default_folds(n_items) if n_folds is None else n_folds
+    if not number:
+        return [], f"{n_items} items are too few to hold any out"
+    return item_folds(n_items, number, rng), ""
 
 
 def held_out_shares(
@@ -115,7 +135,7 @@ def _held_out(
     """Return the errors of the rows at ``cells`` summed over all splits; None where one has too few pairs."""
     sums: Errors | None = None
     every = np.arange(len(models))
-    for train, test in _pair_splits(valid, folds):
+    for train, test in pair_splits(valid, folds):
         if train.sum() < len(models) + 2 or test.sum() < 2:
             return None
         fit, judge = (
@@ -127,7 +147,7 @@ def _held_out(
     return sums
 
 
-def _pair_splits(known: BoolArray, folds: list[IntArray]) -> Iterator[tuple[BoolArray, BoolArray]]:
+def pair_splits(known: BoolArray, folds: list[IntArray]) -> Iterator[tuple[BoolArray, BoolArray]]:
     """Yield the pairs to fit and to judge; those between the two sets of items belong to neither."""
     if not folds:
         yield known, known

@@ -31,8 +31,11 @@ class System:
 
     def without(self, model: int) -> System:
         """Return the system of all models but one."""
-        others = np.arange(self.model_means.size) != model
-        return dataclasses.replace(self, root=self.root[:, others], model_means=self.model_means[others])
+        return self.only(np.arange(self.model_means.size) != model)
+
+    def only(self, models: AnyArray) -> System:
+        """Return the system of some models."""
+        return dataclasses.replace(self, root=self.root[:, models], model_means=self.model_means[models])
 
     def intercepts(self, weights: FloatArray) -> FloatArray:
         """Return the constant that goes with weights, shape (models, data RDMs)."""

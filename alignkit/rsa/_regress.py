@@ -14,7 +14,7 @@ from alignkit.rsa._align_all import align_all
 from alignkit.rsa._compare import as_list, name_rdms
 from alignkit.rsa._components import named_rdms, rows_of
 from alignkit.rsa._container import RDM
-from alignkit.rsa._held_out import MIN_FOLD, Split, default_folds, held_out_shares, item_folds
+from alignkit.rsa._held_out import Split, held_out_shares, make_folds
 from alignkit.rsa._least_squares import RegressionMethod
 from alignkit.rsa._nan import items_of_pairs, name_items, report_all, report_note
 from alignkit.rsa._regress_rows import Fit, fit_rows
@@ -164,13 +164,7 @@ def _folds(n_items: int, split: str, n_folds: int | None, rng: RNGLike) -> tuple
     generator = as_rng(rng)
     if split not in ("items", "both"):
         return [], ""
-    if n_folds is not None and n_items < MIN_FOLD * n_folds:
-        msg = f"{n_folds} folds of {n_items} items would hold fewer than {MIN_FOLD} items each; lower n_folds."
-        raise ValueError(msg)
-    number = default_folds(n_items) if n_folds is None else n_folds
-    if not number:
-        return [], f"{n_items} items are too few to hold any out"
-    return item_folds(n_items, number, generator), ""
+    return make_folds(n_items, n_folds, generator)
 
 
 def _cells(stack: RDM, split: str, dim: str | None) -> IntArray:

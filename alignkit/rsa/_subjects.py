@@ -29,10 +29,10 @@ def stack_of(rdms: object, dim: str | None, what: str) -> RDM:
     if any(isinstance(one, RDM) for one in many):
         msg = f"rdms is a {type(rdms).__name__} of RDM objects; put them into one stack with stack([...]) first."
         raise TypeError(msg)
-    return _subjects_first(as_rdm("rdms", rdms), dim, what)
+    return subjects_first(as_rdm("rdms", rdms), dim, what)
 
 
-def _subjects_first(stack: RDM, dim: str | None, what: str) -> RDM:
+def subjects_first(stack: RDM, dim: str | None, what: str) -> RDM:
     """Return the stack with the axis that ``dim`` names, or that can be told to hold subjects, in front."""
     axis = _subject_axis(stack, dim, what)
     dims = [stack.dims[axis], *stack.dims[:axis], *stack.dims[axis + 1 :]]

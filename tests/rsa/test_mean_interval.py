@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from alignkit.meg import _mean_interval
 from alignkit.meg._bootstrap_interval import interval_of
+from alignkit.rsa import _mean_interval
 from alignkit.rsa._mean_interval import expanded_tail, mean_interval
 
 
