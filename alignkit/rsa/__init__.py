@@ -22,6 +22,8 @@ from alignkit.rsa._pair_probabilities import pair_probabilities
 from alignkit.rsa._permutation_result import PermutationTest
 from alignkit.rsa._permutation_test import permutation_test
 from alignkit.rsa._person_temperatures import PersonTemperatures, fit_person_temperatures
+from alignkit.rsa._power import power
+from alignkit.rsa._power_curve import PowerCurve
 from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
 from alignkit.rsa._regress import regress
@@ -54,6 +56,7 @@ __all__ = [
     "NoisePrecision",
     "PermutationTest",
     "PersonTemperatures",
+    "PowerCurve",
     "Regression",
     "SelectedModel",
     "SplitHalf",
@@ -88,6 +91,7 @@ __all__ = [
     "pair_probabilities",
     "percent_of_ceiling",
     "permutation_test",
+    "power",
     "rank",
     "rdm",
     "regress",

@@ -1,0 +1,20 @@
+"""Plain-loop power: draw experiments, test them, count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+
+def widened(scores: np.ndarray) -> np.ndarray:
+    """Return scores, shape (tests, subjects), whose variance over subjects (divided by n) is the unbiased one."""
+    n = scores.shape[1]
+    return np.array([[row.mean() + (x - row.mean()) * np.sqrt(n / (n - 1)) for x in row] for row in scores])
+
+
+def rejects(x: Sequence[float], alpha: float, *, two_sided: bool) -> bool:
+    if len(set(x)) == 1:
+        return False
+    return bool(stats.ttest_1samp(x, 0, alternative="two-sided" if two_sided else "greater").pvalue < alpha)

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from alignkit.rsa import RDM, compare, power
+from alignkit.rsa._inference._t_power import t_power
+
+
+def pilot_of(rng, n_subjects: int = 6, n_items: int = 12, noise: float = 3.0, spread: float = 0.0):
+    """Return two models and RDMs of subjects who share the first of them."""
+    models = rng.normal(size=(2, n_items * (n_items - 1) // 2))
+    weights = 1 + spread * rng.normal(size=(n_subjects, 1))
+    return models, weights * models[0] + noise * rng.normal(size=(n_subjects, models.shape[1]))
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def test_over_subjects_it_is_the_power_of_a_t_test(rng):
+    models, pilot = pilot_of(rng)
+    curve = power({"a": models[0], "b": models[1]}, pilot, n_subjects=(5, 9), n_bootstrap=50, n_simulations=0, rng=0)
+    a, b = compare(models, pilot).values
+    assert curve.tests == ("a > 0", "b > 0", "a - b")
+    for k, (x, two_sided) in enumerate([(a, False), (b, False), (a - b, True)]):
+        assert curve.effect[k] == pytest.approx(x.mean())
+        for j, n in enumerate((5, 9)):
+            delta = x.mean() / x.std(ddof=1) * np.sqrt(n)
+            expected = t_power(delta, n - 1, 0.05, two_sided=two_sided)
+            assert curve.power[k, 0, j] == pytest.approx(float(expected), rel=1e-9)
+        effect = x.mean() / x.std(ddof=1)
+        n = np.arange(2, 1001)
+        enough = n[t_power(effect * np.sqrt(n), n - 1, 0.05, two_sided=two_sided) >= 0.8]
+        found = curve.n_needed[k, 0]
+        assert (found == enough[0]) if len(enough) else np.isnan(found)
+    assert np.isnan(curve.simulated).all()
+    assert np.isnan(curve.components[1:]).all()
+
+
+def test_the_interval_resamples_subjects(rng):
+    models, pilot = pilot_of(rng, n_subjects=8)
+    curve = power(models[0], pilot, n_subjects=[10], n_bootstrap=4000, n_simulations=0, rng=1)
+    x = compare(models[0], pilot).values
+    drawn = x[rng.integers(8, size=(4000, 8))]
+    # the variance of a resample is too small by (n-1)/n beside that of its n-1
+    delta = drawn.mean(axis=1) / (drawn.std(axis=1, ddof=1) * np.sqrt(8 / 7)) * np.sqrt(10)
+    expected = t_power(np.quantile(delta, [0.025, 0.975]), 9, 0.05, two_sided=False)
+    assert curve.pilot_interval[:, 0, 0, 0] == pytest.approx(expected, abs=0.03)
+    assert curve.pilot_interval[0, 0, 0, 0] <= curve.power[0, 0, 0] <= curve.pilot_interval[1, 0, 0, 0]
+
+
+def test_drawn_experiments_agree_with_the_formula(rng):
+    models, pilot = pilot_of(rng, n_subjects=40, noise=5.0)
+    curve = power(models[0], pilot, n_subjects=(4, 8), n_simulations=1500, n_bootstrap=20, rng=2)
+    assert np.allclose(curve.simulated, curve.power, atol=0.05)
+    low, high = curve.simulated_interval
+    assert ((low < curve.simulated) & (curve.simulated < high)).all()
+
+
+@pytest.mark.parametrize("method", ["pearson", "rho-a"])
+def test_fewer_items_have_less_power_and_more_items_more(method, rng):
+    models, pilot = pilot_of(rng, n_subjects=10, n_items=16, noise=4.0, spread=0.3)
+    options = {"n_subjects": [6], "n_items": [8, 16, 32], "n_simulations": 300, "n_bootstrap": 300, "rng": 3}
+    curve = power(models[0], pilot, method=method, **options)
+    assert (np.diff(curve.power[0, :, 0]) > 0).all()
+    assert np.isnan(curve.simulated[0, 2, 0])
+    assert np.isfinite(curve.simulated[0, :2, 0]).all()
+    assert "More than the pilot's 16 items" in curve.note
+
+
+def test_over_new_items_power_is_lower(rng):
+    models, pilot = pilot_of(rng, n_subjects=8, n_items=14, spread=0.4)
+    options = {"n_items": [14, 28], "n_bootstrap": 300, "n_simulations": 0, "rng": 0}
+    subjects = power(models[0], pilot, **options)
+    both = power(models[0], pilot, generalize="both", **options)
+    assert (both.power <= subjects.power + 1e-9).all()
+    assert (both.n_needed >= subjects.n_needed)[np.isfinite(both.n_needed)].all()
+    a, b, c = both.components[:, 0]
+    variance = a / 12 + b / 28 + c / 12 / 28
+    expected = t_power(both.effect[0] / np.sqrt(variance), 11, 0.05, two_sided=False)
+    assert both.power[0, 1, both.n_subjects.index(12)] == pytest.approx(float(expected), rel=1e-9)
+    assert np.isnan(both.simulated).all()
+
+
+def test_the_interval_holds_the_true_power(rng):
+    # scores of subjects: pearson with a model, whose population is known by a large sample
+    model = rng.normal(size=66)
+
+    def people(n: int) -> np.ndarray:
+        return (0.3 + 0.3 * rng.normal(size=(n, 1))) * model + rng.normal(size=(n, 66))
+
+    many = compare(model, people(20_000), method="pearson").values
+    true = t_power(many.mean() / many.std() * np.sqrt(8), 7, 0.05, two_sided=False)
+    held = 0
+    for seed in range(60):
+        curve = power(model, people(16), n_subjects=[8], method="pearson", n_simulations=0, n_bootstrap=300, rng=seed)
+        low, high = curve.pilot_interval[:, 0, 0, 0]
+        held += low <= true <= high
+    assert held >= stats.binom.ppf(0.001, 60, 0.88)
+
+
+def test_a_seed_decides_everything(rng):
+    models, pilot = pilot_of(rng)
+    options = {"n_items": [8, 12], "n_simulations": 70, "n_bootstrap": 40}
+    one, same, other = (power(models, pilot, rng=seed, **options) for seed in (1, 1, 2))
+    assert one.to_dict() == same.to_dict()
+    assert one.to_dict() != other.to_dict()
+
+
+# ---- refusals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"generalize": "items"}, "generalize must be one of"),
+        ({"method": "bures-metric"}, "is a distance"),
+        ({"n_subjects": [1]}, "n_subjects must be"),
+        ({"n_subjects": []}, "n_subjects must list"),
+        ({"n_items": [3]}, "n_items must be"),
+        ({"target": 1.0}, "target must"),
+    ],
+)
+def test_bad_options(options, text, rng):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        power(*pilot_of(rng), **options)
+
+
+def test_bad_pilots(rng):
+    models, pilot = pilot_of(rng)
+    with pytest.raises(ValueError, match="a pilot needs at least 3 subjects"):
+        power(models, pilot[:2])
+    with pytest.raises(ValueError, match="the pilot has the axes"):
+        power(models, RDM(pilot[:, None], dims=["subject", "time"]))
+    broken = pilot.copy()
+    broken[0, 0] = np.nan
+    with pytest.raises(ValueError, match="the pilot holds NaN"):
+        power(models, broken)
+    with pytest.raises(ValueError, match="spearman is undefined"):
+        power(np.ones((1, 66)), pilot)
+    with pytest.raises(ValueError, match="rdms holds a single RDM; a pilot needs"):
+        power(models, pilot[0])
+
+
+# ---- the result ------------------------------------------------------------------------------------------------------
+
+
+def test_the_result_goes_through_json_and_a_table(tmp_path, rng):
+    models, pilot = pilot_of(rng)
+    curve = power(models, pilot, n_items=[8, 12], n_simulations=30, n_bootstrap=30, rng=0, progress=False)
+    curve.save(tmp_path / "c.json")
+    back = type(curve).load(tmp_path / "c.json")
+    assert back.to_dataframe().equals(curve.to_dataframe())
+    table = curve.to_dataframe()
+    row = table[(table.test == "model 0 - model 1") & (table.n_items == 12) & (table.n_subjects == 8)].iloc[0]
+    assert (row.power, row.simulated) == (curve.power[2, 1, 2], curve.simulated[2, 1, 2])
+    assert "pilot of 6 subjects x 12 items" in repr(curve)
+    assert "30 experiments drawn" in curve.methods_text()
+    axes = curve.plot()
+    assert len(axes.get_legend().get_texts()) == 6
