@@ -9,6 +9,7 @@ import numpy as np
 from alignkit._threads import each_in_turn
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._inference._linear_resamples import LinearResamples
+from alignkit.rsa._inference._rank_resamples import RankResamples
 from alignkit.rsa._inference._resampled import Resampled
 from alignkit.rsa._inference._subject_means import scores_of
 from alignkit.rsa._inference._task import Task
@@ -65,6 +66,9 @@ def _engine(task: Task) -> tuple[Engine, int]:
     """Return what computes a block of resamples, and how many of them make one."""
     if task.method in ("pearson", "cosine"):
         return LinearResamples.of(task), _MANY
+    if task.method in ("spearman", "rho-a") and not (task.ceilings and task.pooling == "raw"):
+        ranks = RankResamples.of(task)
+        return ranks, ranks.n_together
     if task.method in WHITENED and task.valid.all():
         whitened = WhitenedResamples.of(task)
         return whitened, whitened.n_together
