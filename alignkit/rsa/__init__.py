@@ -28,6 +28,8 @@ from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
 from alignkit.rsa._regress import regress
 from alignkit.rsa._regression import Regression
+from alignkit.rsa._reweighted_result import ReweightedRSA
+from alignkit.rsa._reweighted_rsa import reweighted_rsa
 from alignkit.rsa._similarity import similarity
 from alignkit.rsa._similarity_matrix import similarity_matrix, triplet_similarities
 from alignkit.rsa._split_half import SplitHalf, split_half
@@ -58,6 +60,7 @@ __all__ = [
     "PersonTemperatures",
     "PowerCurve",
     "Regression",
+    "ReweightedRSA",
     "SelectedModel",
     "SplitHalf",
     "SubjectTest",
@@ -95,6 +98,7 @@ __all__ = [
     "rank",
     "rdm",
     "regress",
+    "reweighted_rsa",
     "similarity",
     "similarity_matrix",
     "split_half",

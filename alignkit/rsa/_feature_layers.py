@@ -175,6 +175,13 @@ def align_layers(a: Layers, b: Layers, on_mismatch: OnMismatch) -> tuple[Layers,
     return a.select(shared), b.select(shared)
 
 
+def align_with_rdm(a: Layers, name: str, rdm: RDM, on_mismatch: OnMismatch) -> tuple[Layers, RDM]:
+    """Return features and RDMs over the same items in the order of the features, as :func:`align_layers` does."""
+    items = Layers(name, (), None, rdm.labels, (np.arange(rdm.n_items),))
+    a, items = align_layers(a, items, on_mismatch)
+    return a, rdm if items.labels is None or items.labels == rdm.labels else rdm.select(items.labels)
+
+
 def of_one_kind(a: Layers, b: Layers) -> tuple[Layers, Layers]:
     """Return both as tensors on one device where one of them holds a tensor.
 
