@@ -127,6 +127,7 @@ def reweighted_rsa(
     Examples
     --------
     >>> import numpy as np
+    >>> from alignkit.rsa import rdm
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(24, 6))
     >>> people = [rdm(x * [3, 1, 1, 0, 0, 0], metric="sqeuclidean").values + rng.normal(size=276) for _ in range(4)]
