@@ -21,9 +21,9 @@ _DIGIT = 11
 class SortedRows:
     """RDMs in the order of their values.
 
-    ``codes``, shape (row, pairs that count), holds both items of every pair, 16 bits each. Rows with ties have their
-    runs of equal values in ``runs``: where each starts, and where the last one ends; that part of it which
-    ``places``, shape (row, 2), names.
+    ``codes``, shape (row, pairs that count), holds both items of every pair, 16 bits each; ``runs``, shape (run, 2),
+    where each run of equal values starts and ends, of one row after the other, each with an empty run at its end;
+    ``places``, shape (row, 2), which runs are those of a row.
     """
 
     def __init__(self, rows: FloatArray, valid: BoolArray, n_items: int) -> None:
@@ -38,10 +38,11 @@ class SortedRows:
             ordered = row[order]
             np.take(pairs, order, out=self.codes[k])
             starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1], True])
-            return starts if starts.size <= row.size else starts[:0]
+            tied = np.flatnonzero(np.diff(starts) > 1)
+            return np.stack([np.r_[starts[tied], row.size], np.r_[starts[tied + 1], row.size]], axis=1)
 
         found = each(sort, range(len(rows)))
-        ends = np.cumsum([starts.size for starts in found])
+        ends = np.cumsum([len(runs) for runs in found])
         self.places = np.stack([np.r_[0, ends[:-1]], ends], axis=1)
         self.runs = np.concatenate(found)
 
@@ -138,23 +139,21 @@ def _rank_row(codes, runs, table, n_pairs, ranks):  # type: ignore[no-untyped-de
     # nothing here depends on what was drawn, which no processor foresees
     nowhere, low = np.int64(ranks.size - 1), np.uint32(0xFFFF)
     times, first, second = table[0], table[1], table[2]
-    below = -n_pairs
-    if runs.size == 0:
-        for code in codes:
+    below, free = -n_pairs, 0
+    for start, end in runs:
+        for code in codes[free:start]:
             i, j = code >> np.uint32(16), code & low
             n = np.int64(times[i]) * times[j]
             ranks[min(np.int64(first[i]) + second[j], nowhere)] = below + n
             below += 2 * n
-        return
-    for run in range(runs.size - 1):
-        part = codes[runs[run] : runs[run + 1]]
         at = np.int64(0)
-        for code in part:
+        for code in codes[start:end]:
             at += np.int64(times[code >> np.uint32(16)]) * times[code & low]
         rank = np.float64(below + at)
-        for code in part:
+        for code in codes[start:end]:
             ranks[min(np.int64(first[code >> np.uint32(16)]) + second[code & low], nowhere)] = rank
         below += 2 * at
+        free = end
 
 
 def _in_any_order(weight, x, y):  # type: ignore[no-untyped-def]
