@@ -32,6 +32,8 @@ class Forms:
     """What the products of every RDM with itself are differences of: (resample, subject + model)."""
     scales: FloatArray
     """What every subject is divided by before subjects are averaged: (resample, subject)."""
+    nowhere: BoolArray
+    """RDMs that have no similarity to anything in any resample: (subject + model,)."""
     unsafe: BoolArray
     """Resamples whose products may have lost digits whatever their size: (resample,)."""
 
@@ -43,7 +45,7 @@ def outcomes(task: Task, counts: IntArray, weights: FloatArray, forms: Forms) ->
     """
     n_subjects = len(task.data)
     own = np.concatenate([np.diagonal(forms.data, axis1=1, axis2=2), forms.models], axis=1)
-    undefined, doubtful = _sorted_out(task, counts, ~(own > _CANCELLED * forms.sizes))
+    undefined, doubtful = _sorted_out(task, counts, ~(own > _CANCELLED * forms.sizes), forms.nowhere)
     lengths = np.sqrt(np.where(undefined | (own <= 0), np.nan, own))
     similarities = np.clip(forms.crossed / lengths[:, :n_subjects, None] / lengths[:, None, n_subjects:], -1.0, 1.0)
     bounds = np.full((len(weights), len(counts), 2), np.nan)
@@ -58,14 +60,18 @@ def outcomes(task: Task, counts: IntArray, weights: FloatArray, forms: Forms) ->
     return similarities, bounds
 
 
-def _sorted_out(task: Task, counts: IntArray, suspect: BoolArray) -> tuple[BoolArray, BoolArray]:
+def nowhere_defined(task: Task) -> BoolArray:
+    """Return which RDMs have no similarity to anything over all items, (subject + model,)."""
+    parts = [rows if task.valid.all() else rows[:, task.valid] for rows in (task.data, task.models)]
+    return np.concatenate([undefined_rows(rows, plain_of(task.method)) for rows in parts])
+
+
+def _sorted_out(task: Task, counts: IntArray, suspect: BoolArray, nowhere: BoolArray) -> tuple[BoolArray, BoolArray]:
     """Return which RDMs have no similarity to anything in which resample, and the resamples to be done again.
 
     ``suspect``, (resample, subject + model), marks what is nothing but rounding, or has lost digits to it.
     """
-    method, rows = plain_of(task.method), np.concatenate([task.data, task.models])
     undefined = np.zeros_like(suspect)
-    nowhere = np.asarray(undefined_rows(rows[:, task.valid], method))
     undefined[:, nowhere] = True
     again = np.zeros(len(suspect), dtype=bool)
     for b in np.flatnonzero((suspect & ~nowhere).any(axis=1)):
@@ -75,6 +81,7 @@ def _sorted_out(task: Task, counts: IntArray, suspect: BoolArray) -> tuple[BoolA
         first, second = np.triu_indices(drawn.size, k=1)
         there = drawn[first] & drawn[second] & task.valid
         rows_in_doubt = np.flatnonzero(suspect[b] & ~nowhere)
-        undefined[b, rows_in_doubt] = there.sum() < 2 or undefined_rows(rows[rows_in_doubt][:, there], method)
+        part = np.array([task.row(int(k))[there] for k in rows_in_doubt])
+        undefined[b, rows_in_doubt] = there.sum() < 2 or undefined_rows(part, plain_of(task.method))
         again[b] = not undefined[b, rows_in_doubt].all()
     return undefined, again

@@ -19,8 +19,8 @@ from alignkit.rsa._matrix_methods import WHITENED
 
 #: Pairs of items that one thread takes in one go where they are written out.
 _BLOCK = 1 << 17
-#: Resamples that one thread takes in one go where sums over pairs do for all of them.
-_MANY = 192
+#: Resamples that one thread, or torch, takes in one go where sums over pairs do for all of them.
+_MANY, _MANY_BY_TORCH = 192, 960
 #: Fewer different items have no more than one pair.
 _FEWEST = 3
 #: (counts of items, weights of subjects) to similarities, shape (resample, subject, model), and the mean lower and
@@ -51,7 +51,7 @@ def item_resamples(
     def block(start: int) -> tuple[int, tuple[FloatArray, FloatArray]]:
         return start, engine(counts[start : start + step], weights[:, start : start + step])
 
-    for start, found in each_in_turn(block, range(0, len(counts), step)):
+    for start, found in each_in_turn(block, range(0, len(counts), step), most=None if task.device is None else 1):
         part = slice(start, start + step)
         similarities[part], bounds[:, part] = found
         if tick is not None:
@@ -65,7 +65,7 @@ def item_resamples(
 def _engine(task: Task) -> tuple[Engine, int]:
     """Return what computes a block of resamples, and how many of them make one."""
     if task.method in ("pearson", "cosine"):
-        return LinearResamples.of(task), _MANY
+        return LinearResamples.of(task), _MANY if task.device is None else _MANY_BY_TORCH
     if task.method in ("spearman", "rho-a") and not (task.ceilings and task.pooling == "raw"):
         ranks = RankResamples.of(task)
         return ranks, ranks.n_together

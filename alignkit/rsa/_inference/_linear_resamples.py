@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from alignkit._typing import FloatArray, IntArray
-from alignkit.rsa._inference._forms import Forms, outcomes
+from alignkit._typing import BoolArray, FloatArray, IntArray
+from alignkit.rsa._inference._forms import Forms, nowhere_defined, outcomes
 from alignkit.rsa._inference._moments import Moments, around_their_means, moments_of
 from alignkit.rsa._inference._task import Task
 
@@ -18,12 +18,13 @@ class LinearResamples:
 
     task: Task
     moments: Moments
+    nowhere: BoolArray
 
     @classmethod
     def of(cls, task: Task) -> LinearResamples:
         """Return what computes the resamples of a task."""
         rows = around_their_means(task)[0] if task.method == "pearson" else np.concatenate([task.data, task.models])
-        return cls(task, moments_of(task, rows))
+        return cls(task, moments_of(task, rows), nowhere_defined(task))
 
     def __call__(self, counts: IntArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return similarities, (resample, subject, model), and mean bounds, (m, resample, 2)."""
@@ -41,4 +42,4 @@ class LinearResamples:
             data = data - sums[:, :n, None] * means[:, None, :n]
             crossed = crossed - sums[:, :n, None] * means[:, None, n:]
         scales = np.ones((len(counts), n)) if self.task.pooling == "raw" else np.sqrt(np.maximum(own[:, :n], 0.0))
-        return Forms(data, crossed, own[:, n:], squares, scales, np.zeros(len(counts), dtype=bool))
+        return Forms(data, crossed, own[:, n:], squares, scales, self.nowhere, np.zeros(len(counts), dtype=bool))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Moments:
     n_subjects: int
     n_models: int
     #: RDMs less a point of their own, (subject + model, pairs), and the powers of two that were taken out, (rows, 1).
-    rows: FloatArray
+    rows: Any
     exponents: IntArray
     plain: PairSums
     products: PairSums
@@ -73,7 +73,11 @@ def moments_of(task: Task, rows: FloatArray) -> Moments:
     scaled, exponents = rescale(rows, -1)
     if task.pooling == "raw":  # the plain mean of subjects needs one unit
         scaled[:n], exponents[:n] = rescale(rows[:n], (-2, -1))
-    stack = np.concatenate([task.valid[None].astype(np.float64), scaled])
+    stack: Any = np.concatenate([task.valid[None].astype(np.float64), scaled])
+    if task.device is not None:
+        import torch
+
+        stack = torch.from_numpy(stack).to(task.device)
     everything, subjects, models = slice(1, n + k + 1), slice(1, n + 1), slice(n + 1, n + k + 1)
     products = [(everything, everything), *((slice(s, s + 1), models) for s in range(1, n + 1))]
     if task.ceilings:

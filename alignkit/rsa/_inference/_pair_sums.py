@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from alignkit._check import is_tensor
 from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa._namespace import like, namespace
 
 #: Pairs of items that are taken together: with their products and a block of resamples they stay in the cache.
 _PAIRS = 512
 #: Products that are taken together.
 _PRODUCTS = 256
+#: Weights of pairs that torch holds together.
+_TORCH_BLOCK = 1 << 24
 #: Blocks of resamples are filled up to a multiple of this, so that each one meets the same kernel of the BLAS.
 LANES = 48
 #: An item, and the first and last (exclusive) of the items that it makes pairs with.
@@ -27,10 +32,11 @@ _Stretch = tuple[int, int, int]
 class PairSums:
     """Weighted sums of products of rows, shape (row, pairs).
 
-    ``chosen`` holds (rows on the left, rows on the right): as many on both sides, or one on the left.
+    ``chosen`` holds (rows on the left, rows on the right): as many on both sides, or one on the left. Where the rows
+    are tensors, torch adds up, where they lie.
     """
 
-    rows: FloatArray
+    rows: Any
     chosen: tuple[tuple[slice, slice], ...]
 
     def __call__(self, counts: FloatArray) -> FloatArray:
@@ -38,6 +44,8 @@ class PairSums:
 
         The number of resamples is a multiple of ``LANES``.
         """
+        if is_tensor(self.rows):
+            return self._by_torch(counts)
         by_item = np.ascontiguousarray(counts.T)
         groups = list(_groups(self.chosen))
         weights = np.empty((_PAIRS, by_item.shape[1]))
@@ -55,6 +63,23 @@ class PairSums:
             start += length
         return sums
 
+    def _by_torch(self, counts: FloatArray) -> FloatArray:
+        by_item = like(np.ascontiguousarray(counts.T), self.rows)
+        first, second = (like(side, self.rows) for side in np.triu_indices(len(by_item), k=1))
+        groups = list(_groups(self.chosen))
+        sums: list[Any] = [0.0] * len(groups)
+        step = max(_PAIRS, _TORCH_BLOCK // by_item.shape[1])
+        for start in range(0, len(first), step):
+            tile = slice(start, start + step)
+            weights = by_item[first[tile]] * by_item[second[tile]]
+            rows = self.rows[:, tile]
+            for g, (group, size) in enumerate(groups):
+                products = rows.new_empty((size, rows.shape[1]))
+                _multiply(rows, group, products)
+                sums[g] = sums[g] + products @ weights
+        found: FloatArray = namespace(self.rows).cat(sums).cpu().numpy()
+        return found
+
 
 def _groups(chosen: tuple[tuple[slice, slice], ...]) -> Iterator[tuple[list[tuple[slice, slice]], int]]:
     """Yield choices that make some number of products together, and that number."""
@@ -70,11 +95,11 @@ def _groups(chosen: tuple[tuple[slice, slice], ...]) -> Iterator[tuple[list[tupl
         yield group, size
 
 
-def _multiply(rows: FloatArray, group: list[tuple[slice, slice]], products: FloatArray) -> None:
+def _multiply(rows: Any, group: list[tuple[slice, slice]], products: Any) -> None:
     start = 0
     for left, right in group:
         stop = start + right.stop - right.start
-        np.multiply(rows[left], rows[right], out=products[start:stop])
+        namespace(rows).multiply(rows[left], rows[right], out=products[start:stop])
         start = stop
 
 

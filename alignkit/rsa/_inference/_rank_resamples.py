@@ -18,6 +18,9 @@ from alignkit.rsa._kernels import _weighted_ranks_numpy
 
 #: Pairs of items, and resamples at least, that one thread takes in one go.
 _BLOCK, _FEWEST = 1 << 18, 8
+#: Ranks that torch holds together.
+_TORCH_BLOCK = 1 << 25
+_TORCH = "alignkit.rsa._kernels._weighted_ranks_torch"
 _NUMBA = "alignkit.rsa._kernels._weighted_ranks_numba"
 
 
@@ -33,6 +36,9 @@ class RankResamples:
     def of(cls, task: Task) -> RankResamples:
         """Return what computes the resamples of a task."""
         rows = np.concatenate([task.data, task.models])
+        if task.device is not None:
+            kernel = import_module(_TORCH)
+            return cls(task, (kernel.SortedRows(rows, task.valid, task.n_items, task.device),), kernel)
         if util.find_spec("numba") is None:
             return cls(task, (rows, task.valid), _weighted_ranks_numpy)
         kernel = import_module(_NUMBA)
@@ -41,6 +47,9 @@ class RankResamples:
     @property
     def n_together(self) -> int:
         """Number of resamples that are best taken together."""
+        if self.task.device is not None:
+            n_rows = len(self.task.data) + len(self.task.models)
+            return max(1, _TORCH_BLOCK // (n_rows * self.task.valid.size))
         return max(_FEWEST, _BLOCK // self.task.valid.size)
 
     def __call__(self, counts: IntArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:

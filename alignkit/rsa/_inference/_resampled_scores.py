@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa._condensed import as_host
+from alignkit.rsa._inference._device import Backend, device_of
 from alignkit.rsa._inference._item_resamples import item_resamples
 from alignkit.rsa._inference._resampled import Resampled
 from alignkit.rsa._inference._subject_resamples import subject_resamples
@@ -16,8 +19,8 @@ __all__ = ["Resampled", "resampled_scores"]
 
 
 def resampled_scores(
-    data: FloatArray,
-    models: FloatArray,
+    data: Any,
+    models: Any,
     method: str,
     *,
     item_counts: IntArray | None = None,
@@ -26,12 +29,13 @@ def resampled_scores(
     sigma_k: FloatArray | None = None,
     ceilings: bool = True,
     tick: Callable[[int], object] | None = None,
+    backend: Backend = "auto",
 ) -> dict[str, Resampled]:
     """Return the scores and ceilings of resamples that are known by how often each item and subject was drawn.
 
     Parameters
     ----------
-    data, models : ndarray, shape (subject, pairs) and (model, pairs)
+    data, models : ndarray or tensor, shape (subject, pairs) and (model, pairs)
         Condensed RDMs. A pair of items that is NaN in every one of them is left out.
     method : str
         Any method of :func:`alignkit.rsa.compare`. The Bures methods have no ceilings: they are NaN.
@@ -47,6 +51,11 @@ def resampled_scores(
         Whether to compute ceilings; they are NaN otherwise.
     tick : callable, optional
         Told how many more resamples are done; together, that is their number.
+    backend : {"auto", "numpy", "torch"}
+        What adds up, and ranks, in resamples of items: by default torch for tensors, on their device, else numpy (and
+        numba). ``"torch"`` takes arrays to the first graphics processor there is, or stays on the CPU. All of it is in
+        float64, which Apple's have not: there numpy computes. Kendall's tau, the Bures methods, ranks of plain means
+        and whitening of incomplete RDMs are numpy's in any case.
 
     Returns
     -------
@@ -61,9 +70,12 @@ def resampled_scores(
 
     Notes
     -----
-    Resample b does not depend on the other resamples, and has the same bits for any number of threads.
+    Resample b does not depend on the other resamples, and has the same bits for any number of threads. torch adds up
+    in another order than numpy: what both find differs by less than 1e-10.
     """
-    task = task_of(data, models, method, pooling=pooling, sigma_k=sigma_k, ceilings=ceilings)
+    device = device_of(backend, data, models)
+    data, models = (as_host(rows).astype(np.float64, copy=False) for rows in (data, models))
+    task = task_of(data, models, method, pooling=pooling, sigma_k=sigma_k, ceilings=ceilings, device=device)
     _check(task, item_counts, subject_counts)
     found: dict[str, Resampled] = {}
     if item_counts is not None:

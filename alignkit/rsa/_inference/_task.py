@@ -28,11 +28,18 @@ class Task:
     pooling: str = "rank"
     sigma_k: FloatArray | None = None
     ceilings: bool = True
+    #: Where torch does the sums; None: numpy does.
+    device: str | None = None
 
     @property
     def n_items(self) -> int:
         """Number of items."""
         return n_items_of(self.valid.size)
+
+    def row(self, k: int) -> FloatArray:
+        """Return RDM ``k``, subjects first."""
+        n = len(self.data)
+        return self.data[k] if k < n else self.models[k - n]
 
 
 def task_of(
@@ -43,6 +50,7 @@ def task_of(
     pooling: str = "rank",
     sigma_k: FloatArray | None = None,
     ceilings: bool = True,
+    device: str | None = None,
 ) -> Task:
     """Return the task; a pair of items that is NaN in every RDM is left out.
 
@@ -66,4 +74,4 @@ def task_of(
         raise ValueError(msg)
     if not valid.all():
         data, models = (np.where(valid, rows, 0.0) for rows in (data, models))
-    return Task(data, models, np.asarray(valid), method, pooling, sigma_k, ceilings)
+    return Task(data, models, np.asarray(valid), method, pooling, sigma_k, ceilings, device)

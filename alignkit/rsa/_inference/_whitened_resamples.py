@@ -14,16 +14,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from alignkit._typing import BoolArray, FloatArray, IntArray
-from alignkit.rsa._condensed import squareform
-from alignkit.rsa._inference._forms import Forms, outcomes
+from alignkit.rsa._condensed import as_host, squareform
+from alignkit.rsa._inference._forms import Forms, nowhere_defined, outcomes
 from alignkit.rsa._inference._moments import Block, Moments, around_their_means, moments_of
 from alignkit.rsa._inference._pair_sums import LANES, filled_up
 from alignkit.rsa._inference._task import Task
 from alignkit.rsa._matrix_methods import WHITENED
+from alignkit.rsa._namespace import like, namespace
 
 #: Values of square matrices that are kept between blocks of resamples.
 _KEPT = 1 << 25
@@ -39,15 +41,16 @@ class WhitenedResamples:
 
     task: Task
     moments: Moments
-    squares: FloatArray | None
+    squares: Any
     #: What was taken out of every RDM, in its unit of :class:`Moments`: (subject + model,).
     means: FloatArray
     precision: FloatArray | None
+    nowhere: BoolArray
 
     @property
     def n_together(self) -> int:
         """Number of resamples that are best taken together."""
-        return max(LANES, min(_MOST, _BLOCK // self.moments.rows[:, : self.task.n_items].size // LANES * LANES))
+        return max(LANES, min(_MOST, _BLOCK // (len(self.moments.rows) * self.task.n_items) // LANES * LANES))
 
     @classmethod
     def of(cls, task: Task) -> WhitenedResamples:
@@ -56,7 +59,7 @@ class WhitenedResamples:
         moments = moments_of(task, rows)
         squares = squareform(moments.rows) if len(rows) * task.n_items**2 <= _KEPT else None
         precision = None if task.sigma_k is None else task.sigma_k.mean() / task.sigma_k
-        return cls(task, moments, squares, np.ldexp(means, -moments.exponents)[:, 0], precision)
+        return cls(task, moments, squares, np.ldexp(means, -moments.exponents)[:, 0], precision, nowhere_defined(task))
 
     def __call__(self, counts: IntArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return similarities, (resample, subject, model), and mean bounds, (m, resample, 2)."""
@@ -77,7 +80,9 @@ class WhitenedResamples:
         own = 2 * block.squares + np.diagonal(whole, axis1=1, axis2=2)
         data = 2 * block.data + whole[:, :n, :n]
         crossed = 2 * block.crossed + whole[:, :n, n:]
-        return Forms(data, crossed, own[:, n:], 2 * block.squares, self._scales(block, own, missed), small)
+        return Forms(
+            data, crossed, own[:, n:], 2 * block.squares, self._scales(block, own, missed), self.nowhere, small
+        )
 
     def _scales(self, block: Block, own: FloatArray, missed: FloatArray) -> FloatArray:
         n = len(self.task.data)
@@ -95,19 +100,20 @@ class WhitenedResamples:
     def _fitted(self, counts: IntArray, precision: FloatArray, ends: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Return what the fits take away from products, (resample, row, row), and where they may be inexact."""
         u = filled_up(counts) * precision
-        sums = np.stack([(u @ square)[: len(counts)] for square in self._squares()], axis=1)
+        there = like(u, self.moments.rows)
+        sums = namespace(there).stack([(there @ square)[: len(counts)] for square in self._squares()], axis=1)
         u = u[: len(counts)]
-        sums += precision * ends[:, :, None]
+        sums += like(precision * ends[:, :, None], sums)
         total = u.sum(axis=1, keepdims=True)
         pivots = total - 2 * u + 2 * precision
         with np.errstate(invalid="ignore", divide="ignore"):
             share = u / pivots
             common = 1 + share.sum(axis=1)
-            weighted = sums * share[:, None]
-            first = weighted.sum(axis=2)
-            products = weighted @ sums.swapaxes(1, 2) - first[:, :, None] * (first / common[:, None])[:, None]
+            weighted = sums * like(share, sums)[:, None]
+            first, products = (as_host(x) for x in (weighted.sum(axis=2), weighted @ sums.swapaxes(1, 2)))
+            products = products - first[:, :, None] * (first / common[:, None])[:, None]
         small = (np.abs(pivots) < _SMALL * total).any(axis=1) | (np.abs(common) < _SMALL)
         return 2 * products, small
 
-    def _squares(self) -> Iterable[FloatArray]:
+    def _squares(self) -> Iterable[Any]:
         return self.squares if self.squares is not None else map(squareform, self.moments.rows)
