@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         DataVerifyConfig,
     )
     from alignkit._cli._design import DesignAnswersConfig, DesignTripletsConfig
+    from alignkit._cli._evaluate import EvaluateConfig
     from alignkit._cli._extract import ExtractConfig
     from alignkit._cli._meg_generalize import MegGeneralizeConfig
     from alignkit._cli._meg_import import MegImportConfig
@@ -249,6 +250,14 @@ def regress() -> Entry[RegressConfig]:
     from alignkit._cli._regress import RegressConfig, run_regress
 
     return Entry(RegressConfig, run_regress)
+
+
+@verb("rsa evaluate", RDMS)
+def rsa_evaluate() -> Entry[EvaluateConfig]:
+    """Score model RDMs against people's, with inference to new people and items."""
+    from alignkit._cli._evaluate import EvaluateConfig, run_evaluate
+
+    return Entry(EvaluateConfig, run_evaluate)
 
 
 @verb("similarity", RDMS)

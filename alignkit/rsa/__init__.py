@@ -11,6 +11,8 @@ from alignkit.rsa._condensed import condense, squareform
 from alignkit.rsa._container import RDM
 from alignkit.rsa._dual_variance import dual_variance
 from alignkit.rsa._entropy_agreement import EntropyAgreement, entropy_agreement
+from alignkit.rsa._evaluate import evaluate
+from alignkit.rsa._evaluation import Evaluation
 from alignkit.rsa._fdr import fdr
 from alignkit.rsa._feature_similarity import FeatureSimilarity
 from alignkit.rsa._group_comparison import GroupComparison
@@ -49,6 +51,7 @@ __all__ = [
     "Calibration",
     "Comparison",
     "EntropyAgreement",
+    "Evaluation",
     "FeatureSimilarity",
     "FixedModel",
     "GroupComparison",
@@ -82,6 +85,7 @@ __all__ = [
     "cross_entropy",
     "dual_variance",
     "entropy_agreement",
+    "evaluate",
     "expected_calibration_error",
     "fdr",
     "fit_person_temperatures",

@@ -22,7 +22,7 @@ from alignkit.rsa._permutations import Alternative, is_exact, null_distribution,
 from alignkit.rsa._permuted_similarity import permuted_similarity
 
 #: Methods whose similarities are not around 0 when nothing is shared.
-_OFFSET = ("cosine", "whitened-cosine", *BURES)
+OFFSET = ("cosine", "whitened-cosine", *BURES)
 
 
 def permutation_test(
@@ -127,7 +127,7 @@ def permutation_test(
     null = _null(first, second, options, axis, statistic, n_permutations, generator, progress=progress)
     exact = is_exact(first.n_items, n_permutations)
     found = p_values(
-        statistic.ravel(), null, alternative, exact=exact, centred=method not in _OFFSET, quantiles=QUANTILES
+        statistic.ravel(), null, alternative, exact=exact, centred=method not in OFFSET, quantiles=QUANTILES
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (statistic.ravel() - found.mean) / found.sd

@@ -1,0 +1,541 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from reference import evaluation as reference
+from scipy import stats
+from threadpoolctl import threadpool_limits
+
+from alignkit.rsa import RDM, FixedModel, WeightedModel, compare, evaluate, noise_ceiling, permutation_test
+from alignkit.rsa._inference._draw_counts import draw_counts
+
+METHODS = ("spearman", "pearson", "cosine")
+WAYS = ("subjects", "items", "both")
+
+
+def lab(rng, n_subjects=7, n_items=9, n_models=3, noise=0.5):
+    truth = rng.random(n_items * (n_items - 1) // 2)
+    models = truth + noise * np.arange(1, n_models + 1)[:, None] * rng.random((n_models, truth.size))
+    return models, truth + noise * rng.random((n_subjects, truth.size))
+
+
+def fast(models, data, **options):
+    return evaluate(models, data, **{"n_bootstrap": 60, "n_permutations": 60, "rng": 0, **options})
+
+
+def same(one, other):
+    first, second = one.to_dict(), other.to_dict()
+    return first == second
+
+
+# --- scores
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_are_means_over_subjects(rng, method):
+    models, data = lab(rng)
+    result = fast(models, data, method=method)
+    expected = reference.scores(models, data, method)
+    assert_allclose(result.per_subject, expected, rtol=1e-12)
+    assert_allclose(result.score, expected.mean(axis=1), rtol=1e-12)
+    ceiling = noise_ceiling(data, method=method, n_bootstrap=0)
+    assert (result.ceiling_lower, result.ceiling_upper) == (ceiling.lower, ceiling.upper)
+    assert_array_equal(result.lower_per_subject, ceiling.lower_per_subject)
+    assert_array_equal(result.ceiling_difference, result.score - ceiling.lower)
+
+
+def test_models_come_in_any_form_and_in_any_order(rng):
+    models, data = lab(rng, n_items=6)
+    labels = list("abcdef")
+    people = RDM(data, labels, dims=["subject"])
+    turned = [RDM(row, labels).take([5, 3, 0, 1, 4, 2]) for row in models]
+    expected = fast(models, data)
+    for given in (turned, dict(zip("xyz", turned, strict=True)), [FixedModel(one) for one in turned]):
+        found = fast(given, people)
+        assert_allclose(found.per_subject, expected.per_subject, rtol=1e-14)
+        assert found.aligned_by == "label"
+    assert fast(dict(zip("xyz", turned, strict=True)), people).models == ("x", "y", "z")
+    assert fast(RDM(models, labels, dims=["layer"], coords={"layer": [1, 5, 9]}), people).models == ("1", "5", "9")
+    single = fast(FixedModel(turned[0]), people)
+    assert single.per_subject.shape == (1, 7)
+    assert single.p_pairwise.shape == (1, 1)
+    assert np.isnan(single.p_pairwise).all()
+    assert_array_equal(single.p_zero_max, single.p_zero)
+
+
+def test_only_shared_items_where_that_is_asked_for(rng):
+    models, data = lab(rng, n_items=6)
+    people = RDM(data, list("abcdef"), dims=["subject"])
+    model = RDM(models[0], list("fedcbx"))
+    with pytest.raises(ValueError, match="do not hold the same items"):
+        fast(model, people)
+    found = fast(model, people, on_mismatch="intersect")
+    assert found.n_items == 5
+    expected = compare(model, people, on_mismatch="intersect").values
+    assert_allclose(found.per_subject[0], expected, rtol=1e-14)
+
+
+# --- over subjects
+
+
+@pytest.mark.parametrize("alternative", ["greater", "less", "two-sided"])
+def test_t_tests_equal_scipy(rng, alternative):
+    models, data = lab(rng)
+    result = fast(models, data, test="t", alternative=alternative, fixed_ceiling=True)
+    own = result.per_subject
+    one = stats.ttest_1samp(own, 0, axis=1, alternative=alternative)
+    assert_allclose(result.se, stats.sem(own, axis=1), rtol=1e-14)
+    assert_allclose(result.t_zero, one.statistic, rtol=1e-13)
+    assert_allclose(result.p_zero, one.pvalue, rtol=1e-12)
+    assert_allclose(result.interval, one.confidence_interval(0.95) if alternative == "two-sided" else _two(own))
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        pair = stats.ttest_rel(own[i], own[j])
+        assert result.t_pairwise[i, j] == pytest.approx(pair.statistic, rel=1e-13)
+        assert result.t_pairwise[j, i] == -result.t_pairwise[i, j]
+        assert result.p_pairwise[i, j] == result.p_pairwise[j, i] == pytest.approx(pair.pvalue, rel=1e-12)
+    known = stats.ttest_1samp(own, result.ceiling_lower, axis=1)
+    assert_allclose(result.t_ceiling, known.statistic, rtol=1e-12)
+    assert_allclose(result.p_ceiling, known.pvalue, rtol=1e-12)
+
+
+def _two(own):
+    return np.stack(stats.ttest_1samp(own, 0, axis=1).confidence_interval(0.95))
+
+
+@pytest.mark.parametrize("method", [("corr", "pearson"), ("cosine", "cosine"), ("spearman", "spearman")])
+def test_equals_rsatoolbox(rng, method):
+    inference = pytest.importorskip("rsatoolbox.inference")
+    toolbox_model = pytest.importorskip("rsatoolbox.model")
+    rdms = pytest.importorskip("rsatoolbox.rdm")
+    models, data = lab(rng)
+    fixed = [toolbox_model.ModelFixed(f"m{i}", row) for i, row in enumerate(models)]
+    theirs = inference.eval_fixed(fixed, rdms.RDMs(data), method=method[0])
+    result = fast(models, data, method=method[1], test="t", fixed_ceiling=True)
+    assert_allclose(result.score, theirs.get_means(), rtol=1e-12)
+    assert_allclose(result.se, theirs.get_sem(), rtol=1e-12)
+    assert_allclose(result.p_zero, theirs.test_zero(), rtol=1e-8, atol=1e-15)
+    off = ~np.eye(3, dtype=bool)
+    assert_allclose(result.p_pairwise[off], theirs.test_pairwise()[off], rtol=1e-8, atol=1e-15)
+    assert_allclose(result.p_ceiling, theirs.test_noise(), rtol=1e-8, atol=1e-15)
+    assert_allclose(result.interval, theirs.get_ci(0.95), rtol=1e-12)
+    assert_allclose((result.ceiling_lower, result.ceiling_upper), np.ravel(theirs.get_noise_ceil()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("alternative", ["greater", "two-sided"])
+def test_sign_flips_are_all_there_are(rng, alternative):
+    models, data = lab(rng, noise=3.0)
+    result = fast(models, data, alternative=alternative)
+    assert (result.test_zero, result.exact_zero, result.n_permutations) == ("sign-flip", True, 128)
+    p, corrected = reference.flip_test(result.per_subject.T, alternative)
+    assert_allclose(result.p_zero, p, rtol=1e-14)
+    assert_allclose(result.p_zero_max, corrected, rtol=1e-14)
+    rows, columns = np.triu_indices(3, k=1)
+    p, corrected = reference.flip_test((result.per_subject[rows] - result.per_subject[columns]).T, "two-sided")
+    assert_allclose(result.p_pairwise[rows, columns], p, rtol=1e-14)
+    assert_allclose(result.p_pairwise_max[rows, columns], corrected, rtol=1e-14)
+    assert_allclose(result.p_pairwise_fdr[rows, columns], stats.false_discovery_control(p), rtol=1e-14)
+    assert_array_equal(result.p_pairwise, result.p_pairwise.T)
+
+
+def test_many_subjects_have_random_flips(rng):
+    models, data = lab(rng, n_subjects=21, n_models=1)
+    result = fast(models, data, n_permutations=199)
+    assert (result.exact_zero, result.n_permutations) == (False, 199)
+    assert result.p_zero[0] == 1 / 200
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_ceiling_is_as_uncertain_as_its_resamples(rng, method):
+    models, data = lab(rng, n_subjects=6, n_items=6)
+    result = fast(models, data, method=method, n_bootstrap=40, rng=3)
+    counts = draw_counts(6, 40, np.random.default_rng(3).spawn(6)[1])
+    apart = []
+    for row in counts:
+        lower, _ = reference.ceiling(data, row, method) if (row > 0).sum() > 1 else (np.nan, np.nan)
+        apart.append([reference.scores(models, data, method)[k] @ row / 6 - lower for k in range(3)])
+    variance = np.nanvar(apart, axis=0, ddof=1) * 6 / 5
+    assert_allclose(result.se_ceiling_difference, np.sqrt(variance), rtol=1e-10)
+    t = result.ceiling_difference / np.sqrt(variance)
+    assert_allclose(result.p_ceiling, 2 * stats.t.sf(np.abs(t), 5), rtol=1e-8)
+
+
+# --- over items
+
+
+def test_permutations_of_items_are_mantels(rng):
+    models, data = lab(rng, n_subjects=3, n_items=5, noise=2.0)
+    result = fast(models, data, generalize="items", n_permutations=200)
+    assert (result.test_zero, result.test_pairwise, result.exact_zero) == ("permutation", "t", True)
+    assert result.n_permutations == 120
+    p, corrected = reference.mantel(models, data, 5, "spearman")
+    assert_allclose(result.p_zero, p, rtol=1e-14)
+    assert_allclose(result.p_zero_max, np.maximum(corrected, p), rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", ["spearman", "cosine", "whitened-pearson", "kendall-tau-a"])
+def test_permutations_of_items_equal_permutation_test(rng, method):
+    models, data = lab(rng, noise=3.0)
+    result = fast(models, data, generalize="items", method=method, n_bootstrap=20)
+    generator = np.random.default_rng(0).spawn(6)[2]
+    theirs = permutation_test(
+        models,
+        RDM(data, dims=["subject"]),
+        method=method,
+        n_permutations=60,
+        alternative="greater",
+        average="subject",
+        rng=generator,
+    )
+    assert_allclose(result.p_zero, theirs.p, rtol=1e-14)
+    assert_allclose(result.p_zero_max, theirs.p_corrected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_errors_over_items_are_those_of_resamples(rng, method):
+    models, data = lab(rng, n_subjects=4, n_items=7)
+    result = fast(models, data, generalize="items", method=method, n_bootstrap=30, rng=5)
+    counts = draw_counts(7, 30, np.random.default_rng(5).spawn(6)[0])
+    found = []
+    for row in counts:
+        if (row > 0).sum() < 3:
+            found.append(np.full(4, np.nan))
+            continue
+        pairs = reference.item_copies(row, 7)
+        lower, _ = reference.ceiling(data[:, pairs], np.ones(4, dtype=int), method)
+        found.append([*reference.scores(models[:, pairs], data[:, pairs], method).mean(axis=1), lower])
+    samples = np.array(found)
+    factor = 7 / 6
+    assert_allclose(result.se, np.sqrt(factor * np.nanvar(samples[:, :3], axis=0, ddof=1)), rtol=1e-9)
+    apart = np.nanvar(samples[:, 0] - samples[:, 2], ddof=1)
+    assert result.se_difference[0, 2] == pytest.approx(np.sqrt(factor * apart), rel=1e-9)
+    apart = np.nanvar(samples[:, :3] - samples[:, [3]], axis=0, ddof=1)
+    assert_allclose(result.se_ceiling_difference, np.sqrt(factor * apart), rtol=1e-8)
+    assert result.dof == 6
+    p = 2 * stats.t.sf(abs(result.t_pairwise[0, 2]), 6)
+    assert result.p_pairwise[0, 2] == pytest.approx(p, rel=1e-10)
+    quantiles = fast(models, data, generalize="items", method=method, n_bootstrap=30, rng=5, interval="percentile")
+    assert_allclose(quantiles.interval, np.nanquantile(samples[:, :3], [0.025, 0.975], axis=0), rtol=1e-9)
+
+
+# --- over both
+
+
+def test_errors_over_both_combine_three_bootstraps(rng):
+    models, data = lab(rng, n_subjects=5, n_items=7)
+    result = fast(models, data, generalize="both", method="pearson", n_bootstrap=40, rng=2, interval="percentile")
+    items_rng, subjects_rng, *_ = np.random.default_rng(2).spawn(6)
+    items, subjects = draw_counts(7, 40, items_rng), draw_counts(5, 40, subjects_rng)
+    whole = reference.scores(models, data, "pearson")
+    samples = {"items": [], "subjects": [], "both": []}
+    for of_items, of_subjects in zip(items, subjects, strict=True):
+        pairs = reference.item_copies(of_items, 7)
+        if (of_items > 0).sum() < 3:
+            samples["items"].append(np.full(3, np.nan)), samples["both"].append(np.full(3, np.nan))
+        else:
+            own = reference.scores(models[:, pairs], data[:, pairs], "pearson")
+            samples["items"].append(own.mean(axis=1)), samples["both"].append(own @ of_subjects / 5)
+        samples["subjects"].append(whole @ of_subjects / 5)
+
+    def combined(contrast):
+        both, people, things = (
+            np.nanvar([contrast(row) for row in samples[key]], axis=0, ddof=1) for key in ("both", "subjects", "items")
+        )
+        s, n = 5 / 4, 7 / 6
+        value = s * people + n * things - s * n * (both - people - things)
+        return np.minimum(np.maximum(value, np.maximum(s * people, n * things)), both), both
+
+    variance, both = combined(lambda row: row)
+    assert_allclose(result.se, np.sqrt(variance), rtol=1e-9)
+    assert result.se_difference[1, 2] == pytest.approx(np.sqrt(combined(lambda row: row[1] - row[2])[0]), rel=1e-9)
+    assert result.dof == 4
+    assert_allclose(result.p_zero, stats.t.sf(result.score / result.se, 4), rtol=1e-10)
+    values = np.array(samples["both"])
+    mean = np.nanmean(values, axis=0)
+    drawn_in = mean + (values - mean) * np.sqrt(variance / both)
+    assert_allclose(result.interval, np.nanquantile(drawn_in, [0.025, 0.975], axis=0), rtol=1e-9)
+
+
+# --- honesty
+
+
+def test_four_subjects_reach_no_level():
+    rng = np.random.default_rng(1)
+    models, data = lab(rng, n_subjects=4, n_models=2)
+    result = fast(models, data)
+    assert np.isnan(result.p_zero).all()
+    assert np.isnan(result.p_zero_max).all()
+    reason = "4 subjects have 16 sign patterns, so that p cannot be below 0.0625 (1/16): a test at 0.05 is impossible"
+    assert result.why_zero == (reason, reason)
+    assert "two-sided p cannot be below 0.125 (2/16)" in result.why_pairwise[0][1]
+    assert result.why_pairwise[0][0] == ""
+    assert f"No test against zero: {reason}." in result.note
+    assert result.to_dataframe().why_zero.tolist() == [reason, reason]
+    assert "0.125" in result.pairs().why_pairwise[0]
+    assert fast(models, data, alpha=0.0625).p_zero.tolist() == [0.0625, 0.0625]
+    assert np.isfinite(fast(models, data, test="t").p_pairwise[0, 1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_subject(rng, way):
+    models, data = lab(rng, n_subjects=1)
+    result = fast(models, data, generalize=way)
+    assert np.isfinite(result.score).all()
+    assert np.isnan([result.ceiling_lower, result.ceiling_upper]).all()
+    assert np.isnan(result.p_ceiling).all()
+    assert set(result.why_ceiling) == {"one subject: there is no ceiling"}
+    if way == "items":
+        assert np.isfinite(result.se).all()
+        assert np.isfinite(result.p_zero).all()
+        assert np.isfinite(result.interval).all()
+    else:
+        assert np.isnan(result.se).all()
+        assert np.isnan(result.p_zero).all()
+        assert np.isnan(result.p_pairwise).all()
+        assert np.isnan(result.interval).all()
+        assert "No test against zero: one subject" in result.note
+
+
+def test_two_subjects_by_hand():
+    # equal intervals of ranks: the scores are 1 and 0.5
+    model = [1.0, 2, 3]
+    result = evaluate(model, [[1.0, 2, 3], [1.0, 3, 2]], test="t", n_bootstrap=0)
+    assert_allclose(result.per_subject, [[1.0, 0.5]])
+    assert result.score[0] == 0.75
+    assert result.se[0] == pytest.approx(0.25)
+    assert result.p_zero[0] == pytest.approx(stats.t.sf(3.0, 1))
+    assert result.dof == 1
+    reach = stats.t.ppf(0.975, 1) * 0.25
+    assert_allclose(result.interval[:, 0], [0.75 - reach, 0.75 + reach])
+    assert "two subjects" in result.why_ceiling[0]
+    flipped = evaluate(model, [[1.0, 2, 3], [1.0, 3, 2]], n_bootstrap=0, alpha=0.25)
+    assert flipped.p_zero[0] == 0.25
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("interval", ["t", "percentile", "bca"])
+def test_two_subjects_and_three_items_run(way, interval):
+    result = fast([[1.0, 2, 3], [3.0, 2, 1]], [[1.0, 2, 3], [1.0, 3, 2]], generalize=way, interval=interval)
+    assert_allclose(result.score, [0.75, -0.75])
+    if way != "subjects":
+        assert "3 items are too few" in result.note
+        assert np.isnan(result.p_zero).all()
+        assert all(result.why_zero)
+
+
+def test_permutations_that_leave_a_model_as_it_is_reach_no_level(rng):
+    # two groups of two items: 8 of 24 permutations change nothing
+    model = RDM([0.0, 1, 1, 1, 1, 0])
+    result = fast(model, rng.random((5, 6)), generalize="items", n_permutations=100)
+    assert "4 items have 24 permutations" in result.why_zero[0]
+    assert "p cannot be below 0.3333" in result.why_zero[0]
+    untied = fast(rng.random((1, 6)), rng.random((5, 6)), generalize="items", n_permutations=100)
+    assert untied.why_zero == ("",)
+
+
+def test_too_few_random_draws_reach_no_level(rng):
+    models, data = lab(rng)
+    result = fast(models, data, generalize="items", n_permutations=10)
+    assert set(result.why_zero) == {"with n_permutations=10 p cannot be below 0.09091: a test at 0.05 is impossible"}
+    models, data = lab(rng, n_subjects=22)
+    result = fast(models, data, n_permutations=10)
+    assert "n_permutations=10" in result.why_zero[0]
+
+
+def test_without_resamples_the_ceiling_is_not_tested(rng):
+    models, data = lab(rng)
+    result = fast(models, data, n_bootstrap=0)
+    assert "n_bootstrap=0" in result.why_ceiling[0]
+    assert np.isfinite(result.p_zero).all()
+    assert np.isfinite(fast(models, data, n_bootstrap=0, fixed_ceiling=True).p_ceiling).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("test", ["auto", "t"])
+def test_duplicates_do_not_differ(rng, way, test):
+    models, data = lab(rng, n_models=2)
+    result = fast([models[0], 2 * models[0] + 1, models[1]], data, generalize=way, method="pearson", test=test)
+    assert result.difference[0, 1] == 0.0
+    assert np.isnan(result.p_pairwise[0, 1])
+    assert "no variance to judge by" in result.why_pairwise[0][1]
+    assert np.isfinite(result.p_pairwise[0, 2])
+    assert result.p_pairwise[0, 2] == pytest.approx(result.p_pairwise[1, 2], rel=1e-6)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_constant_model_is_nan_alone(rng, way):
+    models, data = lab(rng)
+    models[1] = 3.0
+    with pytest.warns(RuntimeWarning, match="all equal; among the models: 'model model 1'") as caught:
+        result = fast(models, data, generalize=way, interval="percentile")
+    assert caught[0].filename == fast.__code__.co_filename
+    assert np.isnan(result.score).tolist() == [False, True, False]
+    rest = fast(models[[0, 2]], data, generalize=way, interval="percentile")
+    for name in ("score", "se", "p_zero", "p_zero_fdr", "p_zero_max", "p_ceiling"):
+        assert_allclose(getattr(result, name)[[0, 2]], getattr(rest, name), rtol=1e-12, err_msg=name)
+    assert_allclose(result.interval[:, [0, 2]], rest.interval, rtol=1e-12)
+    assert result.p_pairwise[0, 2] == pytest.approx(rest.p_pairwise[0, 1])
+    assert "undefined" in result.why_zero[1]
+    assert "undefined" in result.why_pairwise[0][1]
+
+
+def test_a_constant_subject_leaves_nothing(rng):
+    models, data = lab(rng)
+    data[2] = 0.5
+    with pytest.warns(RuntimeWarning, match="all equal; in the data: 'subject 2'"):
+        result = fast(models, data, generalize="both")
+    assert np.isnan(result.score).all()
+    assert np.isnan(result.p_zero).all()
+    assert result.n_bootstrap == 0
+
+
+def test_ties_in_the_scores_count(rng):
+    # every subject the same: no variance over subjects, but over items
+    models, data = lab(rng)
+    equal = np.repeat(data[:1], 6, axis=0)
+    result = fast(models, equal)
+    assert np.isnan(result.p_zero).all()
+    assert "score alike" in result.why_zero[0]
+    assert (result.se == 0).all()
+    assert np.isfinite(fast(models, equal, generalize="items").p_zero).all()
+
+
+# --- missing values
+
+
+def test_nan_policies(rng):
+    models, data = lab(rng)
+    data[1, 4] = np.nan
+    with pytest.warns(RuntimeWarning, match="the data hold NaN"):
+        assert np.isnan(fast(models, data).score).all()
+    with pytest.raises(ValueError, match="the data hold NaN"):
+        fast(models, data, nan_policy="raise")
+    kept = np.arange(36) != 4
+    for way in WAYS:
+        result = fast(models, data, nan_policy="omit", generalize=way)
+        assert_allclose(result.score, reference.scores(models[:, kept], data[:, kept], "spearman").mean(axis=1))
+        assert (result.n_items, result.n_pairs, result.n_dropped) == (9, 35, 0)
+        assert np.isfinite(result.p_zero).all()
+    models[0, 7] = np.nan
+    with pytest.warns(RuntimeWarning, match="a model holds NaN"):
+        one = fast(models, np.nan_to_num(data), generalize="both")
+    assert np.isnan(one.score).tolist() == [True, False, False]
+    assert np.isfinite(one.p_zero[1:]).all()
+
+
+def test_items_without_values_leave(rng):
+    models, data = lab(rng, n_items=8)
+    square = RDM(data, list("abcdefgh"), dims=["subject"]).squareform()
+    square[:, 2] = square[:, :, 2] = np.nan
+    square[:, 2, 2] = 0
+    people = RDM(square, list("abcdefgh"), dims=["subject"])
+    result = fast(RDM(models, list("abcdefgh"), dims=["model"]), people, nan_policy="omit", generalize="both")
+    keep = [0, 1, 3, 4, 5, 6, 7]
+    expected = fast(
+        RDM(models, list("abcdefgh"), dims=["model"]).take(keep),
+        RDM(data, list("abcdefgh"), dims=["subject"]).take(keep),
+        generalize="both",
+    )
+    assert (result.n_items, result.n_dropped) == (7, 1)
+    assert_array_equal(result.se, expected.se)
+    assert_array_equal(result.p_zero, expected.p_zero)
+
+
+# --- draws
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_bits_for_any_number_of_threads(rng, way):
+    models, data = lab(rng, n_subjects=6, n_items=12)
+    with threadpool_limits(1):
+        one = fast(models, data, generalize=way, interval="bca")
+    with threadpool_limits(2):
+        assert same(fast(models, data, generalize=way, interval="bca"), one)
+    assert not same(fast(models, data, generalize=way, interval="bca", rng=1), one)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_neither_the_order_nor_the_scale_of_models_matters(rng, way):
+    models, data = lab(rng, n_models=4)
+    one = fast(models, data, generalize=way, method="pearson")
+    other = fast(5 * models[::-1] + 2, data, generalize=way, method="pearson")
+    for name in ("score", "se", "p_zero", "p_ceiling", "p_zero_fdr"):
+        assert_allclose(getattr(other, name)[::-1], getattr(one, name), rtol=1e-8, err_msg=name)
+    assert_allclose(other.p_pairwise[::-1, ::-1], one.p_pairwise, rtol=1e-7)
+
+
+def test_whitened_with_variances(rng):
+    models, data = lab(rng)
+    sigma = rng.random(9) + 0.5
+    for way, test in (("subjects", "auto"), ("items", "t"), ("both", "auto")):
+        result = fast(models, data, method="whitened-cosine", sigma_k=sigma, generalize=way, test=test)
+        expected = compare(models, data, method="whitened-cosine", sigma_k=sigma).values
+        assert_allclose(result.per_subject, expected, rtol=1e-12)
+        assert result.sigma_k == "variances"
+    with pytest.raises(ValueError, match="sigma_k belongs to the items"):
+        fast(models, data, method="whitened-cosine", sigma_k=sigma, generalize="items")
+
+
+def test_family_wise_p_are_between_p_and_bonferroni(rng):
+    models, data = lab(rng, n_models=5, noise=2.0)
+    for way in WAYS:
+        result = evaluate(models, data, generalize=way, test="t", n_bootstrap=80, rng=0)
+        assert (result.p_zero_max >= result.p_zero).all()
+        assert (result.p_zero_max <= 5 * result.p_zero + 0.02).all()
+        rows, columns = np.triu_indices(5, k=1)
+        p, corrected = result.p_pairwise[rows, columns], result.p_pairwise_max[rows, columns]
+        assert (corrected >= p).all()
+        assert (corrected <= 10 * p + 0.02).all()
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"generalize": "people"}, "generalize must be one of"),
+        ({"method": "bures"}, "has no mean RDM"),
+        ({"test": "permutation"}, "does not speak of new subjects"),
+        ({"generalize": "both", "test": "sign-flip"}, "with generalize='both' test is one of 'auto', 't'"),
+        ({"test": "ranksum"}, "test must be one of"),
+        ({"interval": "normal"}, "interval must be one of"),
+        ({"interval": "bca", "n_bootstrap": 0}, "n_bootstrap must be at least 2"),
+        ({"generalize": "items", "n_bootstrap": 1}, "n_bootstrap must be at least 2"),
+        ({"alpha": 1.0}, "alpha must lie between 0 and 1"),
+        ({"confidence": 0}, "confidence must lie between 0 and 1"),
+        ({"fdr_method": "holm"}, "fdr_method must be one of"),
+        ({"alternative": "larger"}, "alternative must be one of"),
+        ({"pooling": "mean"}, "pooling must be one of"),
+        ({"dim": "session"}, "dim must be one of"),
+        ({"sigma_k": np.ones(9)}, "sigma_k is for the methods"),
+    ],
+)
+def test_refusals(rng, options, text):
+    models, data = lab(rng)
+    with pytest.raises(ValueError, match=text):
+        evaluate(models, data, **options)
+
+
+def test_refused_data(rng):
+    models, data = lab(rng)
+    with pytest.raises(ValueError, match="further axes 'time'"):
+        evaluate(models, RDM(np.stack([data, data], axis=1), dims=["subject", "time"]))
+    with pytest.raises(ValueError, match="single RDM; an evaluation needs a leading axis of subjects"):
+        evaluate(models, data[0])
+    with pytest.raises(ValueError, match="models is empty"):
+        evaluate({}, data)
+    with pytest.raises(ValueError, match="which is fitted"):
+        evaluate([WeightedModel(models)], data)
+    with pytest.raises(ValueError, match="at least 3 items"):
+        evaluate(models, np.full_like(data, np.nan), nan_policy="omit")
+
+
+def test_nothing_warns_and_nothing_is_written_to(rng, readonly):
+    models, data = lab(rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for way in WAYS:
+            fast(readonly(models), readonly(data), generalize=way, interval="bca")
