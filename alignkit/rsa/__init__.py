@@ -26,6 +26,8 @@ from alignkit.rsa._permutation_test import permutation_test
 from alignkit.rsa._person_temperatures import PersonTemperatures, fit_person_temperatures
 from alignkit.rsa._power import power
 from alignkit.rsa._power_curve import PowerCurve
+from alignkit.rsa._predictivity import predictivity
+from alignkit.rsa._predictivity_result import Predictivity
 from alignkit.rsa._rank import rank
 from alignkit.rsa._rdm import rdm
 from alignkit.rsa._regress import regress
@@ -62,6 +64,7 @@ __all__ = [
     "PermutationTest",
     "PersonTemperatures",
     "PowerCurve",
+    "Predictivity",
     "Regression",
     "ReweightedRSA",
     "SelectedModel",
@@ -99,6 +102,7 @@ __all__ = [
     "percent_of_ceiling",
     "permutation_test",
     "power",
+    "predictivity",
     "rank",
     "rdm",
     "regress",

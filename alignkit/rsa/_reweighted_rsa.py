@@ -26,9 +26,9 @@ from alignkit.rsa._condensed import as_host
 from alignkit.rsa._container import RDM
 from alignkit.rsa._difference_sums import predicted
 from alignkit.rsa._feature_layers import Layers, align_with_rdm, as_layers
-from alignkit.rsa._held_out import MIN_FOLD, default_folds
 from alignkit.rsa._mean_interval import FEWEST, mean_interval
 from alignkit.rsa._nan import items_of_pairs, name_items
+from alignkit.rsa._nested_folds import checked_penalties, nested_folds
 from alignkit.rsa._nested_ridge import Reweighting, paired_scores
 from alignkit.rsa._reweighted_result import ReweightedRSA
 from alignkit.rsa._subjects import subjects_first
@@ -141,11 +141,12 @@ def reweighted_rsa(
     generator = as_rng(rng)
     layers, stack, by = _aligned(features, rdms, labels, dim, on_mismatch)
     x, rows = _numbers(layers, stack)
-    outer, inner = _n_folds(len(x), n_folds, n_inner_folds)
+    outer, inner = nested_folds(len(x), n_folds, n_inner_folds)
     task = Reweighting(
         x,
         rows,
-        _penalties(penalties),
+        # of equals the largest is chosen
+        np.sort(np.logspace(3, -4, 8) if penalties is None else checked_penalties(penalties))[::-1],
         method,
         as_flag("nonnegative", nonnegative),
         as_flag("standardize", standardize),
@@ -234,33 +235,6 @@ def _numbers(layers: Layers, stack: RDM) -> tuple[FloatArray, FloatArray]:
         msg = f"rdms must be complete: NaN for {join_names(items)}; leave these items out with take() or select()."
         raise ValueError(msg)
     return x, rows
-
-
-def _n_folds(n_items: int, n_folds: int | None, n_inner_folds: int | None) -> tuple[int, int]:
-    for name, value in (("n_folds", n_folds), ("n_inner_folds", n_inner_folds)):
-        if value is not None:
-            check_count(name, value, minimum=2)
-    outer = max(2, default_folds(n_items)) if n_folds is None else n_folds
-    rest = n_items - -(-n_items // outer)
-    inner = max(2, default_folds(rest)) if n_inner_folds is None else n_inner_folds
-    if n_items < MIN_FOLD * outer or rest < MIN_FOLD * inner:
-        msg = (
-            f"{n_items} items are too few for {outer} folds and {inner} folds of the training items with "
-            f"{MIN_FOLD} items in each; lower n_folds or n_inner_folds, or bring more items."
-        )
-        raise ValueError(msg)
-    return outer, inner
-
-
-def _penalties(penalties: object) -> FloatArray:
-    if penalties is None:
-        return np.logspace(3, -4, 8)
-    values = as_float_array("penalties", penalties, ndim=1)
-    if not values.size or not np.isfinite(values).all() or (values <= 0).any():
-        msg = f"penalties must hold one or more finite numbers above 0; got {values.tolist()[:5]}."
-        raise ValueError(msg)
-    # of equals the largest is chosen
-    return np.sort(values)[::-1]
 
 
 def _subjects(stack: RDM) -> tuple[str, ...]:

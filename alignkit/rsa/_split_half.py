@@ -113,7 +113,7 @@ class SplitHalf(Result):
 
         columns = axis_columns(self.dims, self.coords, self.similarities.shape)
         values = self.similarities.ravel()
-        return pd.DataFrame({**columns, "similarity": values, "corrected": _corrected(values, self.sizes)}).assign(
+        return pd.DataFrame({**columns, "similarity": values, "corrected": corrected(values, self.sizes)}).assign(
             method=self.method, pooling=self.pooling
         )
 
@@ -240,7 +240,7 @@ def split_half(
     n, *others = stack.shape
     rows = stack.values.reshape(n, -1, stack.n_pairs)
     valid = valid_pairs(rows, nan_policy)
-    first, exact = _splits(n, n_splits, generator)
+    first, exact = splits(n, n_splits, generator)
     values = np.full((len(first), len(valid)), np.nan)
 
     def compare_halves(cell: int, pool: Pool) -> None:
@@ -257,9 +257,9 @@ def split_half(
     tail = (1 - confidence) / 2
     n_negative = int((values < 0).reshape(len(values), -1).sum(axis=0).max())
     return SplitHalf(
-        reliability=_corrected(values.mean(axis=0), sizes),
+        reliability=corrected(values.mean(axis=0), sizes),
         similarity=values.mean(axis=0),
-        interval=_corrected(np.quantile(values, [tail, 1 - tail], axis=0), sizes),
+        interval=corrected(np.quantile(values, [tail, 1 - tail], axis=0), sizes),
         similarities=values,
         n_negative=n_negative,
         dims=("split", *stack.dims[1:]),
@@ -278,7 +278,7 @@ def split_half(
     )
 
 
-def _splits(n: int, n_splits: int, rng: np.random.Generator) -> tuple[BoolArray, bool]:
+def splits(n: int, n_splits: int, rng: np.random.Generator) -> tuple[BoolArray, bool]:
     """Return which of ``n`` are in the smaller half of each split, shape (splits, n), and whether that is all of them.
 
     Halves of equal size are told apart by who is in them: the first subject is always in the second.
@@ -293,7 +293,7 @@ def _splits(n: int, n_splits: int, rng: np.random.Generator) -> tuple[BoolArray,
     return first, math.comb(n, size) // (1 + even) <= n_splits
 
 
-def _corrected(similarity: FloatArray, sizes: tuple[int, int]) -> FloatArray:
+def corrected(similarity: FloatArray, sizes: tuple[int, int]) -> FloatArray:
     """Return the reliability of the mean of both parts, given how alike the means of parts of these sizes are."""
     share = np.array(sizes) / sum(sizes)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from alignkit.rsa import RDM, SplitHalf, compare, split_half
 from alignkit.rsa._pooling import POOLING_METHODS
-from alignkit.rsa._split_half import _corrected, _splits
+from alignkit.rsa._split_half import corrected, splits
 
 METHODS = tuple(reference.METHODS)
 
@@ -58,13 +58,13 @@ def test_two_subjects_by_hand():
 
 def test_the_correction():
     r = np.array([0.0, 0.2, 0.5, 0.9, 1.0, -0.2])
-    assert np.allclose(_corrected(r, (4, 4)), 2 * r / (1 + r), rtol=0, atol=1e-15)
-    assert np.isnan(_corrected(np.array([-1.0]), (4, 4))).all()
+    assert np.allclose(corrected(r, (4, 4)), 2 * r / (1 + r), rtol=0, atol=1e-15)
+    assert np.isnan(corrected(np.array([-1.0]), (4, 4))).all()
     # parts of p and q of all parallel measurements with noise a per whole: r = √(pq / ((p + a)(q + a))), R = 1/(1 + a)
     for size, noise in itertools.product(range(1, 7), (0.01, 0.5, 3.0)):
         p, q = size / 7, 1 - size / 7
         alike = math.sqrt(p * q / ((p + noise) * (q + noise)))
-        assert _corrected(np.array(alike), (size, 7 - size)) == pytest.approx(1 / (1 + noise), abs=1e-14)
+        assert corrected(np.array(alike), (size, 7 - size)) == pytest.approx(1 / (1 + noise), abs=1e-14)
 
 
 @pytest.mark.parametrize("n", [8, 9])
@@ -90,13 +90,13 @@ def test_random_splits(rng):
 
 
 def test_splits_are_fair():
-    first, exact = _splits(9, 20_000, np.random.default_rng(0))
+    first, exact = splits(9, 20_000, np.random.default_rng(0))
     assert exact
     assert len(np.unique(first, axis=0)) == len(first) == 126
-    first, exact = _splits(9, 100, np.random.default_rng(0))
+    first, exact = splits(9, 100, np.random.default_rng(0))
     assert not exact
     assert (first.sum(axis=1) == 4).all()
-    drawn = _splits(14, 1715, np.random.default_rng(0))[0].mean(axis=0)
+    drawn = splits(14, 1715, np.random.default_rng(0))[0].mean(axis=0)
     assert np.allclose(drawn, 0.5, atol=0.05)
 
 
@@ -300,7 +300,7 @@ def test_order_of_subjects(seed, order, method):
 
 @given(st.floats(-0.99, 1), st.integers(1, 9))
 def test_the_correction_keeps_the_order_and_the_sign(r, size):
-    low, high = _corrected(np.array([r, min(1.0, r + 0.01)]), (size, 10 - size))
+    low, high = corrected(np.array([r, min(1.0, r + 0.01)]), (size, 10 - size))
     assert low <= high + 1e-12
     assert np.sign(low) == np.sign(r) or abs(r) < 1e-12
     assert r < 0 or r - 1e-12 <= low <= 1 + 1e-12
