@@ -391,6 +391,15 @@ def test_a_constant_subject_leaves_nothing(rng):
     assert result.n_bootstrap == 0
 
 
+def test_subjects_who_cancel_out_have_no_ceiling(rng):
+    models, data = lab(rng, n_subjects=3, noise=0.0)
+    opposed = np.concatenate([data[:1], 1 - data[:1], rng.random((1, 36))])
+    result = fast(models, opposed, method="pearson", generalize="items")
+    assert np.isnan(result.ceiling_lower)
+    assert set(result.why_ceiling) == {"the ceiling is undefined"}
+    assert np.isfinite(result.p_zero).all()
+
+
 def test_ties_in_the_scores_count(rng):
     # every subject the same: no variance over subjects, but over items
     models, data = lab(rng)

@@ -95,6 +95,8 @@ def ceiling_tests(
     why = _why(value, variances.ceiling, n_subjects, settings)
     if n_subjects == 1:
         why = ["one subject: there is no ceiling"] * len(value)
+    elif np.isnan(lower):
+        why = ["the ceiling is undefined"] * len(value)
     elif not settings.fixed_ceiling and settings.generalize != "items" and n_subjects == 2:
         why = ["two subjects: resamples of them say nothing of the ceiling's uncertainty"] * len(value)
     elif not settings.fixed_ceiling and not settings.n_bootstrap:
