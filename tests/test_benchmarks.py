@@ -192,3 +192,15 @@ def test_permutations_equal_both_loops():
     assert ["spearmanr" in line for line in lines] == [True, False]
     assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= 1e-12 for line in lines)
     assert sorted(FOLDER.glob("results/*")) == before
+
+
+@pytest.mark.slow
+def test_bootstraps_equal_rsatoolbox_on_its_own_resamples():
+    pytest.importorskip("rsatoolbox")
+    before = sorted(FOLDER.glob("results/*"))
+    done = run("rsa_bootstrap", "--small")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert len(lines) == 7
+    assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= 1e-10 for line in lines)
+    assert sorted(FOLDER.glob("results/*")) == before
