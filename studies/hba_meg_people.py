@@ -35,13 +35,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alignkit.meg._mean_interval import mean_interval
 
 from alignkit._config import read_config
 from alignkit.data import load_rsa92, load_things
 from alignkit.meg import timecourse
 from alignkit.models import AdapterConfig
 from alignkit.rsa import RDM, rdm
+from alignkit.rsa._mean_interval import mean_interval
 from alignkit.train import LoopConfig, OptimConfig, PersonalDynamics, evaluate_run, personal_dynamics, run
 from alignkit.train._run_folder import CONFIG
 from alignkit.train.hba.config import HBAConfig
