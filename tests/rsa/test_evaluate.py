@@ -4,12 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from reference import evaluation as reference
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from alignkit.rsa import RDM, FixedModel, WeightedModel, compare, evaluate, noise_ceiling, permutation_test
+from alignkit.rsa import RDM, FixedModel, WeightedModel, compare, evaluate, noise_ceiling, permutation_test, squareform
 from alignkit.rsa._inference._draw_counts import draw_counts
 
 METHODS = ("spearman", "pearson", "cosine")
@@ -53,8 +55,8 @@ def test_models_come_in_any_form_and_in_any_order(rng):
     people = RDM(data, labels, dims=["subject"])
     turned = [RDM(row, labels).take([5, 3, 0, 1, 4, 2]) for row in models]
     expected = fast(models, data)
-    for given in (turned, dict(zip("xyz", turned, strict=True)), [FixedModel(one) for one in turned]):
-        found = fast(given, people)
+    for form in (turned, dict(zip("xyz", turned, strict=True)), [FixedModel(one) for one in turned]):
+        found = fast(form, people)
         assert_allclose(found.per_subject, expected.per_subject, rtol=1e-14)
         assert found.aligned_by == "label"
     assert fast(dict(zip("xyz", turned, strict=True)), people).models == ("x", "y", "z")
@@ -450,6 +452,59 @@ def test_items_without_values_leave(rng):
     assert (result.n_items, result.n_dropped) == (7, 1)
     assert_array_equal(result.se, expected.se)
     assert_array_equal(result.p_zero, expected.p_zero)
+
+
+# --- anything
+
+
+@given(
+    n_subjects=st.integers(1, 6),
+    n_items=st.integers(3, 7),
+    n_models=st.integers(1, 4),
+    levels=st.sampled_from([2, 3, 1000]),
+    way=st.sampled_from(WAYS),
+    interval=st.sampled_from(["t", "percentile", "bca"]),
+    test=st.sampled_from(["auto", "t"]),
+    method=st.sampled_from(["spearman", "pearson", "cosine", "rho-a", "whitened-cosine", "kendall-tau-b"]),
+    alternative=st.sampled_from(["greater", "less", "two-sided"]),
+    seed=st.integers(0, 10**6),
+)
+def test_whatever_comes_every_number_is_one_or_has_a_reason(
+    n_subjects, n_items, n_models, levels, way, interval, test, method, alternative, seed
+):
+    draw = np.random.default_rng(seed)
+    rows = draw.integers(levels, size=(n_subjects + n_models, n_items * (n_items - 1) // 2)).astype(float)
+    options = {"generalize": way, "interval": interval, "test": test, "method": method, "alternative": alternative}
+    with warnings.catch_warnings():
+        # constant RDMs, which say so
+        warnings.filterwarnings("ignore", message=".*is undefined for RDMs whose values")
+        # squares: three condensed RDMs of three items could be one
+        models, data = squareform(rows[n_subjects:]), squareform(rows[:n_subjects])
+        result = evaluate(models, data, n_bootstrap=12, n_permutations=30, rng=0, **options)
+    rows, columns = np.triu_indices(n_models, k=1)
+    why_pairwise = [result.why_pairwise[i][j] for i, j in zip(rows, columns, strict=True)]
+    families = {
+        "zero": (slice(None), result.why_zero),
+        "ceiling": (slice(None), result.why_ceiling),
+        "pairwise": ((rows, columns), why_pairwise),
+    }
+    for what, (where, why) in families.items():
+        p, corrected, adjusted = (getattr(result, f"p_{what}{suffix}")[where] for suffix in ("", "_max", "_fdr"))
+        assert_array_equal(np.isnan(p), [bool(reason) for reason in why])
+        assert_array_equal(np.isnan(p), np.isnan(corrected) | np.isnan(adjusted))
+        kept = ~np.isnan(p)
+        assert ((p[kept] >= 0) & (p[kept] <= 1)).all()
+        assert (corrected[kept] >= p[kept]).all()
+        assert (adjusted[kept] >= p[kept]).all()
+        assert (corrected[kept] <= 1).all()
+    lower, upper = result.interval
+    drawn = np.isfinite(lower)
+    assert (lower[drawn] <= upper[drawn]).all()
+    if interval == "t":
+        assert_array_equal(drawn, np.isfinite(result.se))
+    assert repr(result)
+    assert result.methods_text()
+    assert len(result.to_dataframe()) == n_models
 
 
 # --- draws
