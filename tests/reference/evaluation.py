@@ -7,6 +7,22 @@ import itertools
 import numpy as np
 from scipy import stats
 
+from alignkit.rsa import Evaluation, evaluate
+
+
+def lab(
+    rng: np.random.Generator, n_subjects: int = 7, n_items: int = 9, n_models: int = 3, noise: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return RDMs of models, each worse than the one before, and of subjects."""
+    truth = rng.random(n_items * (n_items - 1) // 2)
+    models = truth + noise * np.arange(1, n_models + 1)[:, None] * rng.random((n_models, truth.size))
+    return models, truth + noise * rng.random((n_subjects, truth.size))
+
+
+def few(models: object, data: object, **options: object) -> Evaluation:
+    """Return an evaluation with few resamples and permutations."""
+    return evaluate(models, data, **{"n_bootstrap": 60, "n_permutations": 60, "rng": 0, **options})
+
 
 def similarity(x: np.ndarray, y: np.ndarray, method: str) -> float:
     """Return one similarity of two condensed RDMs; pairs that are NaN in either are left out."""
