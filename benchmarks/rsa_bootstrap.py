@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from alignkit.rsa import RDM, dual_variance
-from alignkit.rsa._inference._draw_counts import draw_counts
+from alignkit.rsa import RDM, evaluate
 from alignkit.rsa._inference._resampled_scores import Resampled, resampled_scores
 from benchmarks._harness import Line, arguments, extrapolated, in_turn, keep, largest_difference, peer, timed
 
@@ -52,15 +51,6 @@ def simulated(n_items: int) -> tuple[np.ndarray, np.ndarray]:
     n_pairs = n_items * (n_items - 1) // 2
     rows = 3 + rng.normal(size=n_pairs) + rng.normal(size=(N_SUBJECTS + N_MODELS, n_pairs))
     return rows[:N_SUBJECTS], rows[N_SUBJECTS:]
-
-
-def dual_bootstrap(data: np.ndarray, models: np.ndarray, method: str, n_bootstrap: int, seed: int) -> np.ndarray:
-    """Return the variances of models' scores and both ceilings for new subjects and new items."""
-    n_items = RDM(data, dims=["subject"]).n_items
-    items, subjects = draw_counts(n_items, n_bootstrap, seed), draw_counts(len(data), n_bootstrap, seed + 1)
-    found = resampled_scores(data, models, method, item_counts=items, subject_counts=subjects)
-    three = [np.nanvar(columns(found[name]), axis=0, ddof=1) for name in ("both", "subjects", "items")]
-    return dual_variance(*three, n_subjects=len(data), n_items=n_items)
 
 
 def columns(found: Resampled) -> np.ndarray:
@@ -146,14 +136,17 @@ def dual_difference(rival: Rival, data: np.ndarray, models: np.ndarray, method: 
 def dual_lines(n_items: int, n_bootstrap: int, repeats: int, *, beside: bool) -> list[Line]:
     what, data, models = images92(n_items)
     rival = Rival(data, models) if beside else None
+    options: dict[str, Any] = {"n_bootstrap": n_bootstrap, "rng": 0}
     lines = []
     for method, name, target, limit in METHODS:
         difference = dual_difference(rival, data, models, method, name, limit) if rival else 0.0
         timing = in_turn(
-            {"ours": lambda method=method: dual_bootstrap(data, models, method, n_bootstrap, 0)}, repeats=repeats
+            {"ours": lambda method=method: evaluate(models, data, generalize="both", method=method, **options)},
+            repeats=repeats,
         )["ours"]
         theirs = extrapolated(lambda name=name: rival.dual(name), n_bootstrap / N_TIMED) if rival else None
-        task = f"dual bootstrap with ceilings, {method}, {what} x 4 subjects x 5 models x {n_bootstrap:,} resamples"
+        size = f"{what} x 4 subjects x 5 models x {n_bootstrap:,} resamples"
+        task = f"dual bootstrap with ceilings and tests, {method}, {size}"
         beside_it = f"rsatoolbox eval_dual_bootstrap {name} ({N_TIMED} resamples timed)"
         lines.append(Line(task, beside_it, timing, theirs, None, "", target if theirs else 0, difference))
     return lines
@@ -175,12 +168,11 @@ def item_lines(n_items: int, n_bootstrap: int, n_ranked: int, *, beside: bool) -
             difference = largest_difference(columns(found), other, limit=1e-12)
             seconds = theirs.median * number / 2
             theirs = type(theirs)(seconds, seconds, 1, float("nan"))
-        items = draw_counts(n_items, number, 0)
-        resampled_scores(data, models, method, item_counts=items[:2])  # compilation
-        timing, _ = timed(lambda method=method, items=items: resampled_scores(data, models, method, item_counts=items))
-        task = (
-            f"item bootstrap with ceilings, {method}, {n_items:,} items x 4 subjects x 5 models x {number:,} resamples"
-        )
+        options: dict[str, Any] = {"generalize": "items", "method": method, "test": "t", "rng": 0}
+        evaluate(models, data, **options, n_bootstrap=2)  # compilation
+        timing, _ = timed(lambda options=options, number=number: evaluate(models, data, **options, n_bootstrap=number))
+        size = f"{n_items:,} items x 4 subjects x 5 models x {number:,} resamples"
+        task = f"item bootstrap with ceilings and t tests, {method}, {size}"
         beside_it = f"rsatoolbox eval_bootstrap_pattern {name} (2 resamples timed)"
         lines.append(Line(task + promise, beside_it, timing, theirs, None, "", 0, difference))
     return lines

@@ -20,6 +20,6 @@ def draw_counts(n: int, n_bootstrap: int, rng: RNGLike = None) -> IntArray:
     n_blocks = -(-n_bootstrap // _BLOCK)
     for block, own in enumerate(spawn(rng, n_blocks)):
         part = counts[block * _BLOCK : (block + 1) * _BLOCK]
-        for row in part:
-            row[:] = np.bincount(own.integers(n, size=n), minlength=n)
+        drawn = own.integers(n, size=part.shape) + n * np.arange(len(part))[:, None]
+        part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
     return counts
