@@ -19,6 +19,7 @@ Correction = Literal["max", "fdr", "none"]
 #: With more models lines between pairs are a thicket; with more names than this they stand upright.
 _MOST_LINES, _MAX_SLANTED = 16, 12
 _LABELS = {"max": "family-wise", "fdr": "FDR", "none": "uncorrected"}
+_STARS = {"greater": "above 0", "less": "below 0", "two-sided": "not 0"}
 _OVER = {"subjects": "new subjects", "items": "new items", "both": "new subjects and items"}
 
 
@@ -43,10 +44,25 @@ def plot_evaluation(result: Evaluation, ax: Axes | None, correction: Correction)
     style: dict[str, Any] = {"rotation": 90, "fontsize": 7} if crowded else {"rotation": 30, "ha": "right"}
     ax.set_xticks(where, list(result.models), parse_math=False, **(style if n > 1 else {}))
     ax.set_ylabel(f"{result.method}, mean over subjects")
-    tests = f"{_LABELS[correction]} p ≤ {result.alpha:g}"
-    ax.set_title(f"{result.confidence:.0%} intervals and tests ({tests}) for {_OVER[result.generalize]}", fontsize=9)
+    ax.set_title(
+        f"{result.confidence:.0%} intervals for {_OVER[result.generalize]}\n{_key(result, correction)}", fontsize=8
+    )
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def _key(result: Evaluation, correction: Correction) -> str:
+    """Return what the marks mean, and which tests there are none of, in lines."""
+    families = {
+        f"* {_STARS[result.alternative]}": (result.why_zero, "against 0"),
+        "dot to tick: better": (result.pairs().why_pairwise, "between models"),
+        "▼ below the ceiling": (result.why_ceiling, "against the ceiling"),
+    }
+    tested = [mark for mark, (why, _) in families.items() if len(why) and not all(why)]
+    untested = [name for why, name in families.values() if len(why) and all(why)]
+    level = f" ({_LABELS[correction]} p ≤ {result.alpha:g})" if tested else ""
+    lines = [", ".join(tested) + level, f"no tests {', '.join(untested)}" if untested else ""]
+    return "\n".join(filter(None, lines))
 
 
 def p_values_of(result: Evaluation, what: str, correction: Correction) -> FloatArray:

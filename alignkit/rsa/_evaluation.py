@@ -204,8 +204,9 @@ class Evaluation(Result):
     def plot(self, ax: Axes | None = None, *, correction: Correction = "max") -> Axes:
         """Draw scores as bars with intervals, subjects, the ceiling and marks of significance.
 
-        A star: above zero. A triangle: below the ceiling's lower bound. Above the bars, each line starts with a dot at
-        a model and ends in ticks at those that it beats.
+        A star: above zero (or below, or not zero, as was tested). A triangle: below the ceiling's lower bound, whose
+        interval stands at the right. Each line above the bars leads from a dot at one model to ticks at those that it
+        beats.
 
         Parameters
         ----------

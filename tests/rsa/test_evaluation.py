@@ -106,6 +106,8 @@ def test_the_picture_holds_what_the_result_does(make, correction):
     better = (p_values_of(result, "pairwise", correction) <= 0.05) & (result.difference > 0)
     assert dots == int(better.any(axis=1).sum())
     assert [label.get_text() for label in ax.get_xticklabels()] == ["good", "middling", "bad"]
+    assert "* above 0, dot to tick: better, ▼ below the ceiling" in ax.get_title()
+    assert "no tests" not in ax.get_title()
     plt.close("all")
 
 
@@ -123,6 +125,14 @@ def test_pictures_of_little_and_of_much(make, rng):
         plt.close(figure)
     with pytest.raises(ValueError, match="correction must be one of"):
         make().plot(correction="bonferroni")
+
+
+def test_a_picture_says_which_tests_there_are_none_of(make):
+    title = make(n_subjects=4, alternative="two-sided").plot().get_title()
+    assert title.endswith("▼ below the ceiling (family-wise p ≤ 0.05)\nno tests against 0, between models")
+    title = make(1, n_subjects=1).plot().get_title()
+    assert title == "95% intervals for new subjects\nno tests against 0, against the ceiling"
+    plt.close("all")
 
 
 def test_names_are_not_formulas(rng):
