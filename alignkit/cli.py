@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from alignkit._cli._design import DesignAnswersConfig, DesignTripletsConfig
     from alignkit._cli._evaluate import EvaluateConfig
     from alignkit._cli._extract import ExtractConfig
+    from alignkit._cli._groups import GroupsConfig
     from alignkit._cli._meg_generalize import MegGeneralizeConfig
     from alignkit._cli._meg_import import MegImportConfig
     from alignkit._cli._meg_rdms import MegRdmsConfig
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from alignkit._cli._models import ModelsListConfig, ModelsShowConfig
     from alignkit._cli._patterns import PatternsConfig
     from alignkit._cli._permute import PermuteConfig
+    from alignkit._cli._power import PowerConfig
     from alignkit._cli._regress import RegressConfig
     from alignkit._cli._rsa import RdmConfig
     from alignkit._cli._score import ScoreConfig
@@ -258,6 +260,22 @@ def rsa_evaluate() -> Entry[EvaluateConfig]:
     from alignkit._cli._evaluate import EvaluateConfig, run_evaluate
 
     return Entry(EvaluateConfig, run_evaluate)
+
+
+@verb("rsa groups", RDMS)
+def rsa_groups() -> Entry[GroupsConfig]:
+    """Test whether two groups of people differ in RDMs and in how models fit."""
+    from alignkit._cli._groups import GroupsConfig, run_groups
+
+    return Entry(GroupsConfig, run_groups)
+
+
+@verb("rsa power", RDMS)
+def rsa_power() -> Entry[PowerConfig]:
+    """Say how many people and items tests of models need, by pilot data."""
+    from alignkit._cli._power import PowerConfig, run_power
+
+    return Entry(PowerConfig, run_power)
 
 
 @verb("similarity", RDMS)
