@@ -44,30 +44,32 @@ def item_resamples(
     tick : callable, optional
         Told how many more resamples are done.
     """
-    engine, step = _engine(task)
-    similarities = np.empty((len(counts), len(task.data), len(task.models)))
+    engine, step = _engine(task, len(counts))
+    scores = np.empty((len(weights), len(counts), len(task.models)))
     bounds = np.empty((len(weights), len(counts), 2))
 
-    def block(start: int) -> tuple[int, tuple[FloatArray, FloatArray]]:
-        return start, engine(counts[start : start + step], weights[:, start : start + step])
-
-    for start, found in each_in_turn(block, range(0, len(counts), step), most=None if task.device is None else 1):
+    def block(start: int) -> None:
         part = slice(start, start + step)
-        similarities[part], bounds[:, part] = found
+        similarities, bounds[:, part] = engine(counts[part], weights[:, part])
+        for own, drawn in zip(scores, weights, strict=True):
+            own[part] = scores_of(similarities, drawn[part])
+
+    starts = range(0, len(counts), step)
+    for start, _ in zip(starts, each_in_turn(block, starts, most=None if task.device is None else 1), strict=True):
         if tick is not None:
-            tick(len(found[0]))
+            tick(min(step, len(counts) - start))
     few = (counts > 0).sum(axis=1) < _FEWEST
-    similarities[few] = np.nan
+    scores[:, few] = np.nan
     bounds[:, few] = np.nan
-    return [Resampled(scores_of(similarities, own), *ends.T) for own, ends in zip(weights, bounds, strict=True)]
+    return [Resampled(own, *ends.T) for own, ends in zip(scores, bounds, strict=True)]
 
 
-def _engine(task: Task) -> tuple[Engine, int]:
+def _engine(task: Task, n_resamples: int) -> tuple[Engine, int]:
     """Return what computes a block of resamples, and how many of them make one."""
     if task.method in ("pearson", "cosine"):
         return LinearResamples.of(task), _MANY if task.device is None else _MANY_BY_TORCH
     if task.method in ("spearman", "rho-a") and not (task.ceilings and task.pooling == "raw"):
-        ranks = RankResamples.of(task)
+        ranks = RankResamples.of(task, n_resamples)
         return ranks, ranks.n_together
     if task.method in WHITENED and task.valid.all():
         whitened = WhitenedResamples.of(task)

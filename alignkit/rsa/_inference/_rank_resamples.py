@@ -6,22 +6,22 @@ Nothing is sorted anew but the sums of subjects' ranks, of which the ceilings ra
 from __future__ import annotations
 
 import dataclasses
-from importlib import import_module, util
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa._dispatch import kernels
 from alignkit.rsa._inference._subject_means import means_of_bounds
 from alignkit.rsa._inference._task import Task
-from alignkit.rsa._kernels import _weighted_ranks_numpy
+from alignkit.rsa._kernels import _numpy, _weighted_ranks_numpy
 
 #: Pairs of items, and resamples at least, that one thread takes in one go.
 _BLOCK, _FEWEST = 1 << 18, 8
 #: Ranks that torch holds together.
 _TORCH_BLOCK = 1 << 25
-_TORCH = "alignkit.rsa._kernels._weighted_ranks_torch"
-_NUMBA = "alignkit.rsa._kernels._weighted_ranks_numba"
+_KERNEL = "alignkit.rsa._kernels._weighted_ranks"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -33,15 +33,18 @@ class RankResamples:
     kernel: Any
 
     @classmethod
-    def of(cls, task: Task) -> RankResamples:
-        """Return what computes the resamples of a task."""
+    def of(cls, task: Task, n_resamples: int) -> RankResamples:
+        """Return what computes so many resamples of a task."""
         rows = np.concatenate([task.data, task.models])
         if task.device is not None:
-            kernel = import_module(_TORCH)
+            kernel = import_module(f"{_KERNEL}_torch")
             return cls(task, (kernel.SortedRows(rows, task.valid, task.n_items, task.device),), kernel)
-        if util.find_spec("numba") is None:
+        # plain numpy sorts every row, and a sum for every subject, anew
+        n_sorted = n_resamples * (len(rows) + len(task.data) + 1)
+        chosen = kernels("auto", 4.0 * n_sorted * task.valid.size * float(np.log2(max(task.valid.size, 2))))
+        if chosen is _numpy:
             return cls(task, (rows, task.valid), _weighted_ranks_numpy)
-        kernel = import_module(_NUMBA)
+        kernel = import_module(f"{_KERNEL}_numba")
         return cls(task, (kernel.SortedRows(rows, task.valid, task.n_items),), kernel)
 
     @property

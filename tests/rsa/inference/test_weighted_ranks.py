@@ -75,22 +75,23 @@ def test_compiled_as_plain(n, levels, whole, rng):
 
 
 @pytest.mark.parametrize("method", ["spearman", "rho-a"])
-def test_without_numba(method, rng, monkeypatch):
+def test_few_resamples_do_without_numba_and_many_take_it(method, rng, monkeypatch):
+    numba = pytest.importorskip("alignkit.rsa._kernels._weighted_ranks_numba")
     rows, counts, weights = study(rng, 9, 2)
     task = task_of(rows[:S], rows[S:], method)
-    wanted = _rank_resamples.RankResamples.of(task)(counts, weights)
-    monkeypatch.setattr(_rank_resamples.util, "find_spec", lambda _: None)
-    engine = _rank_resamples.RankResamples.of(task)
-    assert engine.kernel is plain
-    for own, other in zip(engine(counts, weights), wanted, strict=True):
+    few, many = (_rank_resamples.RankResamples.of(task, n) for n in (1, 10**6))
+    assert (few.kernel, many.kernel) == (plain, numba)
+    for own, other in zip(few(counts, weights), many(counts, weights), strict=True):
         np.testing.assert_array_equal(own, other)
+    monkeypatch.setattr("alignkit.rsa._dispatch.util.find_spec", lambda _: None)
+    assert _rank_resamples.RankResamples.of(task, 10**6).kernel is plain
 
 
-def test_many_subjects_and_threads(rng):
+@pytest.mark.parametrize("n_resamples", [1, 10**6])
+def test_many_subjects_and_threads(n_resamples, rng):
     rows, counts, _ = study(rng, 12, None, b=40)
     people = rng.normal(size=(30, rows.shape[1]))
-    task = task_of(people, rows[:2], "spearman")
-    engine = _rank_resamples.RankResamples.of(task)
+    engine = _rank_resamples.RankResamples.of(task_of(people, rows[:2], "spearman"), n_resamples)
     weights = draw_counts(30, 40, rng)[None].astype(float)
     together = engine(counts, weights)
     with threadpool_limits(1):
