@@ -46,6 +46,11 @@ def evaluate(
     n_permutations: int = 10_000,
     pooling: Pooling = "rank",
     sigma_k: object = None,
+    controls: object = None,
+    n_folds: int | None = None,
+    n_subject_folds: int | None = None,
+    n_cv: int = 2,
+    n_repeats: int = 10,
     dim: str | None = None,
     nan_policy: NanPolicy = "propagate",
     on_mismatch: OnMismatch = "raise",
@@ -60,7 +65,8 @@ def evaluate(
     Parameters
     ----------
     models : RDM, mapping of str to RDM, sequence of RDMs or array_like, shape (models, pairs)
-        Fixed models, by name or stacked.
+        Fixed models, by name or stacked; or, by name or in a sequence, :class:`SelectedModel`, :class:`WeightedModel`
+        and :class:`InterpolatedModel`, which are fitted. Where any is, all are scored on held-out items and subjects.
     data : RDM or array_like, shape (subject, pairs) or (subject, items, items)
         One RDM per subject. Labelled RDMs are aligned by label first.
     generalize : {"subjects", "items", "both"}
@@ -96,6 +102,18 @@ def evaluate(
         How subjects are averaged for the ceiling, as in :func:`noise_ceiling`.
     sigma_k : array_like, shape (items,) or (items, items), optional
         For the whitened methods, in the order of ``data``; where items are resampled, variances alone.
+    controls : RDM or array_like, or a sequence of them, optional
+        RDMs to partial out of models and subjects, as in :func:`compare`; for ``"pearson"`` and, of fixed models,
+        ``"spearman"``. Needs complete RDMs (or ``nan_policy="omit"``).
+    n_folds, n_subject_folds : int, optional
+        Folds of items and of subjects in which models are fitted and judged; 1 holds none out. By default
+        rsatoolbox's: 2, 3, 4 or 5 from 12, 24 or 40 items, and from 6, 12 or 20 subjects, of as many as are different
+        in a resample (63 %).
+    n_cv : int
+        Random assignments to folds in every resample of models that are fitted; from two on, the variance that a few
+        of them add is taken out.
+    n_repeats : int
+        Random assignments to folds that are averaged for their scores.
     dim : str, optional
         Name of the subjects' axis; by default ``"subject"``, else the only one.
     nan_policy : {"propagate", "omit", "raise"}
@@ -126,6 +144,13 @@ def evaluate(
     :math:`\sqrt{N/(N-1)}`; over both from :func:`dual_variance`. Degrees of freedom: S - 1, N - 1, and
     :math:`\min(S, N) - 1`. A test against the ceiling's lower bound has the variance of the difference of both in the
     same resamples.
+
+    Models that are fitted: weights come from pairs within the training items of the training subjects, scores are the
+    similarity of the prediction to held-out subjects over pairs within held-out items, averaged over folds. Fixed
+    models beside them are scored on the same pairs, and so is the ceiling. Errors are those of a bootstrap around the
+    whole cross-validation, with copies of an item or subject in one fold, corrected for the number ``n_cv`` of
+    assignments, :math:`(n V_{mean}-V_1)/(n-1)`; tests are t tests. Fits to everything are in ``weights``, and
+    ``in_sample`` says how they score there, which is no measure of alignment.
 
     Family-wise p-values compare each statistic with the largest one of all models (or pairs): in every sign flip or
     permutation, or, for t tests, in draws of normal estimates with the covariance of the real ones, each with a
@@ -160,6 +185,11 @@ def evaluate(
     check_fraction("confidence", confidence)
     check_count("n_bootstrap", n_bootstrap)
     check_count("n_permutations", n_permutations, 1)
+    for name, number in (("n_folds", n_folds), ("n_subject_folds", n_subject_folds)):
+        if number is not None:
+            check_count(name, number, 1)
+    check_count("n_cv", n_cv, 1)
+    check_count("n_repeats", n_repeats, 1)
     settings = Settings(
         generalize=generalize,
         method=method,
@@ -176,6 +206,10 @@ def evaluate(
         nan_policy=nan_policy,
         progress=progress,
         seed=int(rng) if isinstance(rng, int | np.integer) else None,
+        n_folds=n_folds,
+        n_subject_folds=n_subject_folds,
+        n_cv=n_cv,
+        n_repeats=n_repeats,
     )
     generator = as_rng(rng)
     inputs = evaluation_inputs(
@@ -184,8 +218,8 @@ def evaluate(
         method=method,
         dim=dim,
         sigma_k=sigma_k,
+        controls=controls,
         nan_policy=nan_policy,
         on_mismatch=on_mismatch,
     )
-    settings.check_inputs(inputs)
-    return evaluated(inputs, settings, generator)
+    return evaluated(inputs, settings.for_inputs(inputs), generator)

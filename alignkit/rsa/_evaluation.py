@@ -93,6 +93,21 @@ class Evaluation(Result):
         What 95 % intervals of this kind covered in simulations of no larger a design; NaN where that was not measured.
     note : str
         What to know about the numbers; otherwise empty.
+    n_controls : int
+        RDMs that were controlled for.
+    fitted : tuple of str
+        What every model is, where any of them is fitted, so that all scores are of held-out items and subjects;
+        otherwise empty, as all that follows.
+    components : tuple of tuple of str
+        The RDMs that every model is made of.
+    weights : tuple of tuple of float
+        Their weights when models are fitted to all items and subjects.
+    in_sample : ndarray, shape (model,)
+        Scores of those fits on what they were fitted to: no measure of how alike models and subjects are.
+    n_folds, n_subject_folds : int
+        Folds of items and of subjects (1: not held out).
+    n_cv, n_repeats : int
+        Random assignments to folds in every resample, and of the scores.
     """
 
     models: tuple[str, ...]
@@ -153,14 +168,24 @@ class Evaluation(Result):
     seed: int | None
     coverage: float
     note: str
+    n_controls: int = 0
+    fitted: tuple[str, ...] = ()
+    components: tuple[tuple[str, ...], ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
+    in_sample: np.ndarray[Any, np.dtype[np.float64]] = dataclasses.field(default_factory=lambda: np.zeros(0))
+    n_folds: int = 0
+    n_subject_folds: int = 0
+    n_cv: int = 0
+    n_repeats: int = 0
 
     def __repr__(self) -> str:
         best = np.argsort(-np.where(np.isnan(self.score), -np.inf, self.score), kind="stable")[:3]
         shown = ", ".join(shown_score(self, int(k)) for k in best)
         more = len(self.models) - len(best)
         over = {"subjects": "new subjects", "items": "new items", "both": "new subjects and items"}[self.generalize]
+        partial, held = "partial " if self.n_controls else "", " on held-out data" if self.fitted else ""
         return (
-            f"<Evaluation {self.method}: {shown}{f' and {more} more' if more else ''}; ceiling "
+            f"<Evaluation {partial}{self.method}{held}: {shown}{f' and {more} more' if more else ''}; ceiling "
             f"{self.ceiling_lower:.3f} to {self.ceiling_upper:.3f}; to {over}, "
             f"{counted(self.n_subjects, 'subject')}, {self.n_items} items{f'; {self.note}' if self.note else ''}>"
         )

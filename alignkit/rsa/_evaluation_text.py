@@ -30,12 +30,39 @@ def evaluation_text(result: Evaluation) -> str:
 
 
 def _scores(result: Evaluation) -> str:
+    if result.fitted:
+        return _held_out(result)
+    left = _controlled(result)
     return (
         f"The RDMs of {counted(len(result.models), 'model')} were compared with those of "
-        f"{counted(result.n_subjects, 'subject')} over {result.n_items} items by {SENTENCES[result.method]}, and the "
-        "scores averaged over subjects. For the noise ceiling subjects' RDMs were "
+        f"{counted(result.n_subjects, 'subject')} over {result.n_items} items by {SENTENCES[result.method]}{left}, and "
+        "the scores averaged over subjects. For the noise ceiling subjects' RDMs were "
         f"{describe_pooling(result.method, result.pooling)}; the upper bound is the mean similarity of each subject to "
         "the average of all, the lower bound to that of all others (Nili et al., 2014)."
+    )
+
+
+def _controlled(result: Evaluation) -> str:
+    if not result.n_controls:
+        return ""
+    return f" after {counted(result.n_controls, 'other RDM')} had been partialled out of both"
+
+
+def _held_out(result: Evaluation) -> str:
+    what = "; ".join(f"{name}: {kind}" for name, kind in zip(result.models, result.fitted, strict=True))
+    folds = [
+        f"{number} folds of {unit}"
+        for number, unit in ((result.n_folds, "items"), (result.n_subject_folds, "subjects"))
+        if number > 1
+    ]
+    lower = "those that models were fitted to" if result.n_subject_folds > 1 else "all others"
+    return (
+        f"{counted(len(result.models), 'model')} ({what}) were fitted to and compared with the RDMs of "
+        f"{counted(result.n_subjects, 'subject')} over {result.n_items} items by {SENTENCES[result.method]}"
+        f"{_controlled(result)}, cross-validated over {' times '.join(folds)}: scores are of pairs within held-out "
+        f"items and of held-out subjects, averaged over {counted(result.n_repeats, 'random assignment')}. The noise "
+        f"ceiling is of the same pairs: subjects' RDMs were {describe_pooling(result.method, result.pooling)}; the "
+        f"upper bound is the mean similarity of each subject to the average of all, the lower bound to that of {lower}."
     )
 
 
@@ -49,8 +76,15 @@ def _spread(result: Evaluation) -> str:
         )
     elif result.generalize == "items":
         errors = f"Standard errors for new items were computed by a bootstrap over items ({draws})"
+    elif result.fitted:
+        errors = f"Standard errors for new subjects were computed by a bootstrap over subjects ({draws})"
     else:
         errors = "Standard errors for new subjects were computed from the subjects' scores"
+    if result.fitted:
+        errors += (
+            f", with {counted(result.n_cv, 'cross-validation')} in every resample and the variance corrected for "
+            "their number"
+        )
     dof = f" ({result.dof} degrees of freedom)" if result.interval_kind == "t" else ""
     drawn = f" ({draws})" if result.generalize == "subjects" and result.interval_kind != "t" else ""
     narrowed = result.generalize == "both" and result.interval_kind != "t"

@@ -11,7 +11,7 @@ from reference.evaluation import lab
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from alignkit.rsa import RDM, FixedModel, WeightedModel, compare, evaluate, noise_ceiling, permutation_test
+from alignkit.rsa import RDM, FixedModel, compare, evaluate, noise_ceiling, permutation_test
 from alignkit.rsa._inference._draw_counts import draw_counts
 
 METHODS = ("spearman", "pearson", "cosine")
@@ -334,8 +334,6 @@ def test_refused_data(rng):
         evaluate(models, data[0])
     with pytest.raises(ValueError, match="models is empty"):
         evaluate({}, data)
-    with pytest.raises(ValueError, match="which is fitted"):
-        evaluate([WeightedModel(models)], data)
     with pytest.raises(ValueError, match="at least 3 items"):
         evaluate(models, np.full_like(data, np.nan), nan_policy="omit")
 

@@ -60,12 +60,14 @@ def contrast_variances(
 
     def of(contrast: Callable[[Resampled], FloatArray]) -> FloatArray:
         return _over_new(
-            {key: repeated_variance([contrast(one) for one in several]) for key, several in resampled.items()},
+            {key: repeated_variance([contrast(one) for one in several], none) for key, several in resampled.items()},
             generalize,
             n_subjects,
             n_items,
         )
 
+    # one of three parts may be nothing, a variance as a whole may not
+    none = 0.0 if generalize == "both" else np.nan
     n_models = next(iter(resampled.values()))[0].scores.shape[1]
     pairs = np.zeros((n_models, n_models))
     for i in range(n_models):
@@ -87,19 +89,21 @@ def _over_new(variances: Mapping[str, FloatArray], generalize: Generalize, n_sub
     return variances[generalize] * (n / (n - 1))
 
 
-def repeated_variance(repetitions: Sequence[FloatArray]) -> FloatArray:
+def repeated_variance(repetitions: Sequence[FloatArray], none: float = 0.0) -> FloatArray:
     r"""Return the variance over resamples of values, shape (resample, k), free of what random folds add to it.
 
     With R repetitions of a cross-validation in every resample, :math:`(R\,V_{mean} - V_1)/(R - 1)`: the variance of the
     mean of R repetitions, and the mean of the variances of single ones, extended to endless repetitions (Schuett et
-    al., 2023). For one repetition it is the plain variance.
+    al., 2023). For one repetition it is the plain variance. Where nothing is left, because resamples vary no more than
+    random folds do, it is ``none``.
     """
     if len(repetitions) == 1:
         return resample_variance(repetitions[0])
     number = len(repetitions)
     of_mean = resample_variance(np.mean(repetitions, axis=0))
     of_one = np.mean([resample_variance(one) for one in repetitions], axis=0)
-    return np.asarray(np.maximum((number * of_mean - of_one) / (number - 1), 0.0))
+    left = (number * of_mean - of_one) / (number - 1)
+    return np.where((left <= 0) & (of_mean > 0), none, np.maximum(left, 0.0))
 
 
 def resample_variance(values: FloatArray) -> FloatArray:

@@ -31,7 +31,7 @@ def draw(
     usable: BoolArray,
     settings: Settings,
     rngs: tuple[np.random.Generator, np.random.Generator],
-) -> dict[str, tuple[Resampled]]:
+) -> dict[str, tuple[Resampled, ...]]:
     """Return resamples of items (by the first generator), subjects (by the second), or both; {} without any."""
     from tqdm import tqdm
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from alignkit.rsa._compare import as_list, compare
 from alignkit.rsa._components import named_rdms, rows_of
 from alignkit.rsa._condensed import squareform
 from alignkit.rsa._container import RDM, condensed_rdm
+from alignkit.rsa._inference._evaluated_models import check_complete, evaluated_models, fixed_rdms, read_controls
 from alignkit.rsa._matrix_methods import ComparisonMethod
 from alignkit.rsa._models import Model
 from alignkit.rsa._pooling import checked_sigma_k
@@ -30,7 +31,8 @@ class Inputs:
     """Models and subjects over the same items.
 
     ``models`` has shape (model, pairs) and ``data`` (subject, pairs). Under ``nan_policy="omit"`` a pair that is
-    missing in any of them is NaN in all, and items without any pair are gone.
+    missing in any of them is NaN in all, and items without any pair are gone. Where any model is fitted, ``fitted``
+    holds all of them, and ``models`` the components of each in its part of ``parts``.
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,9 @@ class Inputs:
     sigma_k: FloatArray | None
     sigma_kind: str
     aligned_by: str
+    controls: FloatArray | None = None
+    fitted: tuple[Model, ...] = ()
+    parts: tuple[slice, ...] = ()
 
     @property
     def valid(self) -> BoolArray:
@@ -55,7 +60,9 @@ class Inputs:
         models = RDM(self.models, self.labels, dims=["model"], coords={"model": list(self.names)})
         data = condensed_rdm(self.data, self.labels, dims=["subject"], coords={"subject": self.subjects})
         with _naming():
-            found = compare(models, data, method=method, sigma_k=self.sigma_k, nan_policy=nan_policy)
+            found = compare(
+                models, data, method=method, sigma_k=self.sigma_k, controls=self.controls, nan_policy=nan_policy
+            )
         return np.asarray(found.values, dtype=np.float64)
 
 
@@ -66,6 +73,7 @@ def evaluation_inputs(
     method: str,
     dim: str | None,
     sigma_k: object,
+    controls: object = None,
     nan_policy: NanPolicy,
     on_mismatch: OnMismatch,
 ) -> Inputs:
@@ -74,13 +82,15 @@ def evaluation_inputs(
     Raises
     ------
     ValueError
-        No subjects' axis or further ones, models that are fitted, other items, or too few of them.
+        No subjects' axis or further ones, other items or too few of them, or controls that the method does not take.
     TypeError
         Values that are not real numbers.
     """
     stack = _one_per_subject(stack_of(data, dim, "an evaluation"))
-    named, names = named_rdms(_unwrapped(models))
-    whole, *others = align_all([("the data", stack), *named], on_mismatch)
+    fitted = evaluated_models(models)
+    named, names = (fitted.named, fitted.names) if fitted else named_rdms(fixed_rdms(models))
+    nuisance = read_controls(controls, method, fitted=bool(fitted))
+    whole, *others = align_all([("the data", stack), *named, *nuisance], on_mismatch)
     sigma, kind = checked_sigma_k(sigma_k, method, stack.n_items)
     kept = np.arange(whole.n_items)
     if stack.labels is not None and whole.labels is not None and stack.labels != whole.labels:
@@ -88,6 +98,7 @@ def evaluation_inputs(
         kept = np.array([position[label] for label in whole.labels])
     aligned = "position" if any(one.labels is None for one in (whole, *others)) else "label"
     rows, subjects = rows_of(others), whole.values
+    n_rows = len(rows) - sum(len(one.values.reshape(-1, one.n_pairs)) for _, one in nuisance)
     present = np.ones(whole.n_pairs, dtype=bool)
     if nan_policy == "omit":
         present = np.asarray(~np.isnan(np.concatenate([rows, subjects])).any(axis=0))
@@ -98,10 +109,12 @@ def evaluation_inputs(
         rows, subjects, present = rows[:, inside], subjects[:, inside], present[inside]
         rows, subjects = (np.where(present, x, np.nan) for x in (rows, subjects))
     _check_enough(whole.n_items, int(present.sum()))
+    if nan_policy != "omit" and (fitted or nuisance):
+        check_complete(rows, subjects, controlled=bool(nuisance))
     return Inputs(
         names=tuple(names),
         subjects=as_list(stack.coords["subject"]) if "subject" in stack.coords else list(range(len(stack))),
-        models=rows,
+        models=rows[:n_rows],
         data=subjects,
         labels=whole.labels,
         n_items=whole.n_items,
@@ -110,6 +123,9 @@ def evaluation_inputs(
         sigma_k=None if sigma is None else of_items(sigma, kept.tolist()),
         sigma_kind=kind,
         aligned_by=aligned,
+        controls=rows[n_rows:] if nuisance else None,
+        fitted=fitted.models if fitted else (),
+        parts=fitted.parts if fitted else (),
     )
 
 
@@ -163,23 +179,3 @@ def _one_per_subject(stack: RDM) -> RDM:
         raise ValueError(msg)
     coords = {"subject": next(iter(stack.coords.values()))} if stack.coords else {}
     return condensed_rdm(stack.values, stack.labels, dims=["subject"], coords=coords)
-
-
-def _unwrapped(models: object) -> object:
-    """Return models with the RDM of every fixed model in its place."""
-    if isinstance(models, Model):
-        return _rdm_of("the model", models)
-    if isinstance(models, Mapping):
-        return {name: _rdm_of(f"the model {name!r}", one) for name, one in models.items()}
-    if isinstance(models, list | tuple) and any(isinstance(one, Model) for one in models):
-        return [_rdm_of(f"the models[{i}]", one) for i, one in enumerate(models)]
-    return models
-
-
-def _rdm_of(what: str, model: object) -> object:
-    if not isinstance(model, Model):
-        return model
-    if model.flexible:
-        msg = f"{what} is {model.describe()}, which is fitted; give fixed RDMs here (predict() makes one of weights)."
-        raise ValueError(msg)
-    return model.predict([1.0])

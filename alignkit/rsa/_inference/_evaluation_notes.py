@@ -32,13 +32,19 @@ def _sentences(inputs: Inputs, settings: Settings, spread: Spread, families: Seq
     if settings.generalize != "subjects" and inputs.n_items < FEW_ITEMS:
         yield f"{inputs.n_items} items are too few for resamples of them to say much about new ones."
     if spread.n_undefined:
+        least = "three different items per fold or one subject per fold" if inputs.fitted else "three different items"
         yield (
-            f"{spread.n_undefined:,} of {settings.n_bootstrap:,} resamples were left out: fewer than three different "
-            "items in them, or a model or subject that is constant on these."
+            f"{spread.n_undefined:,} of {settings.n_bootstrap:,} resamples were left out: fewer than {least} "
+            "in them, or a model or subject that is constant on these."
         )
     if plain_of(settings.method) == "cosine" and settings.test_zero != "permutation":
         yield "Cosine similarities of RDMs that share nothing are above zero already: a test against zero says little."
     yield pooling_note(settings.method, settings.pooling)
+    if inputs.fitted:
+        yield "How often intervals of models that are fitted cover the truth was not measured."
+        return
+    if inputs.controls is not None:
+        return
     yield coverage_note(
         settings.generalize,
         settings.interval,

@@ -42,6 +42,11 @@ class Settings:
     nan_policy: NanPolicy
     progress: bool
     seed: int | None
+    n_folds: int | None = None
+    n_subject_folds: int | None = None
+    n_cv: int = 2
+    n_repeats: int = 10
+    fitted: bool = False
 
     def __post_init__(self) -> None:
         check_choice("test", self.test, ("auto", "sign-flip", "permutation", "t"))
@@ -66,8 +71,44 @@ class Settings:
         """Which test between models: permuted items have none."""
         return "sign-flip" if self.test_zero == "sign-flip" else "t"
 
-    def check_inputs(self, inputs: Inputs) -> None:
-        """Raise where a test does not know what the comparison needs."""
-        if inputs.sigma_k is not None and self.test_zero == "permutation":
+    def for_inputs(self, inputs: Inputs) -> Settings:
+        """Return what holds for these inputs, or raise where a test does not know what the comparison needs."""
+        if inputs.fitted:
+            return self._for_fitted()
+        if self.n_folds is not None or self.n_subject_folds is not None:
+            msg = "n_folds and n_subject_folds are for models that are fitted; all of these are fixed."
+            raise ValueError(msg)
+        permuted = self.test_zero == "permutation"
+        if inputs.sigma_k is not None and permuted:
             msg = "sigma_k belongs to the items, and cannot be permuted with them; use test='t'."
             raise ValueError(msg)
+        if inputs.controls is None:
+            return self
+        if self.pooling != "rank":
+            msg = f"with controls there are ceilings of pooling='rank' only; got pooling={self.pooling!r}."
+            raise ValueError(msg)
+        if self.test == "permutation" or self.interval == "bca":
+            msg = (
+                "with controls, items are not permuted (that would break what models share with the controls) and "
+                "there is no jackknife; use test='t', and interval='t' or 'percentile'."
+            )
+            raise ValueError(msg)
+        return dataclasses.replace(self, test="t") if permuted else self
+
+    def _for_fitted(self) -> Settings:
+        if self.test not in ("auto", "t"):
+            msg = (
+                f"test={self.test!r} is for fixed models: held-out scores share what they were fitted to, and have no "
+                "exact test; use test='t'."
+            )
+            raise ValueError(msg)
+        if self.interval == "bca":
+            msg = "interval='bca' is for fixed models; use 't' or 'percentile'."
+            raise ValueError(msg)
+        if self.pooling != "rank":
+            msg = f"models that are fitted have ceilings of pooling='rank' only; got pooling={self.pooling!r}."
+            raise ValueError(msg)
+        if self.n_bootstrap < 2:
+            msg = f"n_bootstrap must be at least 2 where models are fitted; got {self.n_bootstrap}."
+            raise ValueError(msg)
+        return dataclasses.replace(self, test="t", fitted=True)

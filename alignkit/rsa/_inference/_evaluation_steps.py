@@ -14,20 +14,32 @@ from alignkit.rsa._inference._evaluation_inputs import Inputs
 from alignkit.rsa._inference._evaluation_notes import evaluation_note
 from alignkit.rsa._inference._evaluation_settings import Settings
 from alignkit.rsa._inference._evaluation_tests import ceiling_tests, pairwise_tests, zero_tests
+from alignkit.rsa._inference._fitted_evaluation import Fitted, draw_fitted, fitted_scores
 from alignkit.rsa._inference._measured_coverage import measured_coverage
 from alignkit.rsa._inference._score_intervals import bca_interval, percentile_interval, t_interval
 from alignkit.rsa._inference._score_tests import MOST_SUBJECTS, Tests
 from alignkit.rsa._inference._spread import ROUNDING, Spread, spread_of
+from alignkit.rsa._nan import report_undefined
 from alignkit.rsa._permutations import is_exact
 
 
 def evaluated(inputs: Inputs, settings: Settings, rng: np.random.Generator) -> Evaluation:
     """Return the evaluation of models and subjects that are aligned."""
-    items, subjects, flips, *corrections = spawn(rng, 6)
-    per_subject = inputs.scores(settings.method, settings.nan_policy)
+    items, subjects, flips, *corrections, assignments, folds = spawn(rng, 8)
+    fitted = None
+    if inputs.fitted or inputs.controls is not None:
+        fitted = fitted_scores(inputs, settings, assignments)
+        per_subject, bounds = fitted.per_subject, fitted.bounds
+    else:
+        per_subject = inputs.scores(settings.method, settings.nan_policy)
+        bounds = point_bounds(inputs, settings.method, settings.pooling)
     usable = np.asarray(np.isfinite(per_subject).all(axis=1))
-    bounds = point_bounds(inputs, settings.method, settings.pooling)
-    resampled = draw(inputs, usable, settings, (items, subjects))
+    if fitted is not None:
+        undefined = [inputs.names[k] for k in np.flatnonzero(~usable)]
+        report_undefined("a model or a subject does not vary over some held-out pairs", undefined, settings.nan_policy)
+        resampled = draw_fitted(inputs, settings, fitted.n_folds, (items, subjects), folds)
+    else:
+        resampled = draw(inputs, usable, settings, (items, subjects))
     ceiling = bounds.mean(axis=1)
     spread = spread_of(
         per_subject,
@@ -37,7 +49,7 @@ def evaluated(inputs: Inputs, settings: Settings, rng: np.random.Generator) -> E
         inputs.n_items,
         settings.confidence,
         fixed_ceiling=settings.fixed_ceiling,
-        analytic=settings.generalize == "subjects",
+        analytic=settings.generalize == "subjects" and not inputs.fitted,
     )
     zero = zero_tests(inputs, per_subject, spread, settings, flips, corrections[0])
     pairs = pairwise_tests(per_subject, spread, settings, flips, corrections[1])
@@ -46,7 +58,9 @@ def evaluated(inputs: Inputs, settings: Settings, rng: np.random.Generator) -> E
     with np.errstate(invalid="ignore"):
         se = np.sqrt(variances.models)
     n_subjects = len(inputs.data)
-    cell = measured_coverage(settings.generalize, settings.interval, settings.method, n_subjects, inputs.n_items)
+    cell = None
+    if fitted is None:
+        cell = measured_coverage(settings.generalize, settings.interval, settings.method, n_subjects, inputs.n_items)
     return Evaluation(
         models=inputs.names,
         score=score,
@@ -66,21 +80,7 @@ def evaluated(inputs: Inputs, settings: Settings, rng: np.random.Generator) -> E
         upper_per_subject=bounds[1],
         ceiling_interval=spread.bounds_interval,
         subjects=inputs.subjects,
-        generalize=settings.generalize,
-        method=settings.method,
-        pooling=settings.pooling,
-        sigma_k=inputs.sigma_kind,
-        test_zero=settings.test_zero,
-        test_pairwise=settings.test_pairwise,
-        test_ceiling="t",
-        exact_zero=_is_exact(settings.test_zero, n_subjects, inputs.n_items, settings),
-        exact_pairwise=_is_exact(settings.test_pairwise, n_subjects, inputs.n_items, settings),
-        interval_kind=settings.interval,
-        alternative=settings.alternative,
-        alpha=settings.alpha,
-        confidence=settings.confidence,
-        fdr_method=settings.fdr_method,
-        fixed_ceiling=settings.fixed_ceiling,
+        **_settings(inputs, settings, n_subjects),
         dof=spread.dof,
         n_subjects=n_subjects,
         n_items=inputs.n_items,
@@ -94,7 +94,46 @@ def evaluated(inputs: Inputs, settings: Settings, rng: np.random.Generator) -> E
         seed=settings.seed,
         coverage=float("nan") if cell is None else float(cell["coverage"]),
         note=evaluation_note(inputs, settings, spread, (zero, pairs, against)),
+        n_controls=0 if inputs.controls is None else len(inputs.controls),
+        **_of_fits(inputs, settings, fitted),
     )
+
+
+def _settings(inputs: Inputs, settings: Settings, n_subjects: int) -> dict[str, Any]:
+    """Return what was asked for."""
+    return {
+        "generalize": settings.generalize,
+        "method": settings.method,
+        "pooling": settings.pooling,
+        "sigma_k": inputs.sigma_kind,
+        "test_zero": settings.test_zero,
+        "test_pairwise": settings.test_pairwise,
+        "test_ceiling": "t",
+        "exact_zero": _is_exact(settings.test_zero, n_subjects, inputs.n_items, settings),
+        "exact_pairwise": _is_exact(settings.test_pairwise, n_subjects, inputs.n_items, settings),
+        "interval_kind": settings.interval,
+        "alternative": settings.alternative,
+        "alpha": settings.alpha,
+        "confidence": settings.confidence,
+        "fdr_method": settings.fdr_method,
+        "fixed_ceiling": settings.fixed_ceiling,
+    }
+
+
+def _of_fits(inputs: Inputs, settings: Settings, fitted: Fitted | None) -> dict[str, Any]:
+    """Return what is known of models that are fitted; nothing where none is."""
+    if fitted is None or not inputs.fitted:
+        return {}
+    return {
+        "fitted": tuple(model.describe() for model in inputs.fitted),
+        "components": tuple(model.names for model in inputs.fitted),
+        "weights": fitted.thetas,
+        "in_sample": fitted.in_sample,
+        "n_folds": fitted.n_folds[0],
+        "n_subject_folds": fitted.n_folds[1],
+        "n_cv": settings.n_cv,
+        "n_repeats": settings.n_repeats,
+    }
 
 
 def _ratio(value: FloatArray, variance: FloatArray) -> FloatArray:

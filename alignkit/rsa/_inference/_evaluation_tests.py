@@ -130,11 +130,10 @@ def _why(value: FloatArray, variance: FloatArray, n_subjects: int, settings: Set
     """Return why estimates cannot be tested; empty where they can."""
     if n_subjects == 1 and settings.generalize != "items":
         return ["one subject: there is no spread over subjects"] * len(value)
+    unknown = "a score is undefined in half of the resamples"
+    if settings.fitted:
+        unknown += ", or resamples vary no more than random folds do (raise n_cv and n_bootstrap)"
     return [
-        "a score is undefined"
-        if np.isnan(one)
-        else "a score is undefined in half of the resamples"
-        if np.isnan(v)
-        else ""
+        "a score is undefined" if np.isnan(one) else unknown if np.isnan(v) else ""
         for one, v in zip(value, variance, strict=True)
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._condensed import n_items_of
+from alignkit.rsa._inference._evaluated_models import parts_of
 from alignkit.rsa._inference._fold_grams import columns_of, fold_grams, without_controls
 from alignkit.rsa._inference._item_sample import ItemSample, item_sample, whitened_gram
 from alignkit.rsa._inference._judges import GramJudge, Judge, RowJudge
@@ -61,12 +61,13 @@ def task_of(
     sigma_k: FloatArray | None = None,
 ) -> Task:
     """Return the task of models, whose components over the items of the data are ``rows``; NaN pairs leave."""
-    starts = np.cumsum([0, *(len(one) for one in rows)]).tolist()
-    parts = tuple(slice(start, stop) for start, stop in itertools.pairwise(starts))
-    components = np.concatenate([rescale(one, (-2, -1))[0] for one in rows])
+    parts = parts_of([len(one) for one in rows])
     others = np.zeros((0, data.shape[1])) if controls is None else controls
-    among = np.asarray(~np.isnan(np.concatenate([components, data, others])).any(axis=0))
-    clean = [np.where(among, one, 0.0) for one in (components, rescale(data, -1)[0], others)]
+    among = np.asarray(~np.isnan(np.concatenate([*rows, data, others])).any(axis=0))
+    filled = [np.where(among, one, 0.0) for one in (*rows, data, others)]
+    # units do not matter, but squares must stay within range; a model's components keep theirs to one another
+    components = np.concatenate([rescale(one, (-2, -1))[0] for one in filled[: len(rows)]])
+    clean = [components, *(rescale(one, -1)[0] for one in filled[len(rows) :])]
     columns = None
     if method in ("pearson", "cosine"):
         columns = columns_of(np.concatenate(clean), among, centred=method == "pearson")
@@ -108,7 +109,7 @@ def held_out_scores(
     return score(task, prepare(task, item_folds, items), subject_folds, subjects)
 
 
-def prepare(task: Task, folds: Sequence[IntArray], counts: IntArray) -> list[tuple[Trainer, Judge] | None]:
+def prepare(task: Task, folds: Sequence[IntArray], counts: IntArray) -> Prepared:
     """Return, for every fold of items, how to fit to all others and how to judge in it; None without two pairs."""
     n, n_controls = len(task.components), len(task.controls)
     if task.columns is None:
@@ -120,7 +121,7 @@ def prepare(task: Task, folds: Sequence[IntArray], counts: IntArray) -> list[tup
 
 def score(
     task: Task,
-    prepared: Sequence[tuple[Trainer, Judge] | None],
+    prepared: Prepared,
     subject_folds: Sequence[IntArray],
     subject_counts: IntArray,
 ) -> HeldOut:
@@ -162,12 +163,22 @@ def _fold(task: Task, counts: IntArray, fold: IntArray, *, alone: bool) -> tuple
     train = test if alone else item_sample(counts * ~inside, task.among)
     if len(test.copies) < 2 or len(train.copies) < 2:
         return None
+    if task.ranked and len(task.controls):
+        return _partial_ranks(task, test)
     if task.ranked:
         components, data = (np.take(x, test.copies, axis=1) for x in (task.components, task.data))
         return _trainer_of_ranks(task, train), RowJudge(components, data, task.method)
     n, rows = len(task.components), np.concatenate([task.components, task.data])
     grams = [whitened_gram(rows, sample, task.method, task.sigma_k) for sample in (train, test)]
     return Trainer(grams[0], n, None), _gram_judge(grams[1], n)
+
+
+def _partial_ranks(task: Task, sample: ItemSample) -> tuple[Trainer, Judge]:
+    """Return the products of ranks less what those of the controls explain: for components that are not mixed."""
+    rows = np.concatenate([task.components, task.data, task.controls])
+    ranks = linear_vectors(midranks(np.take(rows, sample.copies, axis=1)), "pearson", task.among, None)
+    gram, n = without_controls(ranks @ ranks.T, len(task.controls)), len(task.components)
+    return Trainer(gram, n, None), _gram_judge(gram, n)
 
 
 def _gram_judge(gram: FloatArray, n: int) -> GramJudge:
@@ -212,3 +223,7 @@ def _training_weights(subject_folds: Sequence[IntArray], drawn: FloatArray) -> l
             weights[fold] = 0.0
         found.append(weights)
     return found
+
+
+#: For every fold of items how to fit to all others and how to judge in it; None without two pairs.
+Prepared = Sequence[tuple[Trainer, Judge] | None]

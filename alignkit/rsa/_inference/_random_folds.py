@@ -8,12 +8,12 @@ from alignkit._typing import IntArray
 from alignkit.rsa._held_out import item_folds
 
 
-def default_item_folds(n_items: int) -> int:
+def default_item_folds(n_items: float) -> int:
     """Return rsatoolbox's number of folds of items: 2, and 3, 4 or 5 from 12, 24 or 40 items."""
     return 2 + sum(n_items >= least for least in (12, 24, 40))
 
 
-def default_subject_folds(n_subjects: int) -> int:
+def default_subject_folds(n_subjects: float) -> int:
     """Return rsatoolbox's number of folds of subjects: 2, and 3, 4 or 5 from 6, 12 or 20; 1 for one subject."""
     return 1 if n_subjects < 2 else 2 + sum(n_subjects >= least for least in (6, 12, 20))
 

@@ -5,7 +5,6 @@ import pytest
 
 from alignkit.rsa import FixedModel, WeightedModel
 from alignkit.rsa._inference._cross_validated_resamples import (
-    corrected_covariance,
     cross_validated_resamples,
     mean_scores,
 )
@@ -33,22 +32,24 @@ def test_every_resample_is_cross_validated_in_its_own_folds(given, rng):
         given, (2, 2), 2, np.random.default_rng(3), item_counts=items, subject_counts=subjects
     )
     children = np.random.default_rng(3).spawn(20)
-    everything = {"items": np.ones(N, dtype=int), "subjects": np.ones(S, dtype=int)}
+    every_item, every_subject = np.ones(N, dtype=int), np.ones(S, dtype=int)
     for b in range(20):
         for repeat in range(2):
-            for kinds in (("items", "both"), ("subjects",)):
-                own_items = everything["items"] if kinds == ("subjects",) else items[b]
-                item_folds = folds_of(own_items, 2, 3, children[b])
-                for kind in kinds:
-                    own_subjects = everything["subjects"] if kind == "items" else subjects[b]
-                    subject_folds = None if item_folds is None else folds_of(own_subjects, 2, 1, children[b])
-                    if item_folds is None or subject_folds is None:
-                        assert np.isnan(found[kind][b, repeat]).all()
-                        continue
-                    scored = held_out_scores(
-                        given, item_folds, subject_folds, item_counts=own_items, subject_counts=own_subjects
-                    )
-                    assert np.array_equal(found[kind][b, repeat], mean_scores(scored, own_subjects))
+            for kind, own_items, own_subjects in (
+                ("items", items[b], every_subject),
+                ("both", items[b], subjects[b]),
+                ("subjects", every_item, subjects[b]),
+            ):
+                if kind != "both":  # which shares the folds of items
+                    item_folds = folds_of(own_items, 2, 3, children[b])
+                subject_folds = folds_of(own_subjects, 2, 1, children[b])
+                if item_folds is None or subject_folds is None:
+                    assert np.isnan(found[kind][b, repeat]).all()
+                    continue
+                scored = held_out_scores(
+                    given, item_folds, subject_folds, item_counts=own_items, subject_counts=own_subjects
+                )
+                assert np.array_equal(found[kind][b, repeat], mean_scores(scored, own_subjects, whole=False))
     assert all(np.isfinite(values).any() for values in found.values())
 
 
@@ -57,7 +58,7 @@ def test_means_count_every_copy_of_a_subject(given):
     subjects = np.array([3, 0, 1, 1, 1, 0])
     scored = held_out_scores(given, *folds, subject_counts=subjects)
     expected = [np.mean([scored.scores[m, i, s] for i in range(2) for s in (0, 0, 0, 2, 3, 4)]) for m in range(2)]
-    assert np.allclose(mean_scores(scored, subjects)[:2], expected, rtol=0, atol=1e-14)
+    assert np.allclose(mean_scores(scored, subjects, whole=False)[:2], expected, rtol=0, atol=1e-14)
 
 
 def test_folds_keep_copies_together_and_use_everything_drawn(rng):
@@ -77,23 +78,6 @@ def test_default_numbers_are_rsatoolboxs():
         assert default_item_folds(n) == default_k_pattern(n)
         assert default_subject_folds(n) == default_k_rdm(n)
     assert default_subject_folds(1) == 1
-
-
-def test_the_correction_is_rsatoolboxs_formula(rng):
-    values = rng.normal(size=(200, 1, 3)) + 0.5 * rng.normal(size=(200, 2, 3))
-    values[3, 1, 0] = np.nan
-    complete = np.delete(values, 3, axis=0)
-    of_means = np.cov(complete.mean(axis=1).T)
-    single = (np.cov(complete[:, 0].T) + np.cov(complete[:, 1].T)) / 2
-    assert np.allclose(corrected_covariance(values), 2 * of_means - single, rtol=0, atol=1e-14)
-    assert np.allclose(corrected_covariance(values[:, :1]), np.cov(values[:, 0].T))
-
-
-def test_the_correction_takes_out_the_variance_of_assignments(rng):
-    # what the resample does varies by 1, what the assignment does by 4
-    values = rng.normal(size=(40_000, 1, 1)) + 2 * rng.normal(size=(40_000, 2, 1))
-    assert corrected_covariance(values)[0, 0] == pytest.approx(1, abs=0.1)
-    assert np.var(values.mean(axis=1)) == pytest.approx(3, abs=0.1)
 
 
 def test_nothing_depends_on_the_number_of_threads(given, rng):
