@@ -55,7 +55,7 @@ def _key(result: Evaluation, correction: Correction) -> str:
     """Return what the marks mean, and which tests there are none of, in lines."""
     families = {
         f"* {_STARS[result.alternative]}": (result.why_zero, "against 0"),
-        "dot to tick: better": (result.pairs().why_pairwise, "between models"),
+        "dot to tick: better": (tuple(result.pairs().why_pairwise), "between models"),
         "▼ below the ceiling": (result.why_ceiling, "against the ceiling"),
     }
     tested = [mark for mark, (why, _) in families.items() if len(why) and not all(why)]
