@@ -168,6 +168,16 @@ _dot = compiled(_in_any_order, reorder=True)
 
 
 @compiled
+def _long_dot(weight, x, y):  # type: ignore[no-untyped-def]
+    # a sum of sums: one of a million terms would cost three digits
+    total = 0.0
+    for start in range(0, weight.size, _SPAN):
+        end = min(weight.size, start + _SPAN)
+        total += _dot(weight[start:end], x[start:end], y[start:end])
+    return total
+
+
+@compiled
 def _multiply(ranks, weight, n_pairs, products):  # type: ignore[no-untyped-def]
     n_subjects = products.shape[0] - 1
     for start in range(0, n_pairs, _SPAN):
@@ -194,9 +204,9 @@ def _pool(ranks, weight, total, drawn, products, packed, sums, crossed, own):  #
     largest = _add_up(ranks, total, drawn, everybody)
     pooled[:] = everybody
     _rank_sum(weight, total, largest, packed, pooled)
-    length = _dot(weight, pooled, pooled)
+    length = _long_dot(weight, pooled, pooled)
     for s in who:
-        crossed[1, s] = _dot(weight, pooled, ranks[s])
+        crossed[1, s] = _long_dot(weight, pooled, ranks[s])
         own[1, s] = length
     if who.size == 2:
         # the other's ranks are those of the sum
@@ -208,8 +218,8 @@ def _pool(ranks, weight, total, drawn, products, packed, sums, crossed, own):  #
         for p in range(pooled.size):
             pooled[p] = everybody[p] - drawn[s] * (ranks[s, p] + total)
         _rank_sum(weight, total, largest, packed, pooled)
-        crossed[0, s] = _dot(weight, pooled, ranks[s])
-        own[0, s] = _dot(weight, pooled, pooled)
+        crossed[0, s] = _long_dot(weight, pooled, ranks[s])
+        own[0, s] = _long_dot(weight, pooled, pooled)
 
 
 @compiled
