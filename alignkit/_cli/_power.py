@@ -44,6 +44,8 @@ class PowerConfig:
     """Tests over new people, or over new people and new items."""
     method: ComparisonMethod = "spearman"
     """Similarity of two RDMs."""
+    test: Literal["auto", "sign-flip", "t"] = "auto"
+    """Sign flips or t (people), t (both)."""
     alpha: float = 0.05
     """Level of each test."""
     target: float = 0.8
@@ -89,6 +91,7 @@ def run_power(config: PowerConfig) -> None:
             n_items=config.n_items or None,
             generalize=config.generalize,
             method=config.method,
+            test=config.test,
             alpha=config.alpha,
             target=config.target,
             n_simulations=config.n_simulations,

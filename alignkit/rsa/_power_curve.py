@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+_TESTS = {"t": "t tests", "sign-flip": "sign-flip tests (with more than 10 subjects taken to be that of t tests)"}
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PowerCurve(Result):
@@ -32,11 +34,11 @@ class PowerCurve(Result):
     n_subjects, n_items : tuple of int
         Numbers that were asked for.
     power : ndarray, shape (tests, n_items, n_subjects)
-        Of t tests of normal scores with the pilot's effect and variance.
+        Of tests of normal scores with the pilot's effect and variance; 0 where sign flips cannot reach the level.
     pilot_interval : ndarray, shape (2, tests, n_items, n_subjects)
         What the power may be, given that effects (and over new subjects alone, variances) are known from one pilot.
     simulated : ndarray, shape (tests, n_items, n_subjects)
-        Share of experiments drawn from the pilot in which the t test rejects. NaN for more items than the pilot has,
+        Share of experiments drawn from the pilot in which the test rejects. NaN for more items than the pilot has,
         and for tests over new items.
     simulated_interval : ndarray, shape (2, tests, n_items, n_subjects)
         Its Monte-Carlo interval (Wilson's).
@@ -48,6 +50,8 @@ class PowerCurve(Result):
         Level of the tests, power that is asked for, and level of the intervals.
     generalize, method : str
         As asked for.
+    test : {"sign-flip", "t"}
+        Which test.
     n_pilot : tuple of int
         Subjects and items of the pilot.
     n_simulations, n_bootstrap : int
@@ -72,6 +76,7 @@ class PowerCurve(Result):
     confidence: float
     generalize: str
     method: str
+    test: str
     n_pilot: tuple[int, int]
     n_simulations: int
     n_bootstrap: int
@@ -118,9 +123,9 @@ class PowerCurve(Result):
         if np.isfinite(self.simulated).any():
             simulated = f" and checked by {self.n_simulations:,} experiments drawn from the pilot"
         return (
-            f"Power of t tests over {over} at a level of {self.alpha:g} (models against zero: one-sided; against each "
-            f"other: two-sided) was computed from a pilot of {self.n_pilot[0]} subjects and {self.n_pilot[1]} items "
-            f"({SENTENCES[self.method]}) by {variance}{simulated}; {self.confidence:.0%} intervals by "
+            f"Power of {_TESTS[self.test]} over {over} at a level of {self.alpha:g} (models against zero: one-sided; "
+            f"against each other: two-sided) was computed from a pilot of {self.n_pilot[0]} subjects and "
+            f"{self.n_pilot[1]} items ({SENTENCES[self.method]}) by {variance}{simulated}; {self.confidence:.0%} intervals by "
             f"{self.n_bootstrap:,} bootstrap resamples of the pilot. {self.note}"
         )
 

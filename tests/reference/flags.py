@@ -136,6 +136,7 @@ FROZEN = {
         "n-items",
         "generalize",
         "method",
+        "test",
         "alpha",
         "target",
         "n-simulations",

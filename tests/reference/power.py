@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,3 +19,14 @@ def rejects(x: Sequence[float], alpha: float, *, two_sided: bool) -> bool:
     if len(set(x)) == 1:
         return False
     return bool(stats.ttest_1samp(x, 0, alternative="two-sided" if two_sided else "greater").pvalue < alpha)
+
+
+def flips_reject(x: Sequence[float], alpha: float, *, two_sided: bool) -> bool:
+    """Return whether at most a share ``alpha`` of all sign flips have as large a sum."""
+    if len(set(x)) == 1:
+        return False
+    size = abs if two_sided else float
+    sums = [
+        size(sum(s * v for s, v in zip(signs, x, strict=True))) for signs in itertools.product((1, -1), repeat=len(x))
+    ]
+    return sum(value >= sums[0] - 1e-12 for value in sums) / len(sums) <= alpha

@@ -22,7 +22,8 @@ def pilot_of(rng, n_subjects: int = 6, n_items: int = 12, noise: float = 3.0, sp
 
 def test_over_subjects_it_is_the_power_of_a_t_test(rng):
     models, pilot = pilot_of(rng)
-    curve = power({"a": models[0], "b": models[1]}, pilot, n_subjects=(5, 9), n_bootstrap=50, n_simulations=0, rng=0)
+    options = {"n_subjects": (5, 9), "n_bootstrap": 50, "n_simulations": 0, "rng": 0}
+    curve = power({"a": models[0], "b": models[1]}, pilot, test="t", **options)
     a, b = compare(models, pilot).values
     assert curve.tests == ("a > 0", "b > 0", "a - b")
     for k, (x, two_sided) in enumerate([(a, False), (b, False), (a - b, True)]):
@@ -40,6 +41,21 @@ def test_over_subjects_it_is_the_power_of_a_t_test(rng):
     assert np.isnan(curve.components[1:]).all()
 
 
+def test_sign_flips_of_few_subjects_have_no_power(rng):
+    models, pilot = pilot_of(rng, noise=0.1)
+    curve = power(models[:1], pilot, n_subjects=(4, 5, 6), n_simulations=50, n_bootstrap=20, rng=0)
+    assert curve.test == "sign-flip"
+    assert curve.power[0, 0, 0] == curve.simulated[0, 0, 0] == 0
+    assert curve.power[0, 0, 1] > 0.9
+    assert curve.simulated[0, 0, 1] > 0.9
+    assert curve.n_needed[0, 0] == 5
+    between = power(models, pilot, n_subjects=(5, 6), n_simulations=50, n_bootstrap=20, rng=0)
+    assert between.power[2, 0, 0] == between.simulated[2, 0, 0] == 0
+    assert between.simulated[2, 0, 1] > 0.9
+    assert between.n_needed[2, 0] == 6
+    assert power(models, pilot, generalize="both", n_subjects=[4], n_bootstrap=20, rng=0).test == "t"
+
+
 def test_the_interval_resamples_subjects(rng):
     models, pilot = pilot_of(rng, n_subjects=8)
     curve = power(models[0], pilot, n_subjects=[10], n_bootstrap=4000, n_simulations=0, rng=1)
@@ -54,10 +70,20 @@ def test_the_interval_resamples_subjects(rng):
 
 def test_drawn_experiments_agree_with_the_formula(rng):
     models, pilot = pilot_of(rng, n_subjects=40, noise=5.0)
-    curve = power(models[0], pilot, n_subjects=(4, 8), n_simulations=1500, n_bootstrap=20, rng=2)
+    curve = power(models[0], pilot, test="t", n_subjects=(4, 8), n_simulations=1500, n_bootstrap=20, rng=2)
     assert np.allclose(curve.simulated, curve.power, atol=0.05)
     low, high = curve.simulated_interval
     assert ((low < curve.simulated) & (curve.simulated < high)).all()
+
+
+def test_drawn_sign_flips_agree_with_the_formula(rng):
+    models, pilot = pilot_of(rng, n_subjects=60, noise=6.0)
+    curve = power(models, pilot, n_subjects=(5, 7, 10, 14), n_simulations=1000, n_bootstrap=20, rng=2)
+    assert np.allclose(curve.simulated, curve.power, atol=0.06)
+    k = curve.tests.index("model 0 > 0")
+    needed = int(curve.n_needed[k, 0])
+    near = power(models, pilot, n_subjects=(needed - 1, needed), n_simulations=0, n_bootstrap=20, rng=2).power[k, 0]
+    assert near[0] < 0.8 <= near[1]
 
 
 @pytest.mark.parametrize("method", ["pearson", "rho-a"])
@@ -74,7 +100,7 @@ def test_fewer_items_have_less_power_and_more_items_more(method, rng):
 def test_over_new_items_power_is_lower(rng):
     models, pilot = pilot_of(rng, n_subjects=8, n_items=14, spread=0.4)
     options = {"n_items": [14, 28], "n_bootstrap": 300, "n_simulations": 0, "rng": 0}
-    subjects = power(models[0], pilot, **options)
+    subjects = power(models[0], pilot, test="t", **options)
     both = power(models[0], pilot, generalize="both", **options)
     assert (both.power <= subjects.power + 1e-9).all()
     assert (both.n_needed >= subjects.n_needed)[np.isfinite(both.n_needed)].all()
@@ -118,6 +144,7 @@ def test_a_seed_decides_everything(rng):
     [
         ({"generalize": "items"}, "generalize must be one of"),
         ({"method": "bures-metric"}, "is a distance"),
+        ({"test": "sign-flip", "generalize": "both"}, "does not speak of new items"),
         ({"n_subjects": [1]}, "n_subjects must be"),
         ({"n_subjects": []}, "n_subjects must list"),
         ({"n_items": [3]}, "n_items must be"),

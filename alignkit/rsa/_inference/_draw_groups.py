@@ -36,6 +36,7 @@ def plot_groups(result: GroupComparison, ax: Axes | None = None) -> Axes:
     height = 0.03 * (np.nanmax(result.scores) - np.nanmin(result.scores))
     for j in np.flatnonzero(result.p_model_corrected <= result.alpha).tolist():
         ax.text(j, float(top[j] + height), "*", ha="center", va="bottom", fontsize=14)
+    ax.margins(y=0.12)
     slanted: dict[str, Any] = {"rotation": 45, "ha": "right"} if len(result.models) > 4 else {}
     ax.set_xticks(range(len(result.models)), result.models, parse_math=False, **slanted)
     ax.axhline(0, color="0.5", linewidth=0.8)
@@ -51,6 +52,8 @@ def _plot_null(result: GroupComparison, ax: Axes | None) -> Axes:
     ax = new_axes(ax)
     ax.hist(result.null, bins=min(50, max(1, len(np.unique(result.null)))), color="0.75", label="other divisions")
     ax.axvline(result.difference, color="black", label=f"observed (p = {result.p:.3g})")
+    ax.update_datalim([(result.difference, 0.0)])
+    ax.autoscale_view()
     ax.set_xlabel(f"difference of groups ({result.method}, {result.statistic})")
     ax.set_ylabel("divisions")
     ax.legend(ncols=2, **_LEGEND)

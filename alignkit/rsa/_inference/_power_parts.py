@@ -10,6 +10,8 @@ import numpy as np
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._compare_rows import Options, compare_rows
 from alignkit.rsa._condensed import n_items_of
+from alignkit.rsa._inference._flip_power import MOST as MOST_FLIPPED
+from alignkit.rsa._inference._flip_power import flip_power
 from alignkit.rsa._inference._resampled_scores import resampled_scores
 from alignkit.rsa._inference._t_power import needed_noncentrality, t_power
 from alignkit.rsa._inference._variance_parts import VarianceParts, variance_parts
@@ -32,19 +34,33 @@ class PilotTest:
     n_items: float
     alpha: float
     two_sided: bool
+    #: Sign flips in place of a t test.
+    flips: bool
 
     def power(self, n_subjects: Sequence[int], tails: tuple[float, float]) -> FloatArray:
         """Return the power, and that at two quantiles of the resamples, shape (3, n_subjects)."""
         n = np.array(n_subjects, dtype=np.float64)
-        return t_power(self._noncentrality(n, tails), self._df(n), self.alpha, two_sided=self.two_sided)
+        return self._power(n, self._noncentrality(n, tails))
 
     def needed(self, target: float, tails: tuple[float, float]) -> FloatArray:
         """Return the fewest subjects with that power, and those at two quantiles, shape (3,); fewer come first."""
         n = np.arange(2.0, MOST + 1)
         limit = needed_noncentrality(self._df(n), self.alpha, target, two_sided=self.two_sided)
-        enough = self._noncentrality(n, tails) >= limit
+        noncentrality = self._noncentrality(n, tails)
+        enough = noncentrality >= limit
+        if self.flips:
+            few = n <= MOST_FLIPPED
+            enough[:, few] = self._power(n[few], noncentrality[:, few]) >= target
         found = np.where(enough.any(axis=1), n[enough.argmax(axis=1)], np.nan)
         return found[[0, 2, 1]]
+
+    def _power(self, n: FloatArray, noncentrality: FloatArray) -> FloatArray:
+        power = t_power(noncentrality, self._df(n), self.alpha, two_sided=self.two_sided)
+        if self.flips:
+            for k in np.flatnonzero(n <= MOST_FLIPPED):
+                effect = noncentrality[:, k] / np.sqrt(n[k])
+                power[:, k] = flip_power(effect, int(n[k]), self.alpha, two_sided=self.two_sided)
+        return power
 
     def _df(self, n: FloatArray) -> FloatArray:
         return np.minimum(n, self.n_items) - 1
@@ -77,7 +93,7 @@ class PilotPower:
             return np.stack([self.variance, nothing, nothing])
         return np.stack([self.parts.subjects, self.parts.items, self.parts.single])
 
-    def of(self, test: int, n_items: int, *, alpha: float, two_sided: bool) -> PilotTest:
+    def of(self, test: int, n_items: int, *, alpha: float, two_sided: bool, flips: bool) -> PilotTest:
         """Return one test with so many items."""
         effect = np.append(self.effect[test], self.resampled[0, :, test])
         variance = np.append(self.variance[test], self.resampled[1, :, test])
@@ -89,7 +105,7 @@ class PilotPower:
             elif n_items != self.n_items and a + c > 0:
                 # the variance over subjects is a + c/N: its part of single measurements falls with the items
                 own = variance * (a + c / n_items) / (a + c / self.n_items)
-        return PilotTest(effect, own, shared, n_items if self.both else np.inf, alpha, two_sided)
+        return PilotTest(effect, own, shared, n_items if self.both else np.inf, alpha, two_sided, flips)
 
 
 def measured(

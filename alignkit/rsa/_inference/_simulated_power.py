@@ -1,4 +1,4 @@
-"""How often t tests reject in experiments that are drawn from pilot data."""
+"""How often tests over subjects reject in experiments that are drawn from pilot data."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._compare_rows import Options, compare_rows
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._container import pair_index
+from alignkit.rsa._inference._flip_power import every_sign
 
 #: Experiments drawn by one child of a seed.
 _BLOCK = 64
+#: Up to so many subjects all sign flips are taken; of more, so many random ones, the same in all experiments.
+_ALL_FLIPS, _FLIPS = 10, 999
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +26,7 @@ class Experiments:
     """Experiments like a pilot's.
 
     ``data`` has shape (subject, pairs), ``models`` (model, pairs), ``contrasts`` (tests, models) and ``two_sided``
-    (tests,). ``n_items`` is at most the number of items of the pilot.
+    (tests,). ``n_items`` is at most the number of items of the pilot. ``flips``: sign flips in place of t tests.
     """
 
     data: FloatArray
@@ -33,6 +36,7 @@ class Experiments:
     method: str
     alpha: float
     n_items: int
+    flips: bool = False
 
 
 @one_blas_thread()
@@ -49,14 +53,12 @@ def rejections(
     pilot's own variance is too small by that; fewer items than the pilot's are drawn without replacement, since
     copies of an item would tell nothing new.
     """
-    from scipy.stats import t as student
-
-    two_sided, alpha = study.two_sided, study.alpha
-    count = np.zeros((len(two_sided), len(n_subjects)))
-    limits = [student.isf(np.where(two_sided, alpha / 2, alpha), n - 1) for n in n_subjects]
+    count = np.zeros((len(study.two_sided), len(n_subjects)))
+    *blocks, of_tests = spawn(rng, -(-n_simulations // _BLOCK) + 1)
+    tests = [_flip_test(study, n, of_tests) if study.flips else _t_test(study, n) for n in n_subjects]
     n_pilot = n_items_of(study.data.shape[1])
     whole = _scores(study.data, study.models, study)
-    for block, own in enumerate(spawn(rng, -(-n_simulations // _BLOCK))):
+    for block, own in enumerate(blocks):
         size = min(_BLOCK, n_simulations - block * _BLOCK)
         for _ in range(size):
             scores = whole
@@ -64,8 +66,7 @@ def rejections(
                 pairs = _pairs_of(np.sort(own.permutation(n_pilot)[: study.n_items]), n_pilot)
                 scores = _scores(study.data[:, pairs], study.models[:, pairs], study)
             for k, n in enumerate(n_subjects):
-                t = _t(scores[:, own.integers(scores.shape[1], size=n)])
-                count[:, k] += np.where(two_sided, np.abs(t), t) > limits[k]
+                count[:, k] += tests[k](scores[:, own.integers(scores.shape[1], size=n)])
         tick(size)
     return count
 
@@ -83,9 +84,38 @@ def _pairs_of(items: IntArray, n_items: int) -> IntArray:
     return np.asarray(pair_index(items[rows], items[columns], n_items))
 
 
-def _t(x: FloatArray) -> FloatArray:
-    mean = x.mean(axis=1)
-    error = x.std(axis=1, ddof=1) / np.sqrt(x.shape[1])
-    # one subject drawn n times has no variance, and no test
-    flat = x.max(axis=1) == x.min(axis=1)
-    return np.divide(mean, error, out=np.zeros_like(mean), where=~flat & (error > 0))
+def _t_test(study: Experiments, n: int) -> Callable[[FloatArray], BoolArray]:
+    """Return what says which t tests of ``n`` subjects' scores, shape (tests, n), reject."""
+    from scipy.stats import t as student
+
+    two_sided = study.two_sided
+    limit = student.isf(np.where(two_sided, study.alpha / 2, study.alpha), n - 1)
+
+    def rejects(x: FloatArray) -> BoolArray:
+        mean = x.mean(axis=1)
+        error = x.std(axis=1, ddof=1) / np.sqrt(n)
+        # one subject drawn n times has no variance, and no test
+        flat = x.max(axis=1) == x.min(axis=1)
+        t = np.divide(mean, error, out=np.zeros_like(mean), where=~flat & (error > 0))
+        return np.asarray(np.where(two_sided, np.abs(t), t) > limit)
+
+    return rejects
+
+
+def _flip_test(study: Experiments, n: int, rng: np.random.Generator) -> Callable[[FloatArray], BoolArray]:
+    """Return what says which sign flips of ``n`` subjects' scores, shape (tests, n), reject.
+
+    With the sum of squares the same in all flips, sums are ordered as t is.
+    """
+    exact = n <= _ALL_FLIPS
+    signs = every_sign(n) if exact else rng.choice([-1.0, 1.0], size=(n, _FLIPS))
+
+    def rejects(x: FloatArray) -> BoolArray:
+        own, flipped = x.sum(axis=1), x @ signs
+        two_sided = study.two_sided
+        own, flipped = np.where(two_sided, np.abs(own), own), np.where(two_sided[:, None], np.abs(flipped), flipped)
+        extreme = (flipped >= (own - 1e-12 * np.abs(x).sum(axis=1))[:, None]).sum(axis=1)
+        p = extreme / signs.shape[1] if exact else (extreme + 1) / (signs.shape[1] + 1)
+        return np.asarray((p <= study.alpha) & (x.max(axis=1) != x.min(axis=1)))
+
+    return rejects
