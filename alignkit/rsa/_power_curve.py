@@ -125,8 +125,8 @@ class PowerCurve(Result):
         return (
             f"Power of {_TESTS[self.test]} over {over} at a level of {self.alpha:g} (models against zero: one-sided; "
             f"against each other: two-sided) was computed from a pilot of {self.n_pilot[0]} subjects and "
-            f"{self.n_pilot[1]} items ({SENTENCES[self.method]}) by {variance}{simulated}; {self.confidence:.0%} intervals by "
-            f"{self.n_bootstrap:,} bootstrap resamples of the pilot. {self.note}"
+            f"{self.n_pilot[1]} items ({SENTENCES[self.method]}) by {variance}{simulated}; "
+            f"{self.confidence:.0%} intervals by {self.n_bootstrap:,} bootstrap resamples of the pilot. {self.note}"
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
