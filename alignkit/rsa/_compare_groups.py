@@ -140,13 +140,7 @@ def compare_groups(
     people, sizes, rows, names = _aligned(a, b, models, on_mismatch)
     with warnings_to_the_caller():
         everyone = compare(people, people, method=method, nan_policy=nan_policy).values
-        scores = (
-            compare(
-                RDM(rows, dims=["model"], coords={"model": names}), people, method=method, nan_policy=nan_policy
-            ).values
-            if names
-            else None
-        )
+        scores = compare(rows, people, method=method, nan_policy=nan_policy).values if names else None
     first, exact = divisions(*sizes, n_permutations, generator)
     own = (np.arange(sum(sizes)) < sizes[0])[None]
     means = group_similarities(everyone, own)[0]
@@ -159,12 +153,12 @@ def compare_groups(
         smallest_p(*sizes, len(first), exact=exact, symmetric=symmetric)
         for symmetric in (True, alternative == "two-sided")
     ]
-    p = np.nan if np.isnan(observed[0]) else share_of(_extreme(null), float(observed[0]), exact=exact)
-    tested = _test_models(scores, own, first, alternative, confidence, len(people), exact=exact)
-    if smallest[0] > alpha:
+    p = share_of(_extreme(null), float(observed[0]), exact=exact)
+    if np.isnan(observed[0]) or smallest[0] > alpha:
         p = np.nan
+    tested = _test_models(scores, own, first, alternative, confidence, len(people), exact=exact)
     if smallest[1] > alpha:
-        tested["p_model"], tested["p_model_corrected"] = (np.full(len(names), np.nan) for _ in range(2))
+        tested["p_model"], tested["p_model_corrected"] = np.full((2, len(names)), np.nan)
     return GroupComparison(
         difference=float(observed[0]),
         p=float(p),
@@ -198,8 +192,8 @@ def _names(groups: Sequence[str]) -> tuple[str, str]:
 
 def _aligned(
     a: object, b: object, models: object, on_mismatch: OnMismatch
-) -> tuple[RDM, tuple[int, int], FloatArray, tuple[str, ...]]:
-    """Return all subjects as one stack, the sizes of the groups, and the models' rows and names."""
+) -> tuple[RDM, tuple[int, int], RDM | None, tuple[str, ...]]:
+    """Return all subjects as one stack, the sizes of the groups, and the models as another with their names."""
     first, second = _group("the first group", a), _group("the second group", b)
     named, names = ([], ()) if models is None else named_models(models)
     whole = [("the first group", first), ("the second group", second), *named]
@@ -207,7 +201,7 @@ def _aligned(
     # several stacks without labels are matched by position
     labels = first.labels or second.labels
     people = RDM(np.concatenate([first.values, second.values]), labels, dims=["subject"])
-    rows = model_rows(others) if others else np.zeros((0, people.n_pairs))
+    rows = RDM(model_rows(others), labels, dims=["model"], coords={"model": names}) if others else None
     return people, (len(first), len(second)), rows, names
 
 
