@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from alignkit._cli._permute import PermuteConfig
     from alignkit._cli._power import PowerConfig
     from alignkit._cli._regress import RegressConfig
+    from alignkit._cli._reweight import ReweightConfig
     from alignkit._cli._rsa import RdmConfig
     from alignkit._cli._score import ScoreConfig
     from alignkit._cli._similarity import SimilarityConfig
@@ -276,6 +277,14 @@ def rsa_power() -> Entry[PowerConfig]:
     from alignkit._cli._power import PowerConfig, run_power
 
     return Entry(PowerConfig, run_power)
+
+
+@verb("rsa reweight", RDMS)
+def rsa_reweight() -> Entry[ReweightConfig]:
+    """Predict RDMs from features with fitted weights, judged on held-out items."""
+    from alignkit._cli._reweight import ReweightConfig, run_reweight
+
+    return Entry(ReweightConfig, run_reweight)
 
 
 @verb("similarity", RDMS)

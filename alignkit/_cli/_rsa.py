@@ -138,7 +138,7 @@ def _run(config: RdmConfig) -> tuple[RDM, int]:
 
         with _speaking_of(config):
             return patterns_rdm(config)
-    patterns, labels = _read_patterns(config.source, config.layer)
+    patterns, labels = read_source(config.source, config.layer)
     return _compute(config, patterns, labels), patterns.shape[-2]
 
 
@@ -206,7 +206,7 @@ def read_noise(config: RdmConfig) -> dict[str, Any]:
     return {"noise": found}
 
 
-def _read_patterns(source: Path, layer: str | None) -> tuple[AnyArray, tuple[str, ...] | None]:
+def read_source(source: Path, layer: str | None) -> tuple[AnyArray, tuple[str, ...] | None]:
     """Return patterns and, where features hold them, labels; arrays keep their leading axes."""
     arrays, meta = load_npz(source) if source.suffix.lower() == ".npz" and not source.is_dir() else ({}, {})
     if str(meta.get("schema")).startswith("alignkit.RDM/") or (source.suffix == ".zarr" and source.is_dir()):
