@@ -38,6 +38,7 @@ from alignkit.rsa._similarity import similarity
 from alignkit.rsa._similarity_matrix import similarity_matrix, triplet_similarities
 from alignkit.rsa._split_half import SplitHalf, split_half
 from alignkit.rsa._stack import stack
+from alignkit.rsa._stream_compare import stream_compare
 from alignkit.rsa._t_test import SubjectTest, t_test
 from alignkit.rsa._temperature import TemperatureFit, fit_temperature
 from alignkit.rsa._tiled_rdm import TiledRDM
@@ -112,6 +113,7 @@ __all__ = [
     "split_half",
     "squareform",
     "stack",
+    "stream_compare",
     "t_test",
     "triplet_accuracy",
     "triplet_ceiling",

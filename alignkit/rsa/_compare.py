@@ -23,6 +23,7 @@ from alignkit.rsa._nan import items_of_pairs, name_items, report_all, report_not
 from alignkit.rsa._partial import PARTIAL_METHODS, Partial
 from alignkit.rsa._sigma_k import check_sigma_k, of_items
 from alignkit.rsa._similarity_methods import undefined_rows
+from alignkit.rsa._tiled_rdm import TiledRDM
 
 
 def compare(
@@ -47,7 +48,8 @@ def compare(
     a, b : RDM, array_like or tensor, shape (..., pairs) or (..., items, items)
         Labelled RDMs are aligned by label first; bare arrays are taken in the order they have. float32 is read as it
         is, and summed in float64. Tensors give a tensor, with gradients where the method has any (the pearson and
-        cosine methods, whitened or not); for Bures and for controls pass arrays.
+        cosine methods, whitened or not); for Bures and for controls pass arrays. A :class:`TiledRDM` is read tile by
+        tile, see :func:`stream_compare`.
     method : str
         With P item pairs, ranks R (ties share their mean) and C - D concordant minus discordant pairs of pairs:
 
@@ -118,6 +120,12 @@ def compare(
     <Comparison partial pearson = 0.5000, 4 items>
     """
     _check_options(method, sigma_k, controls, partial, nan_policy)
+    if isinstance(a, TiledRDM) or isinstance(b, TiledRDM):
+        from alignkit.rsa._stream_compare import stream_compare
+
+        _check_streamed(a, b, sigma_k, controls, on_mismatch)
+        tiled: Any = method
+        return stream_compare(a, b, method=tiled, nan_policy=nan_policy, backend=backend)
     first, second, others = _aligned(a, b, controls, method, on_mismatch)
     rows_a, rows_b = _rows(first, second, method, others)
     sigma = _sigma_k(sigma_k, a, first)
@@ -142,6 +150,15 @@ def compare(
         partial="" if others is None else partial,
         note=note,
     )
+
+
+def _check_streamed(a: object, b: object, sigma_k: object, controls: object, on_mismatch: str) -> None:
+    if not all(isinstance(x, TiledRDM | RDM) for x in (a, b)):
+        msg = "an RDM in tiles is compared with another, or with an RDM; make one of the array: RDM(values)."
+        raise TypeError(msg)
+    if sigma_k is not None or controls is not None or on_mismatch != "raise":
+        msg = "RDMs in tiles take no sigma_k, controls or on_mismatch='intersect'; .load() them where they fit."
+        raise ValueError(msg)
 
 
 def _check_options(method: str, sigma_k: object, controls: object, partial: str, nan_policy: NanPolicy) -> None:

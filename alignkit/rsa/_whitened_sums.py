@@ -57,19 +57,31 @@ def _undefined(a: AnyArray, b: AnyArray, norms: FloatArray, *, centred: bool) ->
 
 def _form(a: AnyArray, b: AnyArray, backend: Backend, *, centred: bool) -> tuple[FloatArray, FloatArray]:
     """Return the forms of all rows of a with all of b, and of every row of both with itself."""
-    n_pairs, n = a.shape[-1], n_items_of(a.shape[-1])
+    n = n_items_of(a.shape[-1])
     offsets = np.concatenate([_guess_offsets(a), _guess_offsets(b)])
     sums = _sums(a, b, offsets, n, backend)
+    return form_of_sums(sums.items, sums.squares, sums.products, offsets, n, centred=centred)
+
+
+def form_of_sums(
+    item_sums: FloatArray, squares: FloatArray, products: FloatArray, offsets: FloatArray, n: int, *, centred: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Return the same from sums over the pairs of ``n`` items of both stacks less their ``offsets``.
+
+    ``item_sums``, shape (rows of both, items); ``squares``, shape (rows of both,); ``products``, shape (rows of a,
+    rows of b).
+    """
+    n_pairs, n_left = n * (n - 1) // 2, len(products)
     # the offsets were guesses: what they missed the means by is taken out of every sum
-    missed = sums.items.sum(axis=1) / (2 * n_pairs)
-    squares = sums.squares - n_pairs * missed**2
-    products = sums.products - n_pairs * np.multiply.outer(missed[: len(a)], missed[len(a) :])
+    missed = item_sums.sum(axis=1) / (2 * n_pairs)
+    squares = squares - n_pairs * missed**2
+    products = products - n_pairs * np.multiply.outer(missed[:n_left], missed[n_left:])
     # an offset shared by all pairs is the same as its opposite on the diagonal
     ends = np.zeros_like(missed) if centred else -(offsets + missed)
-    items = sums.items - (n - 1) * missed[:, None] + ends[:, None]
+    items = item_sums - (n - 1) * missed[:, None] + ends[:, None]
     totals = items.sum(axis=1)
     own = 2 * squares + n * ends**2 - 2 / n * np.einsum("ij,ij->i", items, items) + (totals / n) ** 2
-    left, right = slice(None, len(a)), slice(len(a), None)
+    left, right = slice(None, n_left), slice(n_left, None)
     form = 2 * products + n * np.multiply.outer(ends[left], ends[right])
     form -= 2 / n * np.einsum("ik,jk->ij", items[left], items[right])
     form += np.multiply.outer(totals[left] / n, totals[right] / n)

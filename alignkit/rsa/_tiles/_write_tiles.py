@@ -11,6 +11,7 @@ import numpy as np
 
 from alignkit._check import NanPolicy, as_flag
 from alignkit._memory import as_bytes, in_bytes
+from alignkit._threads import n_threads
 from alignkit._typing import AnyArray, PathLike
 from alignkit.rsa._dissimilarities import CONSTANT, ZERO
 from alignkit.rsa._nan import name_items, report_all
@@ -43,7 +44,8 @@ def write_tiles(
     rows, names = as_rows("x", x, labels)
     grid = Grid(rows.shape[0], side)
     seen = survey(rows)
-    tiles, executor = prepared("x", rows, seen, recipe, grid, n_bytes, client)
+    tiles, most = prepared("x", rows, seen, recipe, grid, n_bytes)
+    executor = as_executor(client, most)
     _report(rows, seen, recipe, names, nan_policy)
     meta = {"metric": recipe.metric, "provenance": _provenance(recipe, seen), "n_items": grid.n_items, "side": side}
     files, lock = create_files(Path(os.path.abspath(out)), names, meta)
@@ -55,9 +57,9 @@ def write_tiles(
 
 
 def prepared(
-    name: str, rows: Rows, seen: Survey, recipe: Recipe, grid: Grid, n_bytes: int, client: Any, *, order: Any = None
-) -> tuple[FeatureTiles, Executor]:
-    """Return the tiles of features, and who computes them within so many bytes (of each process).
+    name: str, rows: Rows, seen: Survey, recipe: Recipe, grid: Grid, n_bytes: int, *, order: Any = None
+) -> tuple[FeatureTiles, int]:
+    """Return the tiles of features, and how many may be made side by side within so many bytes.
 
     Raises
     ------
@@ -74,10 +76,9 @@ def prepared(
             f"which takes {in_bytes(task)}."
         )
         raise ValueError(msg)
-    executor = as_executor(client, most=n_bytes // task)
-    n_tasks = executor.n_workers if executor.in_process else 1
-    kept = max(0, n_bytes - n_tasks * task)
-    return FeatureTiles(rows, seen, recipe, grid, memory=kept, order=order), executor
+    most = n_bytes // task
+    kept = max(0, n_bytes - min(most, n_threads()) * task)
+    return FeatureTiles(rows, seen, recipe, grid, memory=kept, order=order), most
 
 
 def _provenance(recipe: Recipe, seen: Survey) -> dict[str, Any]:
