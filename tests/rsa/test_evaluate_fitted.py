@@ -170,6 +170,35 @@ def test_missing_pairs(planted):
     assert np.isfinite(found.score).all()
 
 
+def test_one_subject_has_no_ceiling(planted):
+    models, data = planted
+    result = fast(models, data[:1], generalize="items", n_bootstrap=150)
+    assert np.isfinite(result.score).all()
+    assert np.isfinite(result.se).all()
+    assert np.isnan([result.ceiling_lower, result.ceiling_upper]).all()
+    assert set(result.why_ceiling) == {"one subject: there is no ceiling"}
+    assert result.n_subject_folds == 1
+
+
+def test_whitened_scores_with_variances_of_items(planted):
+    models, data = planted
+    variances = np.linspace(1, 3, N)
+    result = fast(models, data, method="whitened-cosine", sigma_k=variances, generalize="both")
+    assert np.isfinite(result.se).all()
+    plain = fast(models, data, method="whitened-cosine", generalize="both")
+    assert not np.allclose(plain.score, result.score, rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match=r"sigma_k must hold variances, shape \(items,\), where items are resampled"):
+        fast(models, data, method="whitened-cosine", sigma_k=np.diag(variances), generalize="items")
+
+
+def test_subjects_that_do_not_vary_are_named(planted):
+    models, data = planted
+    data = data.copy()
+    data[2] = 0.3
+    with pytest.warns(RuntimeWarning, match="a model or a subject does not vary over some held-out pairs: 'fixed'"):
+        assert np.isnan(fast(models, data).score).all()
+
+
 def test_refusals(planted):
     models, data = planted
     for options, sentence in [

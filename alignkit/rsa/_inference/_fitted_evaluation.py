@@ -107,7 +107,9 @@ def _folds(
 
 
 def _bounds(found: HeldOut) -> FloatArray:
-    return np.stack([found.lower.mean(axis=0), found.upper.mean(axis=0)])
+    bounds = np.stack([found.lower.mean(axis=0), found.upper.mean(axis=0)])
+    # one subject is like itself: that is no ceiling
+    return bounds if bounds.shape[1] > 1 else np.full_like(bounds, np.nan)
 
 
 def draw_fitted(
