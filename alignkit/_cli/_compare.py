@@ -6,21 +6,23 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from alignkit._check import NanPolicy
+from alignkit._cli._cluster import cluster_client
 from alignkit._cli._files import check_out, file_names, first_rows, keep_and_show
 from alignkit._config import Positional
 from alignkit._io import load_array
 from alignkit._typing import FloatArray
-from alignkit.rsa import RDM, Comparison
+from alignkit.rsa import RDM, Comparison, TiledRDM, stream_compare
 from alignkit.rsa import compare as compare_rdms
 from alignkit.rsa._align import OnMismatch
 from alignkit.rsa._align_all import align_all, align_named
 from alignkit.rsa._matrix_methods import ComparisonMethod
 from alignkit.rsa._sigma_k import check_sigma_k, of_items
+from alignkit.rsa._tiles._store_files import is_tiled
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,10 @@ class CompareConfig:
     """NaN in an RDM: give NaN, leave those pairs of items out, or raise."""
     on_mismatch: Literal["raise", "intersect"] = "raise"
     """RDMs over different items: raise, or compare the items they share."""
+    memory: str = "1 GB"
+    """About how much memory to use (two files, one of which `alignkit rdm --tiled` wrote)."""
+    scheduler: str | None = None
+    """Address of a dask scheduler whose workers compare the tiles, tcp://HOST:PORT."""
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table)."""
 
@@ -65,6 +71,12 @@ class CompareConfig:
 def run_compare(config: CompareConfig) -> None:
     """Compare RDM files, print the similarities and save them."""
     check_out(config.out, (".json", ".csv"), (*config.files, *config.controls, config.sigma_k))
+    if len(config.files) == 2 and any(map(is_tiled, config.files)):
+        keep_and_show(_streamed(config), config.out)
+        return
+    if config.scheduler is not None:
+        msg = "--scheduler is for two files, one of which `alignkit rdm --tiled` wrote."
+        raise ValueError(msg)
     rdms = [load_rdm(path) for path in config.files]
     if len(rdms) == 2:
         names = file_names(config.files)
@@ -82,6 +94,18 @@ def run_compare(config: CompareConfig) -> None:
         on_mismatch=config.on_mismatch,
     )
     keep_and_show(result, config.out, _table(result) if result.values.size > 1 else "")
+
+
+def _streamed(config: CompareConfig) -> Comparison:
+    """Compare two RDMs, at least one of them in tiles, tile by tile."""
+    if config.sigma_k is not None or config.controls or config.on_mismatch != "raise":
+        msg = "RDMs in tiles take no --sigma-k, --controls or --on-mismatch intersect."
+        raise ValueError(msg)
+    first, second = (TiledRDM.open(path) if is_tiled(path) else load_rdm(path) for path in config.files)
+    method: Any = config.method
+    with cluster_client(config.scheduler) as client:
+        options: dict[str, Any] = {"memory": config.memory, "client": client, "progress": True}
+        return stream_compare(first, second, method=method, nan_policy=config.nan_policy, **options)
 
 
 def read_sigma_k(path: Path | None, given: RDM, compared: RDM) -> FloatArray | None:

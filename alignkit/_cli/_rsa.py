@@ -12,17 +12,19 @@ from typing import Any, Literal
 import numpy as np
 
 from alignkit._check import NanPolicy
+from alignkit._cli._cluster import cluster_client
 from alignkit._cli._files import check_out, read_lines
 from alignkit._config import Positional
 from alignkit._io import load_array, load_npz
 from alignkit._typing import AnyArray
 from alignkit.data._patterns_file import is_patterns_file
-from alignkit.rsa import RDM, NoisePrecision, noise_precision
+from alignkit.rsa import RDM, NoisePrecision, TiledRDM, noise_precision
 from alignkit.rsa import rdm as compute_rdm
 from alignkit.rsa._metrics import METRICS, Metric
 from alignkit.rsa._noise import RESIDUALS
 from alignkit.rsa._patterns import CrossValidation
 from alignkit.rsa._shrinkage import Shrinkage
+from alignkit.rsa._tiles._rdm_in_tiles import tiled_recipe
 
 #: Options that are handed on as they are.
 _PASSED_ON = (
@@ -51,6 +53,7 @@ class RdmConfig:
     --------
     alignkit rdm features.npy --labels names.txt --out rdm.npz
     alignkit rdm feats --layer blocks.10 --metric cosine --out rdm.npz
+    alignkit rdm many.npy --tiled --out big.zarr
     alignkit rdm trials.npy --metric crossnobis --labels conditions.txt \
         --folds runs.txt --noise residuals.npy --noise-kind residuals \
         --out rdm.npz
@@ -94,12 +97,25 @@ class RdmConfig:
     """Undefined dissimilarities: give NaN and warn, use the channels that both rows have, or raise."""
     out: Path | None = None
     """Where to write the RDM (.npz or .zarr)."""
+    tiled: bool = False
+    """Write --out (.zarr) in tiles, float32: any number of items; the same command continues after a kill."""
+    memory: str = "1 GB"
+    """About how much memory to use (--tiled)."""
+    scheduler: str | None = None
+    """Address of a dask scheduler whose workers compute the tiles, tcp://HOST:PORT (--tiled)."""
 
 
 def run_rdm(config: RdmConfig) -> None:
     """Compute one RDM, print its summary and save it."""
     inputs = (config.source, config.labels, config.folds, config.noise, config.noise_folds)
     check_out(config.out, (".npz", ".zarr"), inputs)
+    if config.tiled:
+        print(_run_tiled(config))
+        print(f"saved to {config.out}")
+        return
+    if config.scheduler is not None:
+        msg = "--scheduler is for RDMs in tiles; say --tiled --out NAME.zarr as well."
+        raise ValueError(msg)
     result, n_rows = _run(config)
     if config.out is not None:
         result.save(config.out)  # before anything is printed that looks like success
@@ -110,6 +126,34 @@ def run_rdm(config: RdmConfig) -> None:
         print(_noise_line(result))
     if config.out is not None:
         print(f"saved to {config.out}")
+
+
+def _run_tiled(config: RdmConfig) -> TiledRDM:
+    """Write the RDM tile by tile, beside a bar; arrays in .npy files are read as they are needed."""
+    if config.out is None or config.out.suffix != ".zarr":
+        msg = "--tiled writes a folder; say --out NAME.zarr as well."
+        raise ValueError(msg)
+    patterns: Any = config.source
+    labels: Sequence[str] | None = None
+    if config.source.suffix.lower() != ".npy" or config.layer is not None:
+        patterns, labels = read_source(config.source, config.layer)
+    names = labels if config.labels is None else read_lines(config.labels)
+    given = {"folds": config.folds, "noise": config.noise, "cv": config.cv}
+    metric: Any = config.metric
+    with _speaking_of(config), cluster_client(config.scheduler) as client:
+        tiled_recipe(metric, config.dtype, config.nan_policy, given, normalize=config.normalize)
+        return compute_rdm(
+            patterns,
+            metric=metric,
+            labels=names,
+            normalize=config.normalize,
+            dtype=config.dtype,
+            nan_policy=config.nan_policy,
+            out=config.out,
+            memory=config.memory,
+            client=client,
+            progress=True,
+        )
 
 
 def _averaged(result: RDM, n_rows: int) -> str:

@@ -42,8 +42,12 @@ FROZEN = {
         "layer",
         "nan-policy",
         "out",
+        "tiled",
+        "memory",
+        "scheduler",
     },
-    "compare": {"(files)", "method", "sigma-k", "controls", "partial", "nan-policy", "on-mismatch", "out"},
+    "compare": {"(files)", "method", "sigma-k", "controls", "partial", "nan-policy", "on-mismatch", "out"}
+    | {"memory", "scheduler"},
     "regress": {
         "(data)",
         "(models)",

@@ -1,0 +1,42 @@
+"""``alignkit rdm --tiled`` and ``alignkit compare`` of what it wrote."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alignkit.rsa import TiledRDM, compare, rdm
+
+
+def test_tiles_are_written_and_compared(run, here, patterns):
+    x, y = patterns(9, 1), patterns(9, 2)
+    for name, array in (("x", x), ("y", y)):
+        np.save(f"{name}.npy", array)
+        code, out, _ = run("rdm", f"{name}.npy", "--metric", "cosine", "--tiled", "--out", f"{name}.zarr")
+        assert code == 0
+        assert "<TiledRDM 9 items" in out
+    np.testing.assert_allclose(TiledRDM.open("x.zarr").load().values, rdm(x, metric="cosine").values, rtol=1e-6)
+    code, out, _ = run("compare", "x.zarr", "y.zarr", "--method", "pearson", "--out", "r.json")
+    expected = float(compare(rdm(x, metric="cosine"), rdm(y, metric="cosine"), method="pearson"))
+    assert code == 0
+    assert f"pearson = {expected:.4f}, 9 items" in out
+
+
+def test_other_files_are_read_whole(run, here, patterns):
+    np.savetxt("x.csv", patterns(9, 1), delimiter=",")
+    assert run("rdm", "x.csv", "--tiled", "--out", "x.zarr")[0] == 0
+    np.testing.assert_allclose(TiledRDM.open("x.zarr").load().values, rdm(patterns(9, 1)).values, rtol=1e-6)
+
+
+def test_flags_that_do_not_fit(run, here, patterns):
+    np.save("x.npy", patterns(9, 1))
+    assert run("rdm", "x.npy", "--tiled", "--out", "x.zarr")[0] == 0
+    rdm(patterns(9, 1)).save("x.npz")
+    for words, text in (
+        (("rdm", "x.npy", "--tiled"), "--tiled writes a folder"),
+        (("rdm", "x.npy", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler is for RDMs in tiles"),
+        (("compare", "x.npz", "x.npz", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler is for two files"),
+        (("compare", "x.zarr", "x.npz", "--controls", "x.npz"), "take no --sigma-k"),
+    ):
+        code, _, err = run(*words)
+        assert code == 2, words
+        assert text in err

@@ -1,0 +1,96 @@
+"""Work on a real cluster of two processes, one of which is killed while it holds results."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from alignkit.rsa import rdm, stream_compare
+from alignkit.rsa._tiles import _sides
+from alignkit.rsa._tiles._feature_tiles import Recipe
+from alignkit.rsa._tiles._write_tiles import write_tiles
+
+pytest.importorskip("distributed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="kills by signal")]
+
+
+@pytest.fixture(scope="module")
+def client():
+    from distributed import Client, LocalCluster
+
+    settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(host="127.0.0.1", **settings) as cluster, Client(cluster) as found:
+        yield found
+
+
+@pytest.fixture
+def features(rng, monkeypatch):
+    monkeypatch.setattr(_sides, "SIDE", 32)
+    x = rng.normal(size=(400, 12))
+    return x, x + rng.normal(size=x.shape)
+
+
+class Killer:
+    """A bar that kills a worker which holds results once, between 20 and 80 % of the pairs."""
+
+    def __init__(self, client, total):
+        self.client, self.total, self.n, self.killed_at, self.initial = client, total, 0, None, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def update(self, n):
+        self.n += n
+        if self.killed_at is None and 0.2 * self.total < self.n < 0.8 * self.total:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and self.killed_at is None:
+                for worker, held in self.client.has_what().items():
+                    if held:
+                        os.kill(self.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
+                        self.killed_at = self.n / self.total
+                        break
+
+
+@pytest.mark.parametrize("method", ["pearson", "whitened-cosine", "spearman"])
+def test_the_same_bits_after_a_worker_was_lost(client, features, method, monkeypatch):
+    expected = float(stream_compare(*features, method=method))
+    bars = []
+
+    def killing(total, *_, **__):
+        bars.append(Killer(client, total))
+        return bars[-1]
+
+    monkeypatch.setattr("alignkit.rsa._stream_compare.pairs_bar", killing)
+    found = float(stream_compare(*features, method=method, client=client))
+    assert 0.2 < bars[0].killed_at < 0.8
+    assert found == expected
+
+
+def test_tiles_are_the_same_after_a_worker_was_lost(client, features, tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", features[0])
+    whole = write_tiles(features[0], tmp_path / "a.zarr", Recipe("correlation"), side=32).load()
+    bars = []
+
+    def killing(total, *_, **__):
+        bars.append(Killer(client, total))
+        return bars[-1]
+
+    monkeypatch.setattr("alignkit.rsa._tiles._write_tiles.pairs_bar", killing)
+    out = tmp_path / "b.zarr"
+    tiled = write_tiles(tmp_path / "x.npy", out, Recipe("correlation"), side=32, client=client)
+    assert 0.2 < bars[0].killed_at < 0.8
+    np.testing.assert_array_equal(tiled.load().values, whole.values)
+
+
+def test_public_calls_take_a_client(client, rng, tmp_path):
+    x = rng.normal(size=(1100, 8))  # more than travels with a task: sent to the workers once
+    tiled = rdm(x, metric="cosine", out=tmp_path / "x.zarr", client=client)
+    np.testing.assert_array_equal(tiled.load().values, rdm(x, metric="cosine", out=tmp_path / "y.zarr").load().values)
+    assert float(stream_compare(tiled, x, metric="cosine", method="pearson", client=client)) == 1.0
