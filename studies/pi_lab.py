@@ -1,7 +1,7 @@
 """Is starting at people's judgements worth more where captions are few? Labs of drawn objects, whose truth is known.
 
 *A lab* is a world of its own (`studies._pi_lab_data`): other objects, other people, other captions, and another first
-model; seeds 1, 2, 3. Objects of the captioned pairs, of the judgements and of the tests are different ones.
+model; seeds 1 to 5. Objects of the captioned pairs, of the judgements and of the tests are different ones.
 
 *Stage 2* is the same for all arms of a lab: the CLIP of `studies.pi_cifar`, 1.5 million parameters, on 250, 1,000 or
 4,000 objects with captions, the larger sets holding the smaller. The text tower, the pairs, their order and the changes
@@ -83,7 +83,7 @@ def main() -> None:
     """Run the study and keep what it found."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for pictures, runs and scores")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="labs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5], help="labs")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="web-only is always among them")
     parser.add_argument("--small", action="store_true", help="a few steps of every arm; nothing is kept")
     options = parser.parse_args()

@@ -299,6 +299,28 @@ def test_the_kept_embeddings_find_the_dimensions_of_choice_probabilities():
         assert curve == sorted(curve, reverse=True)
 
 
+def test_the_kept_labs_tell_where_perceptual_initialization_pays():
+    rows = kept("pi_lab")
+    assert list(rows) == ["ideal", "web-only", "people", "labels", "shuffled"]
+    for arm in ("people", "labels", "shuffled"):
+        for size, found in rows[arm]["difference"]["category"].items():
+            own, base = (rows[name]["after"]["category"][size]["seeds"] for name in (arm, "web-only"))
+            assert len(own) == len(base) == 5
+            assert found["mean"] == pytest.approx(sum(a - b for a, b in zip(own, base, strict=True)) / 5)
+    # what the README says: people help at every size and most at the smallest, categories more, and noise not at all
+    people = rows["people"]
+    assert all(found["interval"][0] > 0 for measure in people["difference"].values() for found in measure.values())
+    assert people["shrinking"]["category"]["250"]["interval"][0] > 0
+    for measure in ("category", "trait", "people"):
+        for size in ("250", "4000"):
+            labels, own = (rows[arm]["difference"][measure][size]["mean"] for arm in ("labels", "people"))
+            assert labels > own
+    low, high = rows["shuffled"]["difference"]["category"]["250"]["interval"]
+    assert low < 0 < high
+    assert rows["shuffled"]["difference"]["category"]["4000"]["interval"][1] < 0
+    assert rows["ideal"]["people"]["mean"] == pytest.approx(0.927, abs=0.001)
+
+
 def test_the_kept_study_on_cifar_tells_what_perceptual_initialization_was_worth():
     rows = kept("pi_cifar")
     arms = ["web-only", "people", "labels", "materials", "shuffled", "post-hoc"]
