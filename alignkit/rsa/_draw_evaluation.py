@@ -55,13 +55,13 @@ def _key(result: Evaluation, correction: Correction) -> str:
     """Return what the marks mean, and which tests there are none of, in lines."""
     families = {
         f"* {_STARS[result.alternative]}": (result.why_zero, "against 0"),
-        "dot to tick: better": (tuple(result.pairs().why_pairwise), "between models"),
+        "● better than ticks": (tuple(result.pairs().why_pairwise), "between models"),
         "▼ below the ceiling": (result.why_ceiling, "against the ceiling"),
     }
     tested = [mark for mark, (why, _) in families.items() if len(why) and not all(why)]
     untested = [name for why, name in families.values() if len(why) and all(why)]
-    level = f" ({_LABELS[correction]} p ≤ {result.alpha:g})" if tested else ""
-    lines = [", ".join(tested) + level, f"no tests {', '.join(untested)}" if untested else ""]
+    level = f"marks: {_LABELS[correction]} p ≤ {result.alpha:g}" if tested else ""
+    lines = [", ".join(tested), level, f"no tests {', '.join(untested)}" if untested else ""]
     return "\n".join(filter(None, lines))
 
 

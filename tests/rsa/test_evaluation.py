@@ -106,7 +106,7 @@ def test_the_picture_holds_what_the_result_does(make, correction):
     better = (p_values_of(result, "pairwise", correction) <= 0.05) & (result.difference > 0)
     assert dots == int(better.any(axis=1).sum())
     assert [label.get_text() for label in ax.get_xticklabels()] == ["good", "middling", "bad"]
-    assert "* above 0, dot to tick: better, ▼ below the ceiling" in ax.get_title()
+    assert "* above 0, ● better than ticks, ▼ below the ceiling" in ax.get_title()
     assert "no tests" not in ax.get_title()
     plt.close("all")
 
