@@ -129,7 +129,7 @@ def test_pictures_of_little_and_of_much(make, rng):
 
 def test_a_picture_says_which_tests_there_are_none_of(make):
     title = make(n_subjects=4, alternative="two-sided").plot().get_title()
-    assert title.endswith("▼ below the ceiling (family-wise p ≤ 0.05)\nno tests against 0, between models")
+    assert title.endswith("▼ below the ceiling\nmarks: family-wise p ≤ 0.05\nno tests against 0, between models")
     title = make(1, n_subjects=1).plot().get_title()
     assert title == "95% intervals for new subjects\nno tests against 0, against the ceiling"
     plt.close("all")
