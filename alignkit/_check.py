@@ -260,14 +260,19 @@ def _as_label(name: str, position: int, label: object) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def check_same_labels(name_a: str, a: Sequence[str], name_b: str, b: Sequence[str]) -> None:
-    """Raise, naming the items, when two sets of labels differ."""
+def check_same_labels(
+    name_a: str,
+    a: Sequence[str],
+    name_b: str,
+    b: Sequence[str],
+    remedy: str = "Select the shared items, or pass on_mismatch='intersect'.",
+) -> None:
+    """Raise, naming the items and the remedy, when two sets of labels differ."""
     in_a, in_b = set(a), set(b)
     only_a = [label for label in a if label not in in_b]
     only_b = [label for label in b if label not in in_a]
     if only_a or only_b:
         parts = [f"only in {name}: {join_names(only)}" for name, only in ((name_a, only_a), (name_b, only_b)) if only]
-        remedy = "Select the shared items, or pass on_mismatch='intersect'."
         if {PurePath(label).stem for label in a} == {PurePath(label).stem for label in b}:
             remedy = "They agree without folders and file endings: label both with Path(label).stem."
         msg = f"{name_a} and {name_b} do not hold the same items ({'; '.join(parts)}). {remedy}"

@@ -58,8 +58,12 @@ class Layers:
         return dataclasses.replace(self, labels=tuple(labels), orders=tuple(order[rows] for order in self.orders))
 
 
-def as_layers(name: str, x: Any, labels: Iterable[Any] | None, on_mismatch: OnMismatch) -> Layers:
+def as_layers(
+    name: str, x: Any, labels: Iterable[Any] | None, on_mismatch: OnMismatch, *, labels_name: str = ""
+) -> Layers:
     """Return features as layers over the same items in the order of the first.
+
+    ``labels_name`` is what the caller calls ``labels``, by default ``labels_`` and ``name``.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def as_layers(name: str, x: Any, labels: Iterable[Any] | None, on_mismatch: OnMi
     names = None if named is None else tuple(named)
     own = [found for _, found in layers]
     if labels is not None:
-        own = [as_labels(f"labels_{name}", labels, len(arrays[0]))] * len(arrays)
+        own = [as_labels(labels_name or f"labels_{name}", labels, len(arrays[0]))] * len(arrays)
     _check_together(name, names, arrays, own)
     first = _single(name, arrays[0], names, 0, own[0])
     parts = [first, *(_single(name, array, names, i, own[i]) for i, array in enumerate(arrays[1:], start=1))]

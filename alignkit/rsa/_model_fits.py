@@ -77,7 +77,8 @@ def fit_interpolated(training: Training) -> FloatArray:
     an end.
     """
     n = len(training.target)
-    candidates = [fit_selected(training)]
+    # ends by the likeness that mixtures have, not by ``scores``, which may be of ranks or not known
+    candidates = list(np.eye(n))
     for first in range(n - 1):
         pair = slice(first, first + 2)
         inner = _between(training.gram[pair, pair], training.target[pair])
@@ -85,8 +86,8 @@ def fit_interpolated(training: Training) -> FloatArray:
             theta = np.zeros(n)
             theta[pair] = inner
             candidates.append(theta)
-    likeness = [_likeness(training, theta) for theta in candidates]
-    return candidates[int(np.argmax(likeness))]
+    likeness = np.array([_likeness(training, theta) for theta in candidates])
+    return candidates[int(np.argmax(likeness))] if likeness.max() > -np.inf else np.zeros(n)
 
 
 def _between(gram: FloatArray, target: FloatArray) -> FloatArray | None:

@@ -91,7 +91,10 @@ class PowerCurve(Result):
         for k, name in list(enumerate(self.tests))[:10]:
             for i, items in enumerate(self.n_items):
                 low, high = (_count(value) for value in self.n_needed_interval[:, k, i])
-                lines.append(f"  {name}, {items} items: {_count(self.n_needed[k, i])} ({low} to {high})")
+                needed = f"{_count(self.n_needed[k, i])} ({low} to {high})"
+                if np.isnan(self.power[k, i]).all():
+                    needed = "unknown, scores in the pilot do not vary"
+                lines.append(f"  {name}, {items} items: {needed}")
         lines += [f"  and {len(self.tests) - 10} more tests"] if len(self.tests) > 10 else []
         return "\n".join([*lines, f"  {self.note}>"])
 

@@ -220,12 +220,12 @@ def _aligned(
     on_mismatch: OnMismatch,
 ) -> tuple[Layers, FloatArray, str]:
     """Return features, and responses (repeats, items, channels) over the same items, and what rows matched by."""
-    layers = as_layers("features", features, labels, on_mismatch)
+    layers = as_layers("features", features, labels, on_mismatch, labels_name="labels")
     repeats = None
     if getattr(responses, "ndim", np.ndim(responses) if isinstance(responses, list | tuple) else 0) == 3:
         repeats = as_float_array("responses", as_host(responses))
         responses = repeats.mean(axis=0)
-    own = as_layers("responses", responses, response_labels, on_mismatch)
+    own = as_layers("responses", responses, response_labels, on_mismatch, labels_name="response_labels")
     if len(own.arrays) != 1:
         msg = "responses must be one array of shape (items, channels) or (repeats, items, channels); got several."
         raise ValueError(msg)

@@ -205,7 +205,7 @@ def _check_options(method: str, n_repeats: int, n_bootstrap: int, confidence: fl
 def _aligned(
     features: object, rdms: object, labels: Iterable[Any] | None, dim: str | None, on_mismatch: OnMismatch
 ) -> tuple[Layers, RDM, str]:
-    layers = as_layers("features", features, labels, on_mismatch)
+    layers = as_layers("features", features, labels, on_mismatch, labels_name="labels")
     if len(layers.arrays) != 1:
         msg = f"features holds the layers {join_names(map(str, layers.names or ()))}; give one of them."
         raise ValueError(msg)

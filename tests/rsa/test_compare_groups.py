@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from reference import groups as plain
 from reference import rsa as reference
 from scipy import stats
@@ -234,3 +235,16 @@ def test_the_result_goes_through_json_and_a_table(tmp_path, rng):
     bare = compare_groups(a, b)
     assert bare.plot().get_ylabel() == "divisions"
     assert "Welch" not in bare.methods_text()
+
+
+def test_long_names_leave_room_for_the_picture(rng):
+    models = {f"a network with a long name/layers.{k}.mlp": rng.random(10) for k in range(5)}
+    groups = ("a group of people with a long name", "controls of the same age")
+    people = [rng.random((4, 10)), rng.random((4, 10))]
+    axes = compare_groups(*people, models=models, groups=groups, rng=0).plot()
+    axes.figure.canvas.draw()
+    picture, whole = axes.get_window_extent(), axes.get_tightbbox()
+    assert picture.height > 150
+    assert whole.x0 >= 0
+    assert whole.x1 <= axes.figure.bbox.x1
+    plt.close("all")

@@ -6,7 +6,9 @@ from reference import compare as reference
 from scipy.optimize import minimize_scalar, nnls
 from scipy.stats import rankdata
 
-from alignkit.rsa import RDM, FixedModel, InterpolatedModel, SelectedModel, WeightedModel, compare
+from alignkit.rsa import RDM, FixedModel, InterpolatedModel, SelectedModel, WeightedModel, compare, evaluate
+from alignkit.rsa._model_fits import Training
+from alignkit.rsa._training import training_of
 
 LABELS = tuple(f"i{k:02}" for k in range(12))
 LINEAR = ["pearson", "cosine", "whitened-pearson", "whitened-cosine"]
@@ -90,6 +92,21 @@ def test_the_mixture_is_the_best_of_a_search_on_every_segment(method, seed):
     expected[[k, k + 1]] = 1 - t, t
     assert np.allclose(theta, expected, rtol=0, atol=1e-6)
     assert -compare(model.predict(theta), data, method=method).values.mean() <= value + 1e-12
+
+
+def test_an_end_of_a_series_may_be_the_best_mixture_by_ranks(rng):
+    truth = rng.random(66)
+    people = truth + rng.normal(0, 0.1, (6, 66))
+    series = [truth, 1 - truth, rng.random(66)]
+    model = InterpolatedModel(series)
+    # scores of single components by ranks are not known where only mixtures are weighed
+    own = training_of(np.array(series), people, "spearman", np.ones(66, bool))
+    unknown = Training(own.gram, own.target, np.full(3, np.nan))
+    np.testing.assert_array_equal(model.weights(own), [1, 0, 0])
+    np.testing.assert_array_equal(model.weights(unknown), [1, 0, 0])
+    options = {"n_bootstrap": 4, "n_repeats": 1, "rng": 0}
+    mixed, single = (evaluate({"it": one}, people, **options).score for one in (model, SelectedModel(series)))
+    np.testing.assert_allclose(mixed, single)
 
 
 @pytest.mark.parametrize("method", [*LINEAR, "spearman", "rho-a", "kendall-tau-a", "kendall-tau-b"])

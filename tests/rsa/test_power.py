@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from scipy import stats
 
 from alignkit.rsa import RDM, compare, power
@@ -172,6 +173,16 @@ def test_bad_pilots(rng):
         power(models, pilot[0])
 
 
+def test_models_that_score_alike_have_no_power_to_tell(rng, recwarn):
+    models, pilot = pilot_of(rng)
+    options = {"n_subjects": (5, 9), "n_bootstrap": 20, "n_simulations": 0, "test": "t", "rng": 0}
+    curve = power({"a": models[0], "again": models[0]}, pilot, **options)
+    assert np.isnan(curve.power[2]).all()
+    assert "a - again, 12 items: unknown, scores in the pilot do not vary" in repr(curve)
+    assert "more than 1000" not in repr(power(models[:1], np.repeat(pilot[:1], 3, axis=0), **options))
+    assert not len(recwarn)
+
+
 # ---- the result ------------------------------------------------------------------------------------------------------
 
 
@@ -188,3 +199,16 @@ def test_the_result_goes_through_json_and_a_table(tmp_path, rng):
     assert "30 experiments drawn" in curve.methods_text()
     axes = curve.plot()
     assert len(axes.get_legend().get_texts()) == 6
+
+
+def test_the_key_hides_nothing(rng):
+    models, pilot = pilot_of(rng)
+    names = {f"a network with a long name/layers.11.mlp.fc{k}": model for k, model in enumerate(models)}
+    options = {"n_subjects": (5, 9), "n_bootstrap": 5, "n_simulations": 0, "rng": 0}
+    axes = power(names, pilot, generalize="both", n_items=(10, 20), **options).plot()
+    axes.figure.canvas.draw()
+    key, picture = axes.get_legend().get_window_extent(), axes.get_window_extent()
+    assert not key.overlaps(picture)
+    assert picture.width > 250
+    assert axes.figure.bbox.x0 <= key.x0 <= key.x1 <= axes.figure.bbox.x1
+    plt.close("all")

@@ -133,6 +133,8 @@ def test_refusals(planted):
     missing[0, 3] = np.nan
     with pytest.raises(ValueError, match="rdms must be complete: NaN for 'item 0', 'item 4'"):
         reweighted_rsa(x, missing)
+    with pytest.raises(ValueError, match=r"^labels must hold one label per item: expected 18, got 3"):
+        reweighted_rsa(x, rdms, labels=["a", "b", "c"])
     with pytest.raises(ValueError, match="penalties must hold one or more finite numbers above 0"):
         reweighted_rsa(x, rdms, penalties=[0.0, 1.0])
     with pytest.raises(ValueError, match="18 items are too few for 5 folds and 5 folds of the training items"):

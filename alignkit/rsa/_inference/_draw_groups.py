@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from alignkit.rsa._group_comparison import GroupComparison
 
 _COLORS = ("tab:blue", "tab:orange")
+#: With more models their names stand slanted.
+_MOST_UPRIGHT = 4
+#: About the width of a letter, in inches.
+_LETTER = 0.085
 _LEGEND: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "frameon": False, "fontsize": 8}
 
 
@@ -21,7 +25,10 @@ def plot_groups(result: GroupComparison, ax: Axes | None = None) -> Axes:
     """Draw every subject's scores and both groups' means per model; without models, the null distribution."""
     if not result.models:
         return _plot_null(result, ax)
-    ax = new_axes(ax, figsize=(max(4.0, min(9.0, 0.9 * len(result.models))), 3.6))
+    longest = _LETTER * max(map(len, result.models)) if len(result.models) > _MOST_UPRIGHT else 0.0
+    key = _LETTER * max(map(len, result.groups)) + 3.0
+    width = max(key, min(9.0, 0.9 * len(result.models)) + 0.7 * longest)
+    ax = new_axes(ax, figsize=(width, 3.6 + 0.7 * max(0.0, longest - 0.5)))
     cut = result.n_subjects[0]
     for g, (name, color) in enumerate(zip(result.groups, _COLORS, strict=True)):
         part = result.scores[:, :cut] if g == 0 else result.scores[:, cut:]
@@ -37,7 +44,7 @@ def plot_groups(result: GroupComparison, ax: Axes | None = None) -> Axes:
     for j in np.flatnonzero(result.p_model_corrected <= result.alpha).tolist():
         ax.text(j, float(top[j] + height), "*", ha="center", va="bottom", fontsize=14)
     ax.margins(y=0.12)
-    slanted: dict[str, Any] = {"rotation": 45, "ha": "right"} if len(result.models) > 4 else {}
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right"} if len(result.models) > _MOST_UPRIGHT else {}
     ax.set_xticks(range(len(result.models)), result.models, parse_math=False, **slanted)
     ax.axhline(0, color="0.5", linewidth=0.8)
     ax.set_ylabel(result.method)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,14 +15,21 @@ if TYPE_CHECKING:
 
 #: With more lines than this, bands hide each other.
 _MOST_BANDS = 3
+#: Longer names than this do not fit into the picture.
+_MAX_INSIDE = 28
+#: About the width of a letter of the key, in inches.
+_LETTER = 0.075
 
 
 def plot_power(result: PowerCurve, ax: Axes | None = None) -> Axes:
     """Draw power over the number of subjects, one line per test and number of items, with the pilot's band."""
-    ax = new_axes(ax)
+    banded = len(result.tests) * len(result.n_items) <= _MOST_BANDS
+    longest = max(map(len, result.tests)) + (0 if len(result.n_items) == 1 else len(f", {max(result.n_items)} items"))
+    # beside the picture stands a key that would hide it
+    beside = not banded or longest > _MAX_INSIDE
+    ax = new_axes(ax, figsize=(5.0 + beside * (0.6 + _LETTER * longest), 3.6))
     order = np.argsort(result.n_subjects)
     where = np.array(result.n_subjects)[order]
-    banded = len(result.tests) * len(result.n_items) <= _MOST_BANDS
     for k, name in enumerate(result.tests):
         for i, items in enumerate(result.n_items):
             label = name if len(result.n_items) == 1 else f"{name}, {items} items"
@@ -38,5 +45,6 @@ def plot_power(result: PowerCurve, ax: Axes | None = None) -> Axes:
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel("subjects")
     ax.set_ylabel("power")
-    ax.legend(fontsize=8, frameon=False)
+    place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if beside else {}
+    ax.legend(fontsize=8, frameon=False, **place)
     return ax

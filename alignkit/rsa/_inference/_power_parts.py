@@ -71,7 +71,10 @@ class PilotTest:
         with np.errstate(divide="ignore", invalid="ignore"):
             values = effect[:, None] / np.sqrt(self.own[:, None] / n + self.shared)
         values = np.where(np.isinf(values), np.nan, values)  # resamples of one subject alone have no variance
-        return np.concatenate([values[:1], np.nanquantile(values[1:], tails, axis=0)])
+        quantiles = np.full((2, values.shape[1]), np.nan)
+        known = ~np.isnan(values[1:]).all(axis=0)  # none where scores are the same in every resample
+        quantiles[:, known] = np.nanquantile(values[1:, known], tails, axis=0)
+        return np.concatenate([values[:1], quantiles])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -99,7 +99,7 @@ def in_one_order(a: Side, b: Side) -> tuple[Any, Any]:
             msg = f"{a.name} has {a.n_items:,} items and {b.name} {b.n_items:,}; both must hold the same items."
             raise ValueError(msg)
         return None, None
-    check_same_labels(a.name, a.labels, b.name, b.labels)
+    check_same_labels(a.name, a.labels, b.name, b.labels, "Leave the other items out of both first.")
     if a.labels == b.labels:
         return None, None
     if b.stored is None:
