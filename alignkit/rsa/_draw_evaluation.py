@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Correction = Literal["max", "fdr", "none"]
 #: With more models lines between pairs are a thicket; with more names than this they stand upright.
 _MOST_LINES, _MAX_SLANTED = 16, 12
+#: About the width of a letter in inches, and names for which there is always room.
+_LETTER, _SHORT = 0.085, 12
 _LABELS = {"max": "family-wise", "fdr": "FDR", "none": "uncorrected"}
 _STARS = {"greater": "above 0", "less": "below 0", "two-sided": "not 0"}
 _OVER = {"subjects": "new subjects", "items": "new items", "both": "new subjects and items"}
@@ -27,7 +29,9 @@ def plot_evaluation(result: Evaluation, ax: Axes | None, correction: Correction)
     """Draw scores as bars with intervals, subjects, the ceiling and marks of significance."""
     check_choice("correction", correction, get_args(Correction))
     n = len(result.models)
-    ax = new_axes(ax, figsize=(max(4.4, min(12.0, 1.6 + 0.62 * n)), 4.6))
+    # slanted names reach down and, before the first bar, to the left
+    reach = _LETTER * max(0, max(map(len, result.models)) - _SHORT) if n > 1 else 0.0
+    ax = new_axes(ax, figsize=(max(4.4, min(12.0, 1.6 + 0.62 * n)) + 0.87 * reach, 4.6 + 0.5 * reach))
     where = np.arange(n, dtype=np.float64)
     _draw_ceiling(ax, result)
     ax.bar(where, result.score, width=0.62, color="#8fb3d1", edgecolor="none", zorder=1)

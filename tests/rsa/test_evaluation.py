@@ -140,3 +140,14 @@ def test_names_are_not_formulas(rng):
     ax.figure.canvas.draw()
     assert ax.get_xticklabels()[0].get_text() == "a_$x$"
     plt.close("all")
+
+
+def test_long_names_leave_room_for_the_bars(rng):
+    models = {f"a network with a long name/layers.{k}.mlp.fc2": rng.random(10) for k in range(5)}
+    ax = evaluate(models, rng.random((6, 10)), n_bootstrap=0).plot()
+    ax.figure.canvas.draw()
+    picture, title = ax.get_window_extent(), ax.title.get_window_extent()
+    assert picture.width > 300
+    assert picture.height > 200
+    assert title.x1 <= ax.figure.bbox.x1
+    plt.close("all")
