@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from alignkit._check import NanPolicy, check_count, check_fraction
+from alignkit._cli._cluster import cluster_client
 from alignkit._cli._compare import in_flags, load_rdm, read_sigma_k, stack_files
 from alignkit._cli._files import check_out, first_rows, keep_and_show
 from alignkit._cli._meg_outputs import check_figure, save_figure
@@ -89,6 +90,8 @@ class EvaluateConfig:
     """Seed of resamples and permutations."""
     progress: bool = True
     """Show a progress bar with the time left when it takes long."""
+    scheduler: str | None = None
+    """Address of a dask scheduler whose workers compute the resamples, tcp://HOST:PORT."""
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table)."""
     figure: Path | None = None
@@ -119,8 +122,8 @@ def run_evaluate(config: EvaluateConfig) -> None:
     models = _models(config, given[len(config.data) :])
     options = {name: getattr(config, name) for name in _PASSED_ON}
     sigma_k = read_sigma_k(config.sigma_k, given[0], people)
-    with in_flags("dim", "n_bootstrap"):
-        result = evaluate(models, people, sigma_k=sigma_k, rng=config.seed, **options)
+    with cluster_client(config.scheduler) as client, in_flags("dim", "n_bootstrap"):
+        result = evaluate(models, people, sigma_k=sigma_k, rng=config.seed, client=client, **options)
     if config.figure is not None:
         from matplotlib.figure import Figure
 

@@ -14,6 +14,7 @@ from alignkit._check import (
     check_fraction,
     check_nan_policy,
 )
+from alignkit._executor import as_executor
 from alignkit._random import as_rng
 from alignkit._typing import RNGLike
 from alignkit.rsa._align import OnMismatch
@@ -56,6 +57,7 @@ def evaluate(
     on_mismatch: OnMismatch = "raise",
     progress: bool = False,
     rng: RNGLike = None,
+    client: object = None,
 ) -> Evaluation:
     r"""Score models against subjects' RDMs, and say what of it holds for new subjects, new items, or both.
 
@@ -126,6 +128,9 @@ def evaluate(
         Show a progress bar with the time left.
     rng : numpy Generator, int or None
         Seed of resamples, permutations and corrections.
+    client : dask.distributed.Client, optional
+        Share resamples out over the workers of a cluster; by default, threads of this process compute them. The result
+        has the same bits. Permutations, and what products of subjects say of ceilings, are not shared out.
 
     Returns
     -------
@@ -137,7 +142,7 @@ def evaluate(
         Different labels or sizes, unknown options or ones that do not go together, no subjects' axis, too few items, or
         undefined values under ``nan_policy="raise"``.
     TypeError
-        Values that are not real numbers.
+        Values that are not real numbers, or a ``client`` that is none.
 
     Notes
     -----
@@ -155,7 +160,7 @@ def evaluate(
 
     Family-wise p-values compare each statistic with the largest one of all models (or pairs): in every sign flip or
     permutation, or, for t tests, in draws of normal estimates with the covariance of the real ones, each with a
-    standard error of its own. The numbers are the same for any number of threads.
+    standard error of its own. The numbers are the same for any number of threads or workers.
 
     Not significant is not equal: report intervals. Cosine similarities of RDMs that share nothing are far above zero;
     only a permutation of items tests these.
@@ -211,6 +216,7 @@ def evaluate(
         n_subject_folds=n_subject_folds,
         n_cv=n_cv,
         n_repeats=n_repeats,
+        executor=as_executor(client),
     )
     generator = as_rng(rng)
     inputs = evaluation_inputs(

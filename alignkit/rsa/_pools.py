@@ -112,13 +112,19 @@ class RowPool:
 
     def bounds(self, weights: FloatArray) -> FloatArray:
         """Return (lower, upper) per subject, shape (m, 2, subject)."""
-        return np.concatenate(each(self._bounds, self._blocks(weights)))
+        return np.concatenate(each(self._bounds, self.blocks(weights)))
 
     def halves(self, first: BoolArray) -> FloatArray:
         """Return the similarity of the mean of the marked subjects to that of the rest, shape (m,)."""
-        return np.concatenate(each(self._halves, self._blocks(first)))
+        return np.concatenate(each(self._halves, self.blocks(first)))
 
-    def _blocks(self, rows: AnyArray) -> list[AnyArray]:
+    @property
+    def nbytes(self) -> int:
+        """Bytes that go to the workers of a cluster."""
+        return self.scaled.nbytes + self.prepared.nbytes
+
+    def blocks(self, rows: AnyArray) -> list[AnyArray]:
+        """Return rows of weights, or of halves, in the blocks in which they are computed, whoever does it."""
         step = self._step()
         return [rows[i : i + step] for i in range(0, len(rows), step)]
 

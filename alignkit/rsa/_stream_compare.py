@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from alignkit._check import NanPolicy, as_flag, check_choice, check_n_items, check_nan_policy, counted
+from alignkit._executor import as_executor
 from alignkit._memory import as_bytes
 from alignkit.rsa._comparison import Comparison
 from alignkit.rsa._dispatch import Backend
@@ -16,7 +17,6 @@ from alignkit.rsa._matrix_methods import WHITENED
 from alignkit.rsa._nan import report_all
 from alignkit.rsa._tiles import _moments
 from alignkit.rsa._tiles._counting import RankSums, rank_sums
-from alignkit.rsa._tiles._executor import as_executor
 from alignkit.rsa._tiles._feature_tiles import Recipe, TiledMetric
 from alignkit.rsa._tiles._kernels import choose
 from alignkit.rsa._tiles._progress import pairs_bar

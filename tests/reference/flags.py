@@ -113,6 +113,7 @@ FROZEN = {
         "on-mismatch",
         "seed",
         "progress",
+        "scheduler",
         "out",
         "figure",
     },

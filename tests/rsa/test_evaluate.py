@@ -344,3 +344,8 @@ def test_nothing_warns_and_nothing_is_written_to(rng, readonly):
         warnings.simplefilter("error")
         for way in WAYS:
             fast(readonly(models), readonly(data), generalize=way, interval="bca")
+
+
+def test_what_is_no_client(rng):
+    with pytest.raises(TypeError, match=r"client must be a dask\.distributed\.Client; got 'tcp://here:8786'"):
+        evaluate(rng.random((2, 15)), rng.random((4, 15)), client="tcp://here:8786")

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Literal
 
 from alignkit._check import NanPolicy, check_choice
+from alignkit._executor import Executor, Threads
 from alignkit.rsa._fdr import Method as FdrMethod
 from alignkit.rsa._inference._contrast_variances import Generalize
 from alignkit.rsa._inference._evaluation_inputs import Inputs
@@ -47,6 +48,8 @@ class Settings:
     n_cv: int = 2
     n_repeats: int = 10
     fitted: bool = False
+    #: Who computes resamples.
+    executor: Executor = dataclasses.field(default_factory=Threads)
 
     def __post_init__(self) -> None:
         check_choice("test", self.test, ("auto", "sign-flip", "permutation", "t"))

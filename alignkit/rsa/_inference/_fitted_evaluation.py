@@ -142,6 +142,7 @@ def draw_fitted(
             subject_counts=draw_counts(n_subjects, n_bootstrap, rngs[1]) if over_subjects else None,
             kinds=("items", "subjects", "both") if generalize == "both" else (generalize,),
             tick=bar.update,
+            executor=settings.executor,
         )
     return {
         kind: tuple(Resampled(one[:, :-2], one[:, -2], one[:, -1]) for one in np.moveaxis(values, 1, 0))

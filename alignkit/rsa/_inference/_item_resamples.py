@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
-from alignkit._threads import each_in_turn
-from alignkit._typing import FloatArray, IntArray
+from alignkit._executor import Executor, Threads
+from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.rsa._inference._linear_resamples import LinearResamples
 from alignkit.rsa._inference._rank_resamples import RankResamples
 from alignkit.rsa._inference._resampled import Resampled
@@ -28,8 +29,38 @@ _FEWEST = 3
 Engine = Callable[[IntArray, FloatArray], tuple[FloatArray, FloatArray]]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _WrittenOut:
+    """Similarities and ceilings of blocks of resamples, one after the other, for any method."""
+
+    task: Task
+
+    def __call__(self, counts: IntArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return similarities, (resample, subject, model), and mean bounds, (m, resample, 2)."""
+        found = [written_out(self.task, own, weights[:, b]) for b, own in enumerate(counts)]
+        similarities, bounds = zip(*found, strict=True)
+        return np.stack(similarities), np.stack(bounds, axis=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Blocks:
+    """What turns a block of draws into scores, shape (m, resample, model), and ceilings, (m, resample, 2)."""
+
+    engine: Engine
+    nbytes: int
+
+    def __call__(self, drawn: tuple[AnyArray, AnyArray]) -> tuple[FloatArray, FloatArray]:
+        counts, weights = drawn[0].astype(np.int64), drawn[1].astype(np.float64)
+        similarities, bounds = self.engine(counts, weights)
+        return np.stack([scores_of(similarities, own) for own in weights]), bounds
+
+
 def item_resamples(
-    task: Task, counts: IntArray, weights: FloatArray, tick: Callable[[int], object] | None = None
+    task: Task,
+    counts: IntArray,
+    weights: FloatArray,
+    tick: Callable[[int], object] | None = None,
+    executor: Executor | None = None,
 ) -> list[Resampled]:
     """Return the scores and ceilings of resamples of items, for each of several weights of the subjects.
 
@@ -43,21 +74,21 @@ def item_resamples(
         How often each subject was drawn.
     tick : callable, optional
         Told how many more resamples are done.
+    executor : Executor, optional
+        Who computes the blocks; by default threads of this process. What a block holds does not depend on it.
     """
     engine, step = _engine(task, len(counts))
     scores = np.empty((len(weights), len(counts), len(task.models)))
     bounds = np.empty((len(weights), len(counts), 2))
-
-    def block(start: int) -> None:
-        part = slice(start, start + step)
-        similarities, bounds[:, part] = engine(counts[part], weights[:, part])
-        for own, drawn in zip(scores, weights, strict=True):
-            own[part] = scores_of(similarities, drawn[part])
-
-    starts = range(0, len(counts), step)
-    for start, _ in zip(starts, each_in_turn(block, starts, most=None if task.device is None else 1), strict=True):
+    blocks = _Blocks(engine, task.data.nbytes + task.models.nbytes)
+    parts = [slice(start, start + step) for start in range(0, len(counts), step)]
+    items, subjects = _narrow(counts), _narrow(weights)
+    draws = [(items[part], subjects[:, part]) for part in parts]
+    who = executor or Threads(None if task.device is None else 1)
+    for part, found in zip(parts, who.map(_call, draws, (blocks,)), strict=True):
+        scores[:, part], bounds[:, part] = found
         if tick is not None:
-            tick(min(step, len(counts) - start))
+            tick(len(counts[part]))
     few = (counts > 0).sum(axis=1) < _FEWEST
     scores[:, few] = np.nan
     bounds[:, few] = np.nan
@@ -74,10 +105,13 @@ def _engine(task: Task, n_resamples: int) -> tuple[Engine, int]:
     if task.method in WHITENED and task.valid.all():
         whitened = WhitenedResamples.of(task)
         return whitened, whitened.n_together
+    return _WrittenOut(task), max(1, _BLOCK // task.valid.size)
 
-    def one_by_one(counts: IntArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        found = [written_out(task, own, weights[:, b]) for b, own in enumerate(counts)]
-        similarities, bounds = zip(*found, strict=True)
-        return np.stack(similarities), np.stack(bounds, axis=1)
 
-    return one_by_one, max(1, _BLOCK // task.valid.size)
+def _call(blocks: _Blocks, drawn: tuple[AnyArray, AnyArray]) -> tuple[FloatArray, FloatArray]:
+    return blocks(drawn)
+
+
+def _narrow(counts: AnyArray) -> AnyArray:
+    """Return how often each was drawn in as few bytes as hold it: it may have far to go."""
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from alignkit._executor import Executor
 from alignkit._typing import BoolArray, FloatArray
 from alignkit.rsa._inference._subject_means import means_of_bounds
 from alignkit.rsa._inference._task import Task
 from alignkit.rsa._pooling import plain_of, pools
-from alignkit.rsa._pools import in_parts
+from alignkit.rsa._pools import Pool, RowPool, in_parts
 from alignkit.rsa._similarity_methods import undefined_rows
 
 
@@ -19,11 +20,13 @@ def pooled_bounds(
     sigma_k: FloatArray | None,
     weights: FloatArray,
     prepared: FloatArray | None = None,
+    executor: Executor | None = None,
 ) -> FloatArray:
     """Return mean (lower, upper), shape (m, 2), of subjects drawn as often as (m, subject) ``weights`` say.
 
     ``rows`` hold the ``valid`` pairs alone. NaN where one subject was drawn alone, or one that has no similarity to
-    anything; who was not drawn is not looked at.
+    anything; who was not drawn is not looked at. Means that are ranked anew are shared out by the ``executor``; where
+    products of subjects do, there is little to share.
     """
     bounds = np.full((len(weights), 2), np.nan)
     if rows.shape[1] < 2:
@@ -35,5 +38,13 @@ def pooled_bounds(
         prepared = None if prepared is None else prepared[usable]
         (pool,) = pools(rows[usable, None], task.method, task.pooling, valid, sigma_k, prepared=prepared)
         own = weights[several][:, usable]
-        bounds[several] = means_of_bounds(in_parts(pool.bounds, own, pool, lambda _: None), own)
+        if executor is None or executor.in_process or not isinstance(pool, RowPool):
+            per_subject = in_parts(pool.bounds, own, pool, lambda _: None)
+        else:
+            per_subject = np.concatenate(list(executor.map(_bounds, pool.blocks(own), (pool,))))
+        bounds[several] = means_of_bounds(per_subject, own)
     return bounds
+
+
+def _bounds(pool: Pool, weights: FloatArray) -> FloatArray:
+    return pool.bounds(weights)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from alignkit._executor import Executor
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._condensed import as_host
 from alignkit.rsa._inference._device import Backend, device_of
@@ -30,6 +31,7 @@ def resampled_scores(
     ceilings: bool = True,
     tick: Callable[[int], object] | None = None,
     backend: Backend = "auto",
+    executor: Executor | None = None,
 ) -> dict[str, Resampled]:
     """Return the scores and ceilings of resamples that are known by how often each item and subject was drawn.
 
@@ -56,6 +58,9 @@ def resampled_scores(
         numba). ``"torch"`` takes arrays to the first graphics processor there is, or stays on the CPU. All of it is in
         float64, which Apple's have not: there numpy computes. Kendall's tau, the Bures methods, ranks of plain means
         and whitening of incomplete RDMs are numpy's in any case.
+    executor : Executor, optional
+        Who computes blocks of resamples, of the same size for all; by default threads of this process. The workers of a
+        cluster use numpy (and numba).
 
     Returns
     -------
@@ -66,7 +71,8 @@ def resampled_scores(
     Raises
     ------
     ValueError
-        Counts of other shapes, no counts, NaN that the RDMs do not have in common, a full ``sigma_k`` with item_counts.
+        Counts of other shapes, no counts, NaN that the RDMs do not have in common, a full ``sigma_k`` with item_counts,
+        or torch on a cluster.
 
     Notes
     -----
@@ -74,6 +80,9 @@ def resampled_scores(
     in another order than numpy: what both find differs by less than 1e-10.
     """
     device = device_of(backend, data, models)
+    if device is not None and executor is not None and not executor.in_process:
+        msg = "the workers of a cluster resample with numpy: pass backend='numpy'."
+        raise ValueError(msg)
     data, models = (as_host(rows).astype(np.float64, copy=False) for rows in (data, models))
     task = task_of(data, models, method, pooling=pooling, sigma_k=sigma_k, ceilings=ceilings, device=device)
     _check(task, item_counts, subject_counts)
@@ -82,10 +91,10 @@ def resampled_scores(
         weights = {"items": np.ones((len(item_counts), len(data)))}
         if subject_counts is not None:
             weights["both"] = subject_counts.astype(np.float64)
-        own = item_resamples(task, item_counts, np.stack(list(weights.values())), tick)
+        own = item_resamples(task, item_counts, np.stack(list(weights.values())), tick, executor)
         found.update(zip(weights, own, strict=True))
     if subject_counts is not None:
-        found["subjects"] = subject_resamples(task, subject_counts)
+        found["subjects"] = subject_resamples(task, subject_counts, executor)
         if tick is not None and item_counts is None:
             tick(len(subject_counts))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from alignkit._executor import Executor
 from alignkit._typing import IntArray
 from alignkit.rsa._compare_rows import Options, compare_rows
 from alignkit.rsa._inference._pooled_bounds import pooled_bounds
@@ -12,7 +13,7 @@ from alignkit.rsa._inference._subject_means import scores_of
 from alignkit.rsa._inference._task import Task
 
 
-def subject_resamples(task: Task, counts: IntArray) -> Resampled:
+def subject_resamples(task: Task, counts: IntArray, executor: Executor | None = None) -> Resampled:
     """Return the scores and ceilings of resamples of subjects, ``counts`` of shape (resample, subject)."""
     data, models = task.data, task.models
     if not task.valid.all():
@@ -23,5 +24,5 @@ def subject_resamples(task: Task, counts: IntArray) -> Resampled:
     rows = task.data[:, task.valid]
     # resamples that hold the same subjects equally often are computed once
     distinct, which = np.unique(counts, axis=0, return_inverse=True)
-    bounds = pooled_bounds(rows, task, task.valid, task.sigma_k, distinct.astype(np.float64))[which.reshape(-1)]
-    return Resampled(scores, bounds[:, 0], bounds[:, 1])
+    bounds = pooled_bounds(rows, task, task.valid, task.sigma_k, distinct.astype(np.float64), executor=executor)
+    return Resampled(scores, *bounds[which.reshape(-1)].T)

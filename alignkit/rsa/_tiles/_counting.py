@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from alignkit._executor import Executor
 from alignkit._memory import in_bytes
 from alignkit._typing import AnyArray, IntArray
-from alignkit.rsa._tiles._executor import Executor
 from alignkit.rsa._tiles._grid import Grid
 from alignkit.rsa._tiles._kernels import kernels
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from alignkit._executor import Executor
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._tiles._counting import Tile, bits_of
-from alignkit.rsa._tiles._executor import Executor
 from alignkit.rsa._tiles._grid import Grid
 from alignkit.rsa._tiles._kernels import kernels
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from alignkit._check import NanPolicy, as_flag
+from alignkit._executor import Executor, as_executor
 from alignkit._memory import as_bytes, in_bytes
 from alignkit._threads import n_threads
 from alignkit._typing import AnyArray, PathLike
 from alignkit.rsa._dissimilarities import CONSTANT, ZERO
 from alignkit.rsa._nan import name_items, report_all
 from alignkit.rsa._tiled_rdm import TiledRDM
-from alignkit.rsa._tiles._executor import Executor, as_executor
 from alignkit.rsa._tiles._feature_tiles import FeatureTiles, Recipe
 from alignkit.rsa._tiles._grid import SIDE, Grid
 from alignkit.rsa._tiles._progress import pairs_bar

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from alignkit._executor import Workers
 from alignkit.rsa._inference._draw_counts import draw_counts
 from alignkit.rsa._inference._resampled_scores import resampled_scores
 
@@ -77,5 +78,7 @@ def test_which_backend(rng):
     )
     with pytest.raises(ValueError, match="backend must be one of"):
         resampled_scores(data, models, "pearson", **counts, backend="numba")
+    with pytest.raises(ValueError, match="the workers of a cluster resample with numpy"):
+        resampled_scores(data, models, "pearson", **counts, backend="torch", executor=Workers(None))
     with pytest.raises(ValueError, match="must lie on one device; got cpu and meta"):
         resampled_scores(torch.tensor(data), torch.tensor(models, device="meta"), "pearson", **counts)

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
+from alignkit._executor import Threads, as_executor
 from alignkit._threads import jobs
-from alignkit.rsa._tiles._executor import Threads, as_executor
 
 
 def add(a, b, task):
