@@ -244,10 +244,7 @@ def test_a_small_run_goes_on_and_keeps_nothing(tmp_path):
 
 
 def test_the_kept_study_holds_what_is_promised():
-    path = STUDIES / "rsa_calibration.json"
-    if not path.exists():
-        pytest.skip("the study has not been kept yet")
-    content = json.loads(path.read_text())
+    content = json.loads((STUDIES / "rsa_calibration.json").read_text())
     rows = content["rows"]
     assert {(one["n_subjects"], one["n_items"]) for one in rows} == {
         (s, n) for s in content["size"]["subjects"] for n in content["size"]["items"]

@@ -55,8 +55,8 @@ class CompareConfig:
     """NaN in an RDM: give NaN, leave those pairs of items out, or raise."""
     on_mismatch: Literal["raise", "intersect"] = "raise"
     """RDMs over different items: raise, or compare the items they share."""
-    memory: str = "1 GB"
-    """About how much memory to use (two files, one of which `alignkit rdm --tiled` wrote)."""
+    memory: str | None = None
+    """About how much memory to use (two files, one of which `alignkit rdm --tiled` wrote). By default 1 GB."""
     scheduler: str | None = None
     """Address of a dask scheduler whose workers compare the tiles, tcp://HOST:PORT."""
     out: Path | None = None
@@ -74,9 +74,10 @@ def run_compare(config: CompareConfig) -> None:
     if len(config.files) == 2 and any(map(is_tiled, config.files)):
         keep_and_show(_streamed(config), config.out)
         return
-    if config.scheduler is not None:
-        msg = "--scheduler is for two files, one of which `alignkit rdm --tiled` wrote."
-        raise ValueError(msg)
+    for flag, value in (("--memory", config.memory), ("--scheduler", config.scheduler)):
+        if value is not None:
+            msg = f"{flag} is for two files, one of which `alignkit rdm --tiled` wrote."
+            raise ValueError(msg)
     rdms = [load_rdm(path) for path in config.files]
     if len(rdms) == 2:
         names = file_names(config.files)
@@ -104,7 +105,7 @@ def _streamed(config: CompareConfig) -> Comparison:
     first, second = (TiledRDM.open(path) if is_tiled(path) else load_rdm(path) for path in config.files)
     method: Any = config.method
     with cluster_client(config.scheduler) as client:
-        options: dict[str, Any] = {"memory": config.memory, "client": client, "progress": True}
+        options: dict[str, Any] = {"memory": config.memory or "1 GB", "client": client, "progress": True}
         return stream_compare(first, second, method=method, nan_policy=config.nan_policy, **options)
 
 

@@ -99,8 +99,8 @@ class RdmConfig:
     """Where to write the RDM (.npz or .zarr)."""
     tiled: bool = False
     """Write --out (.zarr) in tiles, float32: any number of items; the same command continues after a kill."""
-    memory: str = "1 GB"
-    """About how much memory to use (--tiled)."""
+    memory: str | None = None
+    """About how much memory to use (--tiled). By default 1 GB."""
     scheduler: str | None = None
     """Address of a dask scheduler whose workers compute the tiles, tcp://HOST:PORT (--tiled)."""
 
@@ -113,9 +113,10 @@ def run_rdm(config: RdmConfig) -> None:
         print(_run_tiled(config))
         print(f"saved to {config.out}")
         return
-    if config.scheduler is not None:
-        msg = "--scheduler is for RDMs in tiles; say --tiled --out NAME.zarr as well."
-        raise ValueError(msg)
+    for flag, value in (("--memory", config.memory), ("--scheduler", config.scheduler)):
+        if value is not None:
+            msg = f"{flag} is for RDMs in tiles; say --tiled --out NAME.zarr as well."
+            raise ValueError(msg)
     result, n_rows = _run(config)
     if config.out is not None:
         result.save(config.out)  # before anything is printed that looks like success
@@ -150,7 +151,7 @@ def _run_tiled(config: RdmConfig) -> TiledRDM:
             dtype=config.dtype,
             nan_policy=config.nan_policy,
             out=config.out,
-            memory=config.memory,
+            memory=config.memory or "1 GB",
             client=client,
             progress=True,
         )

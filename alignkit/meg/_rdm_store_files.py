@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +14,13 @@ from typing import Any, Literal
 import numpy as np
 
 from alignkit._check import shown
-from alignkit._io import check_file
 from alignkit._lock import FolderLock
 from alignkit._typing import AnyArray, BoolArray, FloatArray
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._counts import dtype_of_counts, missing_count
 from alignkit.rsa._storage import DONE, SCHEMA, swap
-from alignkit.rsa._zarr_pieces import check_all_pieces, check_metadata, check_pieces
+from alignkit.rsa._zarr_folder import flush, opening, settle, stored_labels
+from alignkit.rsa._zarr_pieces import check_all_pieces, check_pieces
 
 #: Values of a piece on disk, at most: one time of 2,900 items.
 _MOST = 1 << 22
@@ -68,7 +66,7 @@ class StoreFiles:
         """Write slices; they are on disk when this returns."""
         self.values[start : start + len(values)] = values
         for piece in self._pieces(start, start + len(values)):
-            _flush(piece)
+            flush(piece)
 
     def write_done(self, done: BoolArray) -> None:
         """Keep which times are on disk; the old list stays until the new one is whole."""
@@ -94,14 +92,6 @@ class StoreFiles:
         columns = range(-(-self.values.shape[1] // pairs))
         encode = self.values.metadata.encode_chunk_key
         return [self.path / _VALUES / encode(at) for at in itertools.product(rows, columns)]
-
-
-def _flush(file: Path) -> None:
-    handle = os.open(file, os.O_RDWR | getattr(os, "O_BINARY", 0))
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def create_files(
@@ -176,17 +166,9 @@ def _make(
         if path.exists():
             swap(workshop, path)
         else:
-            _settle(workshop / "new", path)
+            settle(workshop / "new", path)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
-
-
-def _settle(new: Path, path: Path) -> None:
-    try:
-        new.rename(path)
-    except OSError:
-        if not (path / "zarr.json").is_file():  # else another process was faster, and its folder counts
-            raise
 
 
 def _piece(n_times: int, n_pairs: int) -> tuple[int, int]:
@@ -206,25 +188,15 @@ def open_files(path: Path, mode: Literal["r", "r+"] = "r") -> StoreFiles:
     """
     import zarr
 
-    if not path.is_dir():
-        check_file(path)
-        msg = f"{path} is a file; a .zarr folder is expected."
-        raise ValueError(msg)
-    try:
-        with warnings.catch_warnings():  # about members that have no metadata any more: they are missed below
-            warnings.simplefilter("ignore")
-            check_metadata(path)
-            # version 3 only: version 2 has a filter that unpickles
-            group: Any = zarr.open_group(path, mode=mode, zarr_format=3)
-            attributes = dict(group.attrs)
-            values = group[_VALUES]
-            times = _read_times(path, group) if (path / _TIMES).exists() else None
-    except Exception as error:  # zarr raises many kinds on damaged folders
-        msg = f"{path} is not a readable store of RDMs ({error}); it is incomplete, damaged or something else."
-        raise ValueError(msg) from error
+    with opening(path, "store of RDMs"):
+        # version 3 only: version 2 has a filter that unpickles
+        group: Any = zarr.open_group(path, mode=mode, zarr_format=3)
+        attributes = dict(group.attrs)
+        values = group[_VALUES]
+        times = _read_times(path, group) if (path / _TIMES).exists() else None
     meta = _checked_meta(path, attributes.get("alignkit"))
     _check_values(path, values, meta)
-    labels = _checked_labels(path, attributes.get("labels"), values.shape[1])
+    labels = stored_labels(path, attributes.get("labels"), n_items_of(values.shape[1]))
     if times is None:
         times = np.arange(values.shape[0], dtype=np.float64)
     if times.shape != values.shape[:1] or not times.size:
@@ -267,16 +239,6 @@ def _check_values(path: Path, values: Any, meta: Mapping[str, Any]) -> None:
     except (ValueError, TypeError, AttributeError) as error:
         msg = f"{path} is damaged: its values are no RDMs over time ({error})."
         raise ValueError(msg) from error
-
-
-def _checked_labels(path: Path, labels: object, n_pairs: int) -> tuple[str, ...] | None:
-    if labels is None:
-        return None
-    n_items = n_items_of(n_pairs)
-    if isinstance(labels, list) and len(set(map(str, labels))) == n_items and all(isinstance(x, str) for x in labels):
-        return tuple(labels)
-    msg = f"{path} is damaged: its labels are not {n_items} different names."
-    raise ValueError(msg)
 
 
 def _check_same(

@@ -12,6 +12,7 @@ from alignkit._typing import FloatArray
 from alignkit.meg._drawn import Drawn
 from alignkit.meg._sample_unit import UNTIMED, at_time, span_of, time_axis
 from alignkit.rsa._axes import axis_columns
+from alignkit.rsa._shares import part_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ class VariancePartition(Drawn):
     @property
     def names(self) -> tuple[str, ...]:
         """What to call the parts: ``"unique: a"``, ``"common: a, b"``."""
-        return tuple(f"{'unique' if len(own) == 1 else 'common'}: {', '.join(own)}" for own in self.members)
+        return part_names(self.members)
 
     @property
     def _timed(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -18,6 +19,11 @@ from alignkit.rsa._similarity_methods import undefined_rows
 def subsets_of(n: int) -> list[tuple[int, ...]]:
     """Return all subsets of ``n`` models but the empty one: single ones first, all together last."""
     return [subset for size in range(1, n + 1) for subset in itertools.combinations(range(n), size)]
+
+
+def part_names(members: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return what to call the parts of a variance that exactly these models have in common."""
+    return tuple(f"{'unique' if len(own) == 1 else 'common'}: {', '.join(own)}" for own in members)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from alignkit._check import counted
 from alignkit._result import Result
 from alignkit._typing import FloatArray
 from alignkit.rsa._axes import axis_columns
+from alignkit.rsa._shares import part_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,7 @@ class VarianceShares(Result):
     @property
     def names(self) -> tuple[str, ...]:
         """What to call the parts: ``"unique: a"``, ``"common: a, b"``."""
-        return tuple(f"{'unique' if len(own) == 1 else 'common'}: {', '.join(own)}" for own in self.members)
+        return part_names(self.members)
 
     def _means(self) -> tuple[FloatArray, FloatArray]:
         """Return means over all leading axes, and intervals where they belong to them, shapes (1 + part,), (2, ...)."""

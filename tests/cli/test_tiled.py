@@ -34,6 +34,8 @@ def test_flags_that_do_not_fit(run, here, patterns):
     for words, text in (
         (("rdm", "x.npy", "--tiled"), "--tiled writes a folder"),
         (("rdm", "x.npy", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler is for RDMs in tiles"),
+        (("rdm", "x.npy", "--memory", "2 GB"), "--memory is for RDMs in tiles"),
+        (("compare", "x.npz", "x.npz", "--memory", "2 GB"), "--memory is for two files"),
         (("compare", "x.npz", "x.npz", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler is for two files"),
         (("compare", "x.zarr", "x.npz", "--controls", "x.npz"), "take no --sigma-k"),
     ):

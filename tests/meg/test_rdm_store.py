@@ -291,7 +291,7 @@ def test_slices_count_only_once_they_are_on_disk(movie, tmp_path, monkeypatch):
             raise OSError(28, "no space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(_rdm_store_files, "_flush", fail)
+            patch.setattr(_rdm_store_files, "flush", fail)
             with pytest.raises(OSError, match="no space left"):
                 store.write(0, movie[:1])
         assert not store.done.any()
@@ -347,10 +347,10 @@ def test_a_folder_that_another_process_made_first_counts(movie, tmp_path):
     new = tmp_path / "new"
     shutil.copytree(path, new)
     shutil.rmtree(new / "done")
-    _rdm_store_files._settle(new, path)
+    _rdm_store_files.settle(new, path)
     assert RDMStore.open(path).done[0]
     with pytest.raises(FileNotFoundError):
-        _rdm_store_files._settle(tmp_path / "none", tmp_path / "other")
+        _rdm_store_files.settle(tmp_path / "none", tmp_path / "other")
 
 
 # --- refusals

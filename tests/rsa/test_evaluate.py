@@ -311,6 +311,7 @@ def test_family_wise_p_are_between_p_and_bonferroni(rng):
         ({"interval": "normal"}, "interval must be one of"),
         ({"interval": "bca", "n_bootstrap": 0}, "n_bootstrap must be at least 2"),
         ({"generalize": "items", "n_bootstrap": 1}, "n_bootstrap must be at least 2"),
+        ({"n_bootstrap": 1}, "n_bootstrap must be at least 2 where errors or intervals are resampled; got 1"),
         ({"alpha": 1.0}, "alpha must lie between 0 and 1"),
         ({"confidence": 0}, "confidence must lie between 0 and 1"),
         ({"fdr_method": "holm"}, "fdr_method must be one of"),

@@ -60,7 +60,8 @@ class Settings:
                 f"generalize={self.generalize!r} test is one of {', '.join(map(repr, ('auto', *fitting)))}."
             )
             raise ValueError(msg)
-        if self.n_bootstrap < 2 and (self.generalize != "subjects" or self.interval != "t"):
+        needed = self.generalize != "subjects" or self.interval != "t"
+        if self.n_bootstrap == 1 or (needed and not self.n_bootstrap):
             msg = f"n_bootstrap must be at least 2 where errors or intervals are resampled; got {self.n_bootstrap}."
             raise ValueError(msg)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 
 from alignkit._check import shown
-from alignkit._io import check_file
 from alignkit._lock import FolderLock
 from alignkit._typing import AnyArray, BoolArray
 from alignkit.rsa._storage import DONE
 from alignkit.rsa._tiles._grid import Grid
-from alignkit.rsa._zarr_pieces import check_all_pieces, check_metadata, check_pieces
+from alignkit.rsa._zarr_folder import flush, opening, settle, stored_labels
+from alignkit.rsa._zarr_pieces import check_all_pieces, check_pieces
 
 SCHEMA = "alignkit.TiledRDM/1"
 _VALUES = "values"
@@ -88,15 +86,6 @@ class TileFiles:
         self.group[DONE][...] = done
 
 
-def flush(file: Path) -> None:
-    """Wait until a file is on disk."""
-    handle = os.open(file, os.O_RDWR | getattr(os, "O_BINARY", 0))
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def is_tiled(path: Path) -> bool:
     """Return whether a folder says that it holds an RDM in tiles."""
     file = path / "zarr.json"
@@ -160,11 +149,7 @@ def _make(path: Path, labels: tuple[str, ...] | None, meta: Mapping[str, Any]) -
         if labels is not None:
             group.attrs["labels"] = list(labels)
         group.attrs["alignkit"] = {"schema": SCHEMA, **meta}
-        try:
-            (workshop / "new").rename(path)
-        except OSError:
-            if not is_tiled(path):  # else another process was faster, and its folder counts
-                raise
+        settle(workshop / "new", path)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
@@ -181,28 +166,18 @@ def open_files(path: Path, mode: Literal["r", "r+"] = "r") -> TileFiles:
     """
     import zarr
 
-    if not path.is_dir():
-        check_file(path)
-        msg = f"{path} is a file; a .zarr folder is expected."
-        raise ValueError(msg)
-    try:
-        with warnings.catch_warnings():  # about members that have no metadata any more: they are missed below
-            warnings.simplefilter("ignore")
-            check_metadata(path)
-            # version 3 only: version 2 has a filter that unpickles
-            group: Any = zarr.open_group(path, mode=mode, zarr_format=3)
-            attributes = dict(group.attrs)
-            values = group[_VALUES]
-    except Exception as error:  # zarr raises many kinds on damaged folders
-        msg = f"{path} is not a readable RDM in tiles ({error}); it is incomplete, damaged or something else."
-        raise ValueError(msg) from error
+    with opening(path, "RDM in tiles"):
+        # version 3 only: version 2 has a filter that unpickles
+        group: Any = zarr.open_group(path, mode=mode, zarr_format=3)
+        attributes = dict(group.attrs)
+        values = group[_VALUES]
     meta = _checked_meta(path, attributes.get("alignkit"))
     n, side = meta["n_items"], meta["side"]
     if values.shape != (n, n) or values.dtype != np.float32 or values.chunks != (min(n, side),) * 2:
         found = f"values of dtype {values.dtype}, shape {values.shape}, in pieces of {values.chunks}"
         msg = f"{path} is damaged: its tiles are not those of {n} items ({found})."
         raise ValueError(msg)
-    return TileFiles(path, _checked_labels(path, attributes.get("labels"), n), meta, group)
+    return TileFiles(path, stored_labels(path, attributes.get("labels"), n), meta, group)
 
 
 def _checked_meta(path: Path, meta: object) -> dict[str, Any]:
@@ -215,15 +190,6 @@ def _checked_meta(path: Path, meta: object) -> dict[str, Any]:
         msg = f"{path} is damaged: it says {shown(meta)} of itself."
         raise ValueError(msg)
     return {name: meta[name] for name in _IDENTITY}
-
-
-def _checked_labels(path: Path, labels: object, n_items: int) -> tuple[str, ...] | None:
-    if labels is None:
-        return None
-    if isinstance(labels, list) and len(set(map(str, labels))) == n_items and all(isinstance(x, str) for x in labels):
-        return tuple(labels)
-    msg = f"{path} is damaged: its labels are not {n_items} different names."
-    raise ValueError(msg)
 
 
 def _check_same(files: TileFiles, labels: tuple[str, ...] | None, meta: Mapping[str, Any]) -> None:
