@@ -1,0 +1,177 @@
+"""Every block of code in the README and the docs is tagged, and runs or is checked without running."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reference.dry_python import check_python
+from reference.run_snippets import run_blocks
+from reference.snippets import TAGS, blocks, commands, inline_code
+
+from alignkit._cli._parse import parse
+from alignkit._cli._registry import VERBS, find_verb
+from alignkit._config import options
+from alignkit.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "examples/README.md", "benchmarks/README.md")
+    for page in ROOT.glob(pattern)
+    if "_build" not in page.parts and page.name != "CHANGELOG.md"
+)
+#: Pages whose runnable blocks take more than a few seconds.
+SLOW = ("README.md",)
+RUNNABLE = [page for page in PAGES if any(block.tag == "run" for block in blocks(page))]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+#: Words in capitals that stand for what readers put in their place.
+PLACEHOLDERS = re.compile(r"\.\.\.|…|\b(VERB|COMMAND|RUN_OR_RESULT)\b")
+
+
+@pytest.fixture(autouse=True)
+def _somewhere_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ALIGNKIT_DATA", raising=False)
+
+
+@each_page
+def test_every_block_says_what_it_needs(page):
+    for block in blocks(page):
+        assert block.tag in TAGS, f"{block}: tag it with one of {', '.join(TAGS)} on the line above: <!-- run -->"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.slow] if page.name in SLOW else [])
+        for page in RUNNABLE
+    ],
+)
+def test_what_is_tagged_run_runs(page, tmp_path):
+    compared: list[str] = []
+
+    def compare(block, names):
+        # side by side: what another package gave is called theirs, and the block after it gives ours
+        if "ours" in names and "theirs" in names:
+            np.testing.assert_allclose(
+                names.pop("ours"), names.pop("theirs"), rtol=1e-9, atol=1e-12, err_msg=str(block)
+            )
+            compared.append(str(block))
+
+    runnable = [block for block in blocks(page) if block.tag == "run"]
+    for block in runnable:
+        if "import rsatoolbox" in block.code or "from rsatoolbox" in block.code:
+            pytest.importorskip("rsatoolbox")
+    run_blocks(runnable, tmp_path, compare)
+    assert len(compared) == sum(bool(re.search(r"^ours = ", block.code, re.MULTILINE)) for block in runnable)
+
+
+@each_page
+def test_python_imports_what_exists_and_calls_it_as_it_is(page):
+    names: dict[str, object] = {}
+    for block in blocks(page):
+        if block.language == "python":
+            compile(block.code, str(block), "exec")
+            if block.tag != "theirs":
+                check_python(block.code, str(block), names)
+
+
+@each_page
+def test_commands_have_the_flags_of_their_verbs(page, tmp_path):
+    for block in blocks(page):
+        if block.language == "bash":
+            for words in commands(block.code):
+                check_command(words, str(block), tmp_path)
+
+
+@each_page
+def test_commands_in_the_text_exist(page, tmp_path):
+    for text in inline_code(page):
+        if PLACEHOLDERS.search(text):
+            continue
+        for words in commands(text):
+            if words[0] == "alignkit":
+                check_words(words[1:], f"{page.name}: {text}")
+            elif words[0] in ("python", "torchrun"):
+                check_command(words, f"{page.name}: {text}", tmp_path)
+            elif words[0].startswith("--") and words[0] != "--":
+                known = {f"--{name}" for flags in flags_of_verbs().values() for name in flags}
+                flag = re.sub(r"^--no-", "--", words[0].partition("=")[0])
+                assert {flag, words[0]} & (known | flags_of_scripts()), f"{page.name}: no verb has {words[0]}"
+
+
+@functools.cache
+def flags_of_verbs() -> dict[str, set[str]]:
+    common = {"config", "help", "version"}
+    return {
+        name: common | {option.name for option in options(verb.load().config).values()} for name, verb in VERBS.items()
+    }
+
+
+@functools.cache
+def flags_of_scripts() -> set[str]:
+    """Return the flags of studies, benchmarks and examples."""
+    texts = [path.read_text(encoding="utf-8") for path in ROOT.glob("[sbe]*/*.py")]
+    return {flag for text in texts for flag in re.findall(r'"(--[\w-]+)"', text)}
+
+
+def check_words(words: list[str], where: str) -> None:
+    """Hold that the words after ``alignkit`` in a sentence are a verb, and that its flags exist."""
+    if not words or words[0].startswith("-"):
+        assert set(words) <= {"--help", "--version", "-h"}, where
+        return
+    groups = {name.partition(" ")[0] for name in VERBS if " " in name}
+    if len(words) == 1 and words[0] in groups:
+        return
+    verb, rest = find_verb(words)
+    flags = flags_of_verbs()[verb.name]
+    for word in rest:
+        if word.startswith("--"):
+            flag = word[2:].partition("=")[0]
+            assert flag in flags or flag.removeprefix("no-") in flags, f"{where}: alignkit {verb.name} has no {word}"
+
+
+def check_command(words: list[str], where: str, folder: Path) -> None:
+    """Hold that a command is one of alignkit's with everything it needs, or a module or a file of the checkout."""
+    if words[0] == "alignkit":
+        check_verb(words[1:], where, folder)
+    elif words[:2] == ["python", "-m"] and words[2].split(".")[0] in ("studies", "benchmarks"):
+        module = ROOT.joinpath(*words[2].split("."))
+        source = module.with_suffix(".py") if module.with_suffix(".py").exists() else module / "__main__.py"
+        text = source.read_text(encoding="utf-8")
+        for flag in (word for word in words if word.startswith("--")):
+            assert f'"{flag}"' in text, f"{where}: {words[2]} has no {flag}"
+    elif words[0] in ("python", "sbatch", "bash", "pytest"):
+        for word in words[1:]:
+            if re.fullmatch(r"(examples|tests|studies|benchmarks|docs)/\S+", word):
+                assert (ROOT / word).exists(), f"{where}: no {word}"
+    elif words[:2] == ["pip", "install"]:
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+            "optional-dependencies"
+        ]
+        for found in re.findall(r"(?:alignkit|\.)\[([\w,-]+)\]", " ".join(words)):
+            assert set(found.split(",")) <= set(extras), f"{where}: no extra {found}"
+
+
+def check_verb(words: list[str], where: str, folder: Path) -> None:
+    """Hold that the words after ``alignkit`` make a config: flags exist, values are of their kind, none is missing."""
+    if "--help" in words or words in (["--version"], []):
+        assert main(words) == 0, where
+        return
+    words = [re.sub(r"\$\{?\w+\}?", "1", word) for word in words]  # a variable of the shell
+    for flag, value in itertools.pairwise(words):
+        if flag == "--config" and not (folder / value).exists():
+            (folder / value).write_text("# as yours\n", encoding="utf-8")
+    try:
+        verb, rest = find_verb(words)
+        entry = verb.load()
+        parse(entry.config, rest, verb.name, entry.presets())
+    except ValueError as error:
+        msg = f"{where}: alignkit {' '.join(words)}: {error}"
+        raise AssertionError(msg) from error
