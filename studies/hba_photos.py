@@ -85,9 +85,10 @@ def settings(
     batch_size: int = 64,
     seed: int = 0,
     penalty: float | None = None,
+    img_size: int = 224,
 ) -> HBAConfig:
     """Return the settings of one row."""
-    own = {"backbone": str(root / WEIGHTS), "layer": "10", "img_size": 224}
+    own = {"backbone": str(root / WEIGHTS), "layer": "10", "img_size": img_size}
     return HBAConfig(
         images=root / "things" / "photos",
         root=root,
@@ -187,6 +188,7 @@ class Study:
     def __init__(self, root: Path, options: argparse.Namespace) -> None:
         self.root, self.epochs, self.small = root, options.epochs, options.small
         self.batch_size = 16 if options.small else 64
+        self.img_size = 112 if options.small else 224  # a quarter of the tokens
         data = read_data(settings(root, loss="triplets"))
         # the 48 are held out in a run of its own; here every concept is held out once
         self.data = dataclasses.replace(first(data, 60) if self.small else data, always=())
@@ -249,7 +251,7 @@ class Study:
     def _task(self, data: HBAData, run: RunFolder | None, **how: Any) -> HBATask:
         from alignkit.train.hba.task import build_task
 
-        config = settings(self.root, batch_size=self.batch_size, **how)
+        config = settings(self.root, batch_size=self.batch_size, img_size=self.img_size, **how)
         return build_task(data, config, run, cache=self.work / "cache")
 
     def _fit(self, folder: str, data: HBAData, *, epochs: int, **how: Any) -> tuple[list[float], Any]:
@@ -261,7 +263,7 @@ class Study:
         if not epochs:
             return [], self._task(data, None, **how).predictions()
         how |= {"epochs": epochs, "every": EVERY * (len(data.train) // self.batch_size)}
-        config = settings(self.root, batch_size=self.batch_size, **how)
+        config = settings(self.root, batch_size=self.batch_size, img_size=self.img_size, **how)
         with Processes.start(config.loop) as processes, RunFolder.open(self.work / folder, config) as run:
             task = self._task(data, run, **how)
             history = fit(task, config.loop, config.optim, folder=run, processes=processes)
