@@ -38,6 +38,12 @@ class Option:
     """Dotted name with hyphens: ``nan-policy``, ``optim.rate``."""
     kind: Kind
     """How many values follow it: a switch none, ``one`` one, ``many`` any number."""
+    choices: tuple[str, ...] = ()
+    """All that it may be, where that is a list of words."""
+    takes: Literal["text", "number", "files"] = "text"
+    """What it may be where it is no list of words."""
+    several: bool = False
+    """Whether more than one value may follow, by place or after the flag."""
 
 
 def options(config_type: type) -> dict[str, Option]:
@@ -56,7 +62,9 @@ def _walk(config_type: type, prefix: str) -> Iterator[Option]:
         if isinstance(inner, type) and dataclasses.is_dataclass(inner):
             yield from _walk(inner, f"{name}.")
         else:
-            yield Option(name, "positional" if _POSITIONAL in marks else _kind(inner))
+            kind = _kind(inner)
+            shown_kind: Kind = "positional" if _POSITIONAL in marks else kind
+            yield Option(name, shown_kind, _choices(inner), _takes(inner), kind == "many")
 
 
 def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -77,6 +85,30 @@ def _kind(hint: Any) -> Kind:
     if hint is bool:
         return "switch"
     return "many" if get_origin(hint) in (tuple, list, set, frozenset, Sequence) else "one"
+
+
+def _leaves(hint: Any) -> Iterator[Any]:
+    """Yield the plain types, and Literals, that a type is made of."""
+    hint, _ = _unwrap(hint)
+    if get_origin(hint) is Literal or not get_args(hint):
+        yield hint
+    else:
+        for arg in get_args(hint):
+            yield from _leaves(arg)
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    leaves = [leaf for leaf in _leaves(hint) if leaf is not Ellipsis]
+    if not all(get_origin(leaf) is Literal for leaf in leaves):
+        return ()
+    return tuple(dict.fromkeys(str(word) for leaf in leaves for word in get_args(leaf)))
+
+
+def _takes(hint: Any) -> Literal["text", "number", "files"]:
+    leaves = {leaf for leaf in _leaves(hint) if isinstance(leaf, type)}
+    if any(issubclass(leaf, OSPathLike) for leaf in leaves):
+        return "files"
+    return "number" if leaves and leaves <= {int, float} else "text"
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -210,7 +242,7 @@ def _groups(args: Sequence[str], known: Mapping[str, Option]) -> Iterator[tuple[
             del rest[: 0 if joined else 1]
             continue
         if joined and option.kind == "switch":
-            msg = f"--{option.name} takes no value; write --{option.name} or {_no(option.name)}."
+            msg = f"--{option.name} takes no value; write --{option.name} or {no_flag(option.name)}."
             raise ValueError(msg)
         tokens = [token]
         limit = {"switch": 0, "one": 0 if joined else 1, "many": len(rest)}[option.kind]
@@ -220,7 +252,8 @@ def _groups(args: Sequence[str], known: Mapping[str, Option]) -> Iterator[tuple[
         yield option.name, tokens
 
 
-def _no(name: str) -> str:
+def no_flag(name: str) -> str:
+    """Return the flag that turns a switch off."""
     head, dot, last = name.rpartition(".")
     return f"--{head}{dot}no-{last}"
 
@@ -232,7 +265,7 @@ def _find(name: str, known: Mapping[str, Option]) -> Option:
     if name in flags:
         return flags[name]
     for option in flags.values():
-        if option.kind == "switch" and f"--{name}" == _no(option.name):
+        if option.kind == "switch" and f"--{name}" == no_flag(option.name):
             return option
     msg = f"there is no option --{name}{nearest('--' + name, ['--config', *('--' + flag for flag in flags)])}"
     raise ValueError(msg)
@@ -275,7 +308,7 @@ def _tokens(path: str, option: Option, value: Any) -> list[str]:
     if option.kind == "positional":
         return texts
     if option.kind == "switch":
-        return [f"--{option.name}" if value else _no(option.name)]
+        return [f"--{option.name}" if value else no_flag(option.name)]
     if isinstance(value, list):
         # The first value is joined to the flag; a separate one that starts with "-" would pass for a flag.
         flaglike = next((text for text in texts[1:] if text.startswith("-") and not _is_number(text)), None)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alignkit._cli._align_triplets import AlignTripletsConfig
     from alignkit._cli._ceiling import CeilingConfig
     from alignkit._cli._compare import CompareConfig
+    from alignkit._cli._completion import CompletionConfig
     from alignkit._cli._data import (
         DataFetchConfig,
         DataImportConfig,
@@ -53,14 +54,16 @@ _HELP = ("-h", "--help")
 FEATURES, TRAINING, RDMS, MEG, DATA = "models", "training", "representational similarity", "M/EEG", "data sets"
 STUDIES = "studies"
 ALIGNMENT = "alignment"
+ABOUT = "alignkit itself"
 
 
 @verb("extract", FEATURES)
 def extract() -> Entry[ExtractConfig]:
     """Run a model over images or texts and keep its features."""
     from alignkit._cli._extract import ExtractConfig, run_extract
+    from alignkit._cli._models import words
 
-    return Entry(ExtractConfig, run_extract)
+    return Entry(ExtractConfig, run_extract, words=words)
 
 
 @verb("models list", FEATURES)
@@ -74,9 +77,9 @@ def models_list() -> Entry[ModelsListConfig]:
 @verb("models show", FEATURES)
 def models_show() -> Entry[ModelsShowConfig]:
     """Show a model's layers, their shapes and its default layer."""
-    from alignkit._cli._models import ModelsShowConfig, run_show
+    from alignkit._cli._models import ModelsShowConfig, run_show, words
 
-    return Entry(ModelsShowConfig, run_show)
+    return Entry(ModelsShowConfig, run_show, words=words)
 
 
 @verb("score", FEATURES)
@@ -346,41 +349,49 @@ def design_answers() -> Entry[DesignAnswersConfig]:
 @verb("data list", DATA)
 def data_list() -> Entry[DataListConfig]:
     """List the data sets and how much of each is at hand."""
-    from alignkit._cli._data import DataListConfig, run_list
+    from alignkit._cli._data import DataListConfig, run_list, words
 
-    return Entry(DataListConfig, run_list)
+    return Entry(DataListConfig, run_list, words=words)
 
 
 @verb("data fetch", DATA)
 def data_fetch() -> Entry[DataFetchConfig]:
     """Download data sets, verified by checksum."""
-    from alignkit._cli._data import DataFetchConfig, run_fetch
+    from alignkit._cli._data import DataFetchConfig, run_fetch, words
 
-    return Entry(DataFetchConfig, run_fetch)
+    return Entry(DataFetchConfig, run_fetch, words=words)
 
 
 @verb("data import", DATA)
 def data_import() -> Entry[DataImportConfig]:
     """Bring in a data set that was downloaded by hand."""
-    from alignkit._cli._data import DataImportConfig, run_import
+    from alignkit._cli._data import DataImportConfig, run_import, words
 
-    return Entry(DataImportConfig, run_import)
+    return Entry(DataImportConfig, run_import, words=words)
 
 
 @verb("data path", DATA)
 def data_path() -> Entry[DataPathConfig]:
     """Print where a data set or one of its files lies."""
-    from alignkit._cli._data import DataPathConfig, run_path
+    from alignkit._cli._data import DataPathConfig, run_path, words
 
-    return Entry(DataPathConfig, run_path)
+    return Entry(DataPathConfig, run_path, words=words)
 
 
 @verb("data verify", DATA)
 def data_verify() -> Entry[DataVerifyConfig]:
     """Compare the files of data sets with their checksums."""
-    from alignkit._cli._data import DataVerifyConfig, run_verify
+    from alignkit._cli._data import DataVerifyConfig, run_verify, words
 
-    return Entry(DataVerifyConfig, run_verify)
+    return Entry(DataVerifyConfig, run_verify, words=words)
+
+
+@verb("completion", ABOUT)
+def completion() -> Entry[CompletionConfig]:
+    """Print a script that completes this command line in bash, zsh or fish."""
+    from alignkit._cli._completion import CompletionConfig, run_completion
+
+    return Entry(CompletionConfig, run_completion)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

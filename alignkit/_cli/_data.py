@@ -171,6 +171,11 @@ def run_verify(config: DataVerifyConfig) -> None:
     _report([verify(name, root=config.root) for name in config.names])
 
 
+def words() -> dict[str, list[str]]:
+    """Return what the names of the verbs on data sets may be."""
+    return {"name": sorted(datasets()), "names": sorted(datasets())}
+
+
 def _check_names(names: Sequence[str]) -> None:
     if not names:
         msg = f"name at least one data set: {', '.join(sorted(datasets()))}."

@@ -72,3 +72,10 @@ def run_show(config: ModelsShowConfig) -> None:
 
     table = list_layers(config.name, architecture=config.architecture, weights=config.weights, img_size=config.img_size)
     print((table.only_blocks() if config.blocks else table).to_text())
+
+
+def words() -> dict[str, list[str]]:
+    """Return the models that have a name of their own, by the options that take a model."""
+    from alignkit.models._load import NAMED
+
+    return {"model": sorted(NAMED), "name": sorted(NAMED)}

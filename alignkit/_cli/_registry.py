@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from alignkit._config import nearest
@@ -20,6 +20,8 @@ class Entry(Generic[C]):
     run: Callable[[C], None]
     presets: Callable[[], Mapping[str, Any]] = dict
     """Settings that ``--preset NAME`` starts from, by name: dataclasses that have some of the config's fields."""
+    words: Callable[[], Mapping[str, Sequence[str]]] = dict
+    """Words that options of plain text usually are, by option, for completion by the shell."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -206,6 +206,7 @@ FROZEN = {
         "seed",
         "out",
     },
+    "completion": {"(shell)"},
     "data list": {"(name)", "root"},
     "data fetch": {"(names)", "root", "timeout", "progress"},
     "data import": {"(name)", "from", "root", "max-gib", "progress"},
