@@ -9,7 +9,7 @@ from pathlib import Path
 class FolderLock:
     """A folder held by this process until it lets go or ends, however it ends; nothing is written.
 
-    Where the system or the disk knows no such locks, everybody gets in.
+    Where the system or the disk knows no such locks, everybody gets in. ``option`` is what users named it by.
 
     Raises
     ------
@@ -17,7 +17,7 @@ class FolderLock:
         Another process holds the folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, option: str = "out") -> None:
         self._handle: int | None = None
         try:
             import fcntl
@@ -35,7 +35,7 @@ class FolderLock:
             return
         if not held:
             self.release()
-            msg = f"another process is writing to {folder}; wait until it is done, or choose another out."
+            msg = f"another process is writing to {folder}; wait until it is done, or choose another {option}."
             raise BlockingIOError(msg)
 
     def release(self) -> None:

@@ -23,6 +23,7 @@ from alignkit.rsa._align_all import align_all, align_named
 from alignkit.rsa._matrix_methods import ComparisonMethod
 from alignkit.rsa._sigma_k import check_sigma_k, of_items
 from alignkit.rsa._tiles._store_files import is_tiled
+from alignkit.rsa._tiles._sums_folder import remove_sums
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class CompareConfig:
     alignkit compare model.npz people.npz
     alignkit compare a.npz b.npz c.npz --method pearson --out similarity.csv
     alignkit compare model.npz people.npz --controls pixels.npz
+    alignkit compare big.zarr other.zarr --resume half-done
     alignkit compare model.npz brain.npz --method whitened-cosine \
         --sigma-k covariance.npy
     """
@@ -59,6 +61,8 @@ class CompareConfig:
     """About how much memory to use (two files, one of which `alignkit rdm --tiled` wrote). By default 1 GB."""
     scheduler: str | None = None
     """Address of a dask scheduler whose workers compare the tiles, tcp://HOST:PORT."""
+    resume: Path | None = None
+    """Folder that keeps what is compared until it is done: the same command continues after a kill (tiles)."""
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table)."""
 
@@ -73,8 +77,10 @@ def run_compare(config: CompareConfig) -> None:
     check_out(config.out, (".json", ".csv"), (*config.files, *config.controls, config.sigma_k))
     if len(config.files) == 2 and any(map(is_tiled, config.files)):
         keep_and_show(_streamed(config), config.out)
+        if config.resume is not None:
+            remove_sums(config.resume)
         return
-    for flag, value in (("--memory", config.memory), ("--scheduler", config.scheduler)):
+    for flag, value in (("--memory", config.memory), ("--scheduler", config.scheduler), ("--resume", config.resume)):
         if value is not None:
             msg = f"{flag} is for two files, one of which `alignkit rdm --tiled` wrote."
             raise ValueError(msg)
@@ -105,8 +111,8 @@ def _streamed(config: CompareConfig) -> Comparison:
     first, second = (TiledRDM.open(path) if is_tiled(path) else load_rdm(path) for path in config.files)
     method: Any = config.method
     with cluster_client(config.scheduler) as client:
-        options: dict[str, Any] = {"memory": config.memory or "1 GB", "client": client, "progress": True}
-        return stream_compare(first, second, method=method, nan_policy=config.nan_policy, **options)
+        options: dict[str, Any] = {"memory": config.memory or "1 GB", "client": client, "resume": config.resume}
+        return stream_compare(first, second, method=method, nan_policy=config.nan_policy, progress=True, **options)
 
 
 def read_sigma_k(path: Path | None, given: RDM, compared: RDM) -> FloatArray | None:

@@ -11,6 +11,7 @@ import numpy as np
 from alignkit._check import NanPolicy, as_flag, check_choice, check_n_items, check_nan_policy, counted
 from alignkit._executor import as_executor
 from alignkit._memory import as_bytes
+from alignkit._typing import PathLike
 from alignkit.rsa._comparison import Comparison
 from alignkit.rsa._dispatch import Backend
 from alignkit.rsa._matrix_methods import WHITENED
@@ -21,6 +22,8 @@ from alignkit.rsa._tiles._feature_tiles import Recipe, TiledMetric
 from alignkit.rsa._tiles._kernels import choose
 from alignkit.rsa._tiles._progress import pairs_bar
 from alignkit.rsa._tiles._sides import as_side, common_grid, in_one_order
+from alignkit.rsa._tiles._sums_folder import SumsFolder
+from alignkit.rsa._tiles._sums_key import sums_key
 
 StreamMethod = Literal["spearman", "rho-a", "pearson", "cosine", "whitened-cosine", "whitened-pearson"]
 STREAM_METHODS = ("spearman", "rho-a", "pearson", "cosine", *WHITENED)
@@ -41,6 +44,7 @@ def stream_compare(
     memory: int | str = "1 GB",
     client: Any = None,
     backend: Backend = "auto",
+    resume: PathLike | None = None,
     progress: bool = False,
 ) -> Comparison:
     r"""Compare two RDMs of any number of items without holding, or writing, either.
@@ -75,6 +79,11 @@ def stream_compare(
         A cluster whose workers do it. What lies in files is read by every worker from the same path.
     backend : {"auto", "numpy", "numba"}
         Which kernels sum and count; ranks are the same.
+    resume : path, optional
+        A folder that sums are kept in, every few seconds, with the tiles that are in them: the same call goes on where
+        a killed one stopped, with the same bits, and that of another comparison (other RDMs, method, tile size, backend
+        or version) is refused. It takes as much disk as the tables of counts, and a few kB once it is done; it stays,
+        so that the same call returns at once, until you remove it.
     progress : bool
         Show a bar with pairs per second and the time left.
 
@@ -89,6 +98,10 @@ def stream_compare(
         ``nan_policy="raise"``.
     TypeError
         Values that are not real numbers, or no client.
+    FileExistsError
+        ``resume`` holds the start of another comparison, or something else.
+    BlockingIOError
+        Another process writes to ``resume``.
 
     See Also
     --------
@@ -121,14 +134,20 @@ def stream_compare(
     y, most_y = (x, most_x) if same else second.tiles(grid, n_bytes // 4, orders[1])
     executor, chosen = as_executor(client, min(most_x, most_y)), choose(backend, grid.n_pairs)
     ranked = method in ("spearman", "rho-a")
-    with pairs_bar(grid.n_pairs * (3 if ranked else 1), method, shown=shown) as bar:
+    key = "" if resume is None else sums_key((first, second), orders, grid, method, nan_policy, chosen)
+    with (
+        SumsFolder.opened(resume, key, grid.n_tiles) as kept,
+        pairs_bar(grid.n_pairs * (3 if ranked else 1), method, shown=shown) as bar,
+    ):
         if ranked:
             omit = nan_policy == "omit"
-            sums: Any = rank_sums(x, y, grid, executor, chosen=chosen, memory=n_bytes // 2, omit=omit, tick=bar.update)
+            sums: Any = rank_sums(
+                x, y, grid, executor, chosen=chosen, memory=n_bytes // 2, omit=omit, bar=bar, kept=kept
+            )
         else:
             shifted, items = method != "cosine", method in WHITENED
             sums = _moments.moment_sums(
-                x, y, grid, executor, chosen=chosen, shifted=shifted, items=items, tick=bar.update
+                x, y, grid, executor, chosen=chosen, shifted=shifted, items=items, bar=bar, kept=kept
             )
     value = _value(sums, method, nan_policy, grid.n_items)
     unlabelled = first.labels is None or second.labels is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from alignkit.rsa import TiledRDM, compare, rdm
@@ -21,6 +23,22 @@ def test_tiles_are_written_and_compared(run, here, patterns):
     assert f"pearson = {expected:.4f}, 9 items" in out
 
 
+def test_a_comparison_that_was_stopped_goes_on(run, here, patterns, monkeypatch):
+    np.save("x.npy", patterns(9, 1))
+    words = ("compare", "x.zarr", "x.zarr", "--method", "pearson", "--resume", "sums")
+    assert run("rdm", "x.npy", "--tiled", "--out", "x.zarr")[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("alignkit.rsa._stream_compare._value", lambda *_: 1 / 0)  # all tiles are done
+        assert run(*words)[0] != 0
+    assert Path("sums/moments.npz").is_file()
+    calls = []
+    monkeypatch.setattr("alignkit.rsa._tiles._moments._moments", lambda *_: calls.append(1))
+    code, out, _ = run(*words)
+    assert (code, calls) == (0, [])
+    assert "pearson = 1.0000, 9 items" in out
+    assert not Path("sums").exists()
+
+
 def test_other_files_are_read_whole(run, here, patterns):
     np.savetxt("x.csv", patterns(9, 1), delimiter=",")
     assert run("rdm", "x.csv", "--tiled", "--out", "x.zarr")[0] == 0
@@ -37,6 +55,8 @@ def test_flags_that_do_not_fit(run, here, patterns):
         (("rdm", "x.npy", "--memory", "2 GB"), "--memory is for RDMs in tiles"),
         (("compare", "x.npz", "x.npz", "--memory", "2 GB"), "--memory is for two files"),
         (("compare", "x.npz", "x.npz", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler is for two files"),
+        (("compare", "x.npz", "x.npz", "--resume", "sums"), "--resume is for two files"),
+        (("compare", "x.zarr", "x.npz", "--resume", "no/sums"), "does not exist; create it first"),
         (("compare", "x.zarr", "x.npz", "--controls", "x.npz"), "take no --sigma-k"),
     ):
         code, _, err = run(*words)

@@ -47,7 +47,7 @@ FROZEN = {
         "scheduler",
     },
     "compare": {"(files)", "method", "sigma-k", "controls", "partial", "nan-policy", "on-mismatch", "out"}
-    | {"memory", "scheduler"},
+    | {"memory", "scheduler", "resume"},
     "regress": {
         "(data)",
         "(models)",

@@ -10,9 +10,12 @@ import numpy as np
 
 from alignkit._executor import Executor
 from alignkit._typing import FloatArray, IntArray
+from alignkit.rsa._condensed import as_host
 from alignkit.rsa._tiles._counting import Tile, bits_of
 from alignkit.rsa._tiles._grid import Grid
 from alignkit.rsa._tiles._kernels import kernels
+from alignkit.rsa._tiles._over_tiles import over_tiles
+from alignkit.rsa._tiles._sums_folder import SumsFolder
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -36,25 +39,35 @@ class Sums:
 
 
 def moment_sums(
-    a: Any, b: Any, grid: Grid, executor: Executor, *, chosen: str, shifted: bool, items: bool, tick: Any
+    a: Any,
+    b: Any,
+    grid: Grid,
+    executor: Executor,
+    *,
+    chosen: str,
+    shifted: bool,
+    items: bool,
+    bar: Any,
+    kept: SumsFolder,
 ) -> Sums:
     """Return the sums of two RDMs given by tiles, in one pass; ``shifted`` by about their means."""
-    tiles = grid.tiles()
-    shifts = (_about(a, grid), _about(b, grid)) if shifted else (0.0, 0.0)
-    rows: list[FloatArray] = []
-    found, totals = np.zeros(3, dtype=np.int64), np.zeros((2, grid.n_items))
+    rows, found, totals = np.zeros((grid.n_tiles, 9)), np.zeros(3, dtype=np.int64), np.zeros((2, grid.n_items))
+    means = np.full(2, np.nan)
+    stage = kept.stage("moments", {"rows": rows, "found": found, "totals": totals, "shifts": means})
+    if not stage.done.any():
+        means[:] = (_about(a, grid), _about(b, grid)) if shifted else (0.0, 0.0)
+    shifts = (float(means[0]), float(means[1]))
+    blocks = grid.tiles()
     shared = (a, b, chosen, shifts, items)
-    for tile, (sums, counts, own) in zip(tiles, executor.map(_moments, tiles, shared), strict=True):
-        rows.append(sums)
+    for number, (sums, counts, own) in over_tiles(stage, grid, bar, executor, _moments, shared):
+        rows[number] = sums
         found += counts
         # tile after tile in one order, whoever computed them
         for total, (by_row, by_column) in zip(totals, own, strict=False):
-            total[slice(*grid.bounds(tile[0]))] += by_row
-            total[slice(*grid.bounds(tile[1]))] += by_column
-        tick(grid.pairs_of(tile))
-    table = np.array(rows)
-    first, second, *squares = (math.fsum(column) for column in table[:, :5].T)
-    ends = (table[:, 5].min(), table[:, 6].max(), table[:, 7].min(), table[:, 8].max())
+            total[slice(*grid.bounds(blocks[number][0]))] += by_row
+            total[slice(*grid.bounds(blocks[number][1]))] += by_column
+    first, second, *squares = (math.fsum(column) for column in rows[:, :5].T)
+    ends = (rows[:, 5].min(), rows[:, 6].max(), rows[:, 7].min(), rows[:, 8].max())
     low_a, high_a, low_b, high_b = map(float, ends)
     return Sums(
         int(found[2]),
@@ -85,7 +98,7 @@ def _about(side: Any, grid: Grid) -> float:
     """Return about the mean of an RDM, from three of its tiles: near enough to lose no digits."""
     last = grid.n_blocks - 1
     values = [side.tile(*tile) for tile in sorted({(0, last // 2), (0, last), (last // 2, last)})]
-    everything = np.concatenate([one[np.isfinite(one)] for one in values]).astype(np.float64)
+    everything = np.concatenate([one[np.isfinite(one)] for one in map(as_host, values)]).astype(np.float64)
     return float(everything.mean()) if everything.size else 0.0
 
 

@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from alignkit.rsa import rdm, stream_compare
-from alignkit.rsa._tiles import _sides
+from alignkit.rsa import RDM, rdm, stream_compare
+from alignkit.rsa._tiles import _sides, _sums_folder
 from alignkit.rsa._tiles._feature_tiles import Recipe
 from alignkit.rsa._tiles._write_tiles import write_tiles
 
@@ -94,3 +94,27 @@ def test_public_calls_take_a_client(client, rng, tmp_path):
     tiled = rdm(x, metric="cosine", out=tmp_path / "x.zarr", client=client)
     np.testing.assert_array_equal(tiled.load().values, rdm(x, metric="cosine", out=tmp_path / "y.zarr").load().values)
     assert float(stream_compare(tiled, x, metric="cosine", method="pearson", client=client)) == 1.0
+
+
+def test_a_comparison_goes_on_with_and_without_a_cluster(client, rng, tmp_path, monkeypatch):
+    monkeypatch.setattr(_sides, "SIDE", 32)
+    monkeypatch.setattr(_sums_folder, "_EVERY", 0.0)
+    monkeypatch.setattr(_sums_folder, "_TIMES", 0.0)
+    rdms = [RDM(row / 8) for row in rng.integers(1, 9, (2, 400 * 399 // 2)).astype(np.float32)]
+    expected = float(stream_compare(*rdms))
+    for first, second in ((client, None), (None, client)):
+
+        class Stopping(Killer):
+            def update(self, n):
+                self.n += n
+                if self.n > 0.55 * self.total:  # in the second of three passes
+                    raise KeyboardInterrupt
+
+        folder = tmp_path / f"{first is None}"
+        with monkeypatch.context() as patch:
+            patch.setattr("alignkit.rsa._stream_compare.pairs_bar", lambda total, *_, **__: Stopping(client, total))
+            with pytest.raises(KeyboardInterrupt):
+                stream_compare(*rdms, client=first, resume=folder)
+        with np.load(folder / "fine_a.npz") as kept:
+            assert 0 < kept["done"].sum() < kept["done"].size
+        assert float(stream_compare(*rdms, client=second, resume=folder)) == expected
