@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from reference.chromium import Browser, chromium, find_chromium
 
 from alignkit.score import Difference, ScoreRow, ScoreTable
 
@@ -49,6 +53,20 @@ class Page(HTMLParser):
         return [text for name, text in self.texts if name == tag]
 
 
+def assert_policy(text: str, page: Page) -> None:
+    """Hold that a page's own script and style are all that may run, and that nothing may be fetched."""
+    (policy,) = [one["content"] for one in page.all("meta") if one.get("http-equiv") == "Content-Security-Policy"]
+    rules = dict(rule.strip().partition(" ")[::2] for rule in str(policy).split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert rules["img-src"] == "data:"
+    for tag in ("style", "script"):
+        (inside,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, flags=re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert rules[f"{tag}-src"] == f"'sha256-{digest}'"
+    assert set(rules) == {"default-src", "base-uri", "form-action", "img-src", "style-src", "script-src"}
+    assert len(page.all("script")) == 1
+
+
 @pytest.fixture(scope="session")
 def read() -> Callable[[Path], Page]:
     """Return a function that parses a page and holds it to be well-formed and to need nothing else."""
@@ -61,14 +79,18 @@ def read() -> Callable[[Path], Page]:
         page.close()
         assert not page.problems
         assert not page.open
-        assert not page.all("script")
+        assert_policy(text, page)
         assert not page.all("link")
         assert not page.all("iframe")
         for tag, attributes in page.elements:
             for name, value in attributes.items():
                 assert not name.startswith("on"), (tag, name)
-                if name in ("src", "href", "srcset", "poster", "data", "action"):
-                    assert str(value).startswith("data:image/png;base64,"), (tag, name)
+                assert name != "style", tag  # the policy lets none through
+                if name == "href" and tag == "a":
+                    assert str(value)[1:] in [one.get("id") for _, one in page.elements], value
+                    assert str(value).startswith("#"), value
+                elif name in ("src", "href", "srcset", "poster", "data", "action"):
+                    assert str(value).startswith(("data:image/png;base64,", "data:image/jpeg;base64,")), (tag, name)
         styles = "".join(page.text_of("style"))
         assert "url(" not in styles
         assert "@import" not in styles
@@ -96,3 +118,13 @@ def table() -> ScoreTable:
     settings = {"kernel": "dot", "ties": "wrong", "metric": "cosine", "method": "pearson", "min_votes": 0}
     settings |= {"n_bootstrap": 10, "confidence": 0.95, "n_shuffles": 2, "seed": 1}
     return ScoreTable("toy", rows, (difference,), ("a note",), settings, {"alignkit": "0.1.0"})
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    """Return a tab of a headless Chromium; tests that take it are skipped where there is none."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome is on the PATH")
+    with chromium(program, tmp_path_factory.mktemp("chromium")) as found:
+        yield found
