@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Union, get_args, get_origi
 
 import numpy as np
 
-from alignkit._check import shown
+from alignkit._check import counted, shown
+from alignkit._html import box, folded, preformatted, table
 from alignkit._io import atomic_write, read_json
 from alignkit._typing import PathLike
 from alignkit._versions import versions
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 D = TypeVar("D")
+#: Rows of a result's table that a notebook shows.
+_ROWS = 12
 
 
 def jsonable(value: Any) -> Any:
@@ -62,6 +65,19 @@ class Result(ABC):
     @abstractmethod
     def methods_text(self) -> str:
         """Return the sentence a paper's Methods section needs."""
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the summary, the first rows of the table, the sentence for Methods."""
+        rows = self.to_dataframe()
+        n_shown = min(len(rows), _ROWS)
+        more = "" if len(rows) == n_shown else f" (the first {n_shown}; all of them: .to_dataframe())"
+        cells = table(list(rows.columns), rows.head(n_shown).itertuples(index=False))
+        return box(
+            type(self).__name__,
+            preformatted(repr(self)),
+            folded(f"{counted(len(rows), 'row')}{more}", cells),
+            folded("Methods", preformatted(self.methods_text())),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field in JSON's own types, with the result's kind and the versions it was made with."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KINDS = ("main", "shared", "retest", "catch")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Coverage:
     """How evenly a design shows items and pairs, over its distinct triplets without catch trials.
 
@@ -48,6 +48,13 @@ class Coverage:
     pair_max: int
     pairs_unseen: int
     pair_shown: IntArray
+
+    def __repr__(self) -> str:
+        return (
+            f"<Coverage of {self.n_triplets:,} triplets: an item in {self.item_min} to {self.item_max} of them (mean "
+            f"{self.item_mean:.1f}), a pair in {self.pair_min} to {self.pair_max} (mean {self.pair_mean:.2f}), "
+            f"{self.pairs_unseen:,} pairs in none>"
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

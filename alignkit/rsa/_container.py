@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from alignkit._check import as_labels, check_n_items, is_tensor, join_names, shown
+from alignkit._html import box, facts, table
 from alignkit._result import jsonable
 from alignkit._threads import each
 from alignkit._typing import AnyArray, FloatArray, PathLike
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Values that one thread reads at a time.
 _STRETCH = 1 << 21
+#: Items of an RDM that a notebook shows.
+_SHOWN = 8
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -127,6 +131,29 @@ class RDM:
         n_nan = int((self.values != self.values).sum())
         nan = f", {n_nan} NaN" if n_nan else ""
         return f"<RDM {self.n_items} items ({shown}){', ' + axes if axes else ''}, metric: {self.metric}{nan}>"
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: what the RDM is, and its first items with shades by value."""
+        first = self.isel(**dict.fromkeys(self.dims, 0)).take(range(min(self.n_items, _SHOWN)))
+        square = np.asarray(first.numpy().squareform(), dtype=np.float64)
+        names = first.labels or tuple(map(str, range(len(square))))
+        cells = [[name, *row] for name, row in zip(names, square.tolist(), strict=True)]
+        shades = [[math.nan, *row] for row in _shades(square).tolist()]
+        return box("RDM", facts(self._facts()), table(["", *names], cells, shades))
+
+    def _facts(self) -> dict[str, object]:
+        axes = ", ".join(f"{name}: {size}" for name, size in zip(self.dims, self.shape, strict=True))
+        n_nan = int((self.values != self.values).sum())
+        first = f"of the first of {axes}" if axes else None
+        return {
+            "items": f"{self.n_items:,}{'' if self.labels else ' (unlabelled)'}",
+            "pairs": f"{self.n_pairs:,}",
+            "axes": axes or None,
+            "metric": self.metric or "not named",
+            "numbers": str(self.values.dtype).removeprefix("torch."),
+            "NaN": f"{n_nan:,}" if n_nan else None,
+            "shown": first if self.n_items <= _SHOWN else f"the first {_SHOWN} items{f', {first}' if first else ''}",
+        }
 
     def squareform(self) -> FloatArray:
         """Return the RDMs as square matrices, shape (..., items, items)."""
@@ -423,3 +450,9 @@ def _as_items(items: object, n: int) -> AnyArray:
         msg = "items are repeated in the selection; an RDM holds each item once."
         raise ValueError(msg)
     return index
+
+
+def _shades(square: FloatArray) -> FloatArray:
+    """Return values between 0 (the smallest) and 1 (the largest), NaN where they are missing."""
+    low, high = np.nanmin(square), np.nanmax(square)  # the diagonal is never NaN
+    return (square - low) / (high - low if high > low else 1.0)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from alignkit._check import as_array, as_float_array, as_labels, check_choice, shown
+from alignkit._html import box, facts, table
 from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.rsa._axes import as_text_or_numbers
 from alignkit.rsa._positions import as_many_positions
@@ -17,6 +18,8 @@ from alignkit.rsa._trials import Trials
 OddColumn = Literal["first", "second", "third"]
 #: More items than any study or memory holds: a larger number is a time stamp or a participant.
 _MAX_ITEMS = 2**31
+#: Answers that a notebook shows.
+_SHOWN = 5
 _COLUMN = {"first": 0, "second": 1, "third": 2}
 
 
@@ -142,6 +145,19 @@ class Triplets(Trials):
             "participants unknown" if self.participant is None else f"{len(np.unique(self.participant))} participants"
         )
         return f"<Triplets {len(self):,} answers, {self.n_items:,} items, {people}>"
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: counts, and the first answers by name."""
+        n_people = None if self.participant is None else len(np.unique(self.participant))
+        names = self.labels or tuple(map(str, range(self.n_items)))
+        first = [[names[item] for item in row] for row in self.items[:_SHOWN]]
+        columns = ["pair", "", "odd one out"]
+        if self.participant is not None:
+            columns.append("participant")
+            first = [[*row, str(person)] for row, person in zip(first, self.participant, strict=False)]
+        counts = {"answers": f"{len(self):,}", "items": f"{self.n_items:,}", "participants": n_people or "unknown"}
+        more = f"the first {_SHOWN} answers" if len(self) > _SHOWN else None
+        return box("Triplets", facts({**counts, "shown": more}), table(columns, first))
 
     def take(self, rows: AnyArray) -> Triplets:
         """Return the answers at these positions or under this mask, with all their columns.
