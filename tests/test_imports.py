@@ -144,8 +144,9 @@ def loaded_with_packages() -> set[str]:
 def test_heavy_packages_are_imported_inside_functions(path):
     for imported, line in module_level_imports(path):
         root = imported.partition(".")[0]
-        # networks and kernels are written in torch or numba; such modules are imported inside functions themselves
-        late = root in ("torch", "numba") and module_of(path) not in loaded_with_packages()
+        # networks, kernels and estimators are written in torch, numba and scikit-learn; such modules are imported
+        # inside functions themselves
+        late = root in ("torch", "numba", "sklearn") and module_of(path) not in loaded_with_packages()
         assert root not in HEAVY or late, f"{path}:{line}: import {imported} inside a function"
 
 

@@ -238,7 +238,7 @@ def call(function: Callable[..., Any], value: Any) -> None:
     """Call a function with a bad first argument, and in place of everything else that it requires."""
     positional, keywords = [], {}
     for parameter in inspect.signature(function).parameters.values():
-        if positional and parameter.default is not parameter.empty:
+        if (positional and parameter.default is not parameter.empty) or parameter.kind is parameter.VAR_KEYWORD:
             continue
         if parameter.kind is parameter.KEYWORD_ONLY:
             keywords[parameter.name] = "x"
