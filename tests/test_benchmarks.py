@@ -204,3 +204,15 @@ def test_bootstraps_equal_rsatoolbox_on_its_own_resamples():
     assert len(lines) == 7
     assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= 1e-10 for line in lines)
     assert sorted(FOLDER.glob("results/*")) == before
+
+
+@pytest.mark.slow
+def test_fitted_models_equal_rsatoolbox_in_the_same_folds():
+    pytest.importorskip("rsatoolbox")
+    before = sorted(FOLDER.glob("results/*"))
+    done = run("rsa_fitted", "--small")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert len(lines) == 6
+    assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= 1e-10 for line in lines)
+    assert sorted(FOLDER.glob("results/*")) == before

@@ -17,7 +17,7 @@ from alignkit.rsa._container import RDM
 from alignkit.rsa._model_fits import Training, fit_interpolated, fit_selected, fit_weighted
 from alignkit.rsa._nan import items_of_pairs, name_items, report_all
 from alignkit.rsa._pooling import PoolingMethod, check_pooling, checked_sigma_k
-from alignkit.rsa._training import training_of
+from alignkit.rsa._training import training_of, weighted_sums
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -67,7 +67,7 @@ class Model(ABC):
 
     @abstractmethod
     def solve(self, training: Training) -> FloatArray:
-        """Return the weights of the components, shape (components,), from products that hold no NaN."""
+        """Return the weights of the components, shape (..., components), from products that hold no NaN."""
 
     def fit(
         self,
@@ -113,10 +113,9 @@ class Model(ABC):
         return self.weights(training_of(components[:, valid], rows[:, valid], method, valid, sigma))
 
     def weights(self, training: Training) -> FloatArray:
-        """Return the weights of the components; NaN where the data have no similarity to anything."""
-        if np.isnan(training.target).all() or np.isnan(training.target[np.diagonal(training.gram) > 0]).any():
-            return np.full(self.n_components, np.nan)
-        return self.solve(training)
+        """Return the weights of the components, shape (..., components); NaN where nothing is like the data."""
+        known = dataclasses.replace(training, target=np.nan_to_num(training.target))
+        return np.where(training.undefined[..., None], np.nan, self.solve(known))
 
     def predict(self, theta: object, /) -> RDM:
         """Return the RDM that weights of the components give.
@@ -134,7 +133,7 @@ class Model(ABC):
         if len(weights) != self.n_components:
             msg = f"theta must hold one weight per component: expected {self.n_components}, got {len(weights)}."
             raise ValueError(msg)
-        return RDM(weights @ self.rdms.values, self.rdms.labels)
+        return RDM(weighted_sums(weights[None], self.rdms.values)[0], self.rdms.labels)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -162,7 +161,7 @@ class FixedModel(Model):
 
     def solve(self, training: Training) -> FloatArray:
         """Return the weight 1."""
-        return np.ones(1)
+        return np.ones(training.target.shape)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -46,3 +46,14 @@ def training_of(
 def lengths(squared: FloatArray) -> FloatArray:
     """Return roots; NaN for what has no length."""
     return np.sqrt(np.where(squared > 0, squared, np.nan))
+
+
+def weighted_sums(thetas: FloatArray, rows: FloatArray) -> FloatArray:
+    """Return sums of rows, shape (sums, pairs), for weights of shape (sums, rows): equal where all rows are equal.
+
+    A matrix product may round the same sum in two ways in two places, and break a tie.
+    """
+    total = np.zeros((len(thetas), rows.shape[1]))
+    for weights, row in zip(thetas.T, rows, strict=True):
+        total += weights[:, None] * row
+    return total

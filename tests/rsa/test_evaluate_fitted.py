@@ -22,7 +22,8 @@ from alignkit.rsa import (
 from alignkit.rsa._condensed import squareform, upper_triangle
 from alignkit.rsa._inference._cross_validated_resamples import cross_validated_resamples
 from alignkit.rsa._inference._draw_counts import draw_counts
-from alignkit.rsa._inference._held_out_scores import held_out_scores, task_of
+from alignkit.rsa._inference._fitted_task import task_of
+from alignkit.rsa._inference._held_out_scores import held_out_scores
 from alignkit.rsa._inference._random_folds import folds_of
 
 N, S = 16, 6

@@ -11,13 +11,39 @@ from alignkit._executor import Executor, Threads
 from alignkit._threads import one_blas_thread
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._held_out import MIN_FOLD
-from alignkit.rsa._inference._held_out_scores import HeldOut, Prepared, Task, prepare, score
-from alignkit.rsa._inference._random_folds import folds_of
+from alignkit.rsa._inference._fitted_task import Task
+from alignkit.rsa._inference._held_out_scores import Cases, HeldOut, score
+from alignkit.rsa._inference._prepared_folds import prepared_folds
+from alignkit.rsa._inference._random_folds import fold_labels
 
-#: Resamples that one thread takes in one go.
-_STEP = 4
+#: Values that one thread holds at a time, and resamples at most that it takes in one go.
+_BLOCK, _MOST = 1 << 23, 16
 #: Random generator of a resample, and how often items and subjects were drawn in it, or None.
 _Draw = tuple[np.random.Generator, IntArray | None, IntArray | None]
+
+
+class _Folds:
+    """Folds of items and of subjects in a block of resamples, as they are drawn."""
+
+    def __init__(self, n_folds: tuple[int, int]) -> None:
+        self.n_folds = n_folds
+        self.items: list[tuple[IntArray, IntArray]] = []
+        self.subjects: list[tuple[int, IntArray, IntArray]] = []
+        self.places: list[tuple[int, ...]] = []
+
+    def draw_items(self, counts: IntArray, rng: np.random.Generator) -> bool:
+        """Draw folds of items; whether enough different ones were there."""
+        labels = fold_labels(counts, self.n_folds[0], MIN_FOLD, rng)
+        if labels is not None:
+            self.items.append((counts, labels))
+        return labels is not None
+
+    def draw_subjects(self, counts: IntArray, rng: np.random.Generator, *place: int, known: bool) -> None:
+        """Draw folds of subjects that go with the last folds of items, if these are known."""
+        labels = fold_labels(counts, self.n_folds[1], 1, rng)
+        if labels is not None and known:
+            self.subjects.append((len(self.items) - 1, counts, labels))
+            self.places.append(place)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -34,38 +60,60 @@ class _Resamples:
         """Bytes that go to the workers of a cluster."""
         return self.task.components.nbytes + self.task.data.nbytes + self.task.controls.nbytes
 
+    @property
+    def n_together(self) -> int:
+        """Number of resamples that one thread takes in one go."""
+        n = len(self.task.components) + len(self.task.data) + len(self.task.controls)
+        held = n * self.task.data.shape[1] // self.n_folds[0] if self.task.ranked else n * (n + self.task.n_items)
+        return int(np.clip(_BLOCK // (2 * self.n_cv * self.n_folds[0] * (held + n * n)), 1, _MOST))
+
     def __call__(self, draws: Sequence[_Draw]) -> FloatArray:
         """Return scores and ceilings, shape (resample, kind, n_cv, models + 2)."""
-        return np.stack([np.stack([self._scores(*one) for _ in range(self.n_cv)], axis=1) for one in draws])
+        found = np.full((len(draws), len(self.wanted), self.n_cv, len(self.task.models) + 2), np.nan)
+        folds = _Folds(self.n_folds)
+        for b, draw in enumerate(draws):
+            for repeat in range(self.n_cv):
+                self._draw_folds(folds, draw, b, repeat)
+        if folds.subjects:
+            counts, labels = (np.stack(own) for own in zip(*folds.items, strict=True))
+            prepared = prepared_folds(self.task, counts, labels, self.n_folds[0])
+            sets, drawn, own = (np.array(one) for one in zip(*folds.subjects, strict=True))
+            scored = score(self.task, prepared, Cases(sets, drawn, own, self.n_folds[1]))
+            found[tuple(np.transpose(folds.places))] = mean_scores(scored, drawn, whole=self.n_folds[1] == 1)
+        return found
 
-    def _scores(self, rng: np.random.Generator, items: IntArray | None, subjects: IntArray | None) -> FloatArray:
-        task, (item_folds, subject_folds) = self.task, self.n_folds
-        every_item, every_subject = np.ones(task.n_items, dtype=np.int64), np.ones(len(task.data), dtype=np.int64)
+    def _draw_folds(self, folds: _Folds, draw: _Draw, b: int, repeat: int) -> None:
+        rng, items, subjects = draw
+        every_item = np.ones(self.task.n_items, dtype=np.int64)
+        every_subject = np.ones(len(self.task.data), dtype=np.int64)
         own = every_subject if subjects is None else subjects
-        found = np.full((len(self.wanted), len(task.models) + 2), np.nan)
         over_items = [k for k, kind in enumerate(self.wanted) if kind != "subjects"]
         if items is not None and over_items:
-            prepared = _prepared(task, items, item_folds, rng)
+            known = folds.draw_items(items, rng)
             for k in over_items:
                 counts = every_subject if self.wanted[k] == "items" else own
-                found[k] = _scored(task, prepared, counts, subject_folds, rng)
+                folds.draw_subjects(counts, rng, b, k, repeat, known=known)
         if "subjects" in self.wanted:
-            prepared = _prepared(task, every_item, item_folds, rng)
-            found[self.wanted.index("subjects")] = _scored(task, prepared, own, subject_folds, rng)
-        return found
+            known = folds.draw_items(every_item, rng)
+            folds.draw_subjects(own, rng, b, self.wanted.index("subjects"), repeat, known=known)
 
 
 def mean_scores(held_out: HeldOut, subject_counts: IntArray, *, whole: bool) -> FloatArray:
     """Return the scores of the models and the two ceilings, averaged over folds of items and over subjects.
 
     Copies of subjects count as often as they were drawn; in ceilings that leave out one subject after the other, where
-    the subjects are ``whole`` and not in folds, they count once, as in rsatoolbox's ``boot_noise_ceiling``.
+    the subjects are ``whole`` and not in folds, they count once, as in rsatoolbox's ``boot_noise_ceiling``. All may
+    have a first axis more, for cases.
     """
-    drawn = np.flatnonzero(subject_counts)
-    bounds = np.stack([held_out.lower, held_out.upper])
-    scores, bounds = (values[..., drawn].mean(axis=1) for values in (held_out.scores, bounds))
-    shares = subject_counts[drawn] / subject_counts.sum()
-    return np.concatenate([scores @ shares, bounds.mean(axis=1) if whole else bounds @ shares])
+    drawn = subject_counts > 0
+    shares = subject_counts / subject_counts.sum(axis=-1, keepdims=True)
+    once = drawn / drawn.sum(axis=-1, keepdims=True) if whole else shares
+    bounds = np.stack([held_out.lower, held_out.upper], axis=-3)
+    means = []
+    for values, weights in ((held_out.scores, shares), (bounds, once)):
+        there = np.where(drawn[..., None, :], values.mean(axis=-2), 0.0)
+        means.append((there * weights[..., None, :]).sum(axis=-1))
+    return np.concatenate(means, axis=-1)
 
 
 @one_blas_thread()
@@ -98,8 +146,9 @@ def cross_validated_resamples(
     children = rng.spawn(n_resamples)
     drawn = ([None] * n_resamples if counts is None else list(counts) for counts in (item_counts, subject_counts))
     draws: list[_Draw] = list(zip(children, *drawn, strict=True))
-    parts = [draws[start : start + _STEP] for start in range(0, n_resamples, _STEP)]
     resamples = _Resamples(task, n_folds, n_cv, wanted)
+    step = resamples.n_together
+    parts = [draws[start : start + step] for start in range(0, n_resamples, step)]
     found = []
     for part in (executor or Threads()).map(_call, parts, (resamples,)):
         found.append(part)
@@ -110,19 +159,3 @@ def cross_validated_resamples(
 
 def _call(resamples: _Resamples, draws: Sequence[_Draw]) -> FloatArray:
     return resamples(draws)
-
-
-def _prepared(task: Task, counts: IntArray, n_folds: int, rng: np.random.Generator) -> Prepared | None:
-    """Return random folds of items, ready to fit and to judge; None where too few different ones were drawn."""
-    folds = folds_of(counts, n_folds, MIN_FOLD, rng)
-    return None if folds is None else prepare(task, folds, counts)
-
-
-def _scored(
-    task: Task, prepared: Prepared | None, counts: IntArray, n_folds: int, rng: np.random.Generator
-) -> FloatArray:
-    """Return mean scores and ceilings in random folds of subjects; NaN where there are none."""
-    folds = folds_of(counts, n_folds, 1, rng)
-    if prepared is None or folds is None:
-        return np.full(len(task.models) + 2, np.nan)
-    return mean_scores(score(task, prepared, folds, counts), counts, whole=len(folds) == 1)

@@ -13,7 +13,8 @@ from alignkit.rsa._inference._cross_validated_resamples import cross_validated_r
 from alignkit.rsa._inference._draw_counts import draw_counts
 from alignkit.rsa._inference._evaluation_inputs import Inputs
 from alignkit.rsa._inference._evaluation_settings import Settings
-from alignkit.rsa._inference._held_out_scores import HeldOut, Task, held_out_scores, task_of
+from alignkit.rsa._inference._fitted_task import Task, task_of
+from alignkit.rsa._inference._held_out_scores import HeldOut, held_out_scores
 from alignkit.rsa._inference._random_folds import default_item_folds, default_subject_folds, folds_of
 from alignkit.rsa._inference._resampled import Resampled
 from alignkit.rsa._models import FixedModel

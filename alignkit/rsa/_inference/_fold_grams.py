@@ -6,13 +6,9 @@ all pairs but the blocks that f touches. Weighted sums over blocks add up, so th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from alignkit._typing import BoolArray, FloatArray, IntArray
-from alignkit.rsa._condensed import n_items_of
-from alignkit.rsa._container import pair_index
 
 #: Of a row, what its mean leaves below this share of its square is rounding.
 _LEFT = 1e-13
@@ -32,60 +28,61 @@ def columns_of(rows: FloatArray, among: BoolArray, *, centred: bool) -> FloatArr
 
 
 def fold_grams(
-    columns: FloatArray, counts: IntArray, folds: Sequence[IntArray], *, centred: bool
-) -> list[tuple[FloatArray, FloatArray]]:
-    """Return, for every fold, the products within all others and within it.
+    columns: FloatArray, counts: IntArray, labels: IntArray, n_folds: int, *, centred: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Return, for every fold, the products within all others and within it, shape (sets, folds, rows, rows).
 
-    ``columns`` come from :func:`columns_of`. One fold alone is its own training.
+    ``columns`` come from :func:`columns_of`; ``counts`` and ``labels``, shape (sets, items), say how often every item
+    was drawn and in which fold it is. One fold alone is its own training.
     """
-    n_items, k = n_items_of(len(columns)), len(folds)
-    times = [counts[fold].astype(np.float64) for fold in folds]
-    size = columns.shape[1]
-    touching, within = np.zeros((k, size, size)), np.zeros((k, size, size))
-    total = np.zeros((size, size))
-    for f, fold in enumerate(folds):
-        first, second = np.triu_indices(len(fold), k=1)
-        within[f] = _moments(columns, fold[first], fold[second], times[f][first] * times[f][second], n_items)
-        touching[f] += within[f]
-        total += within[f]
-        for g in range(f + 1, k):
-            first, second = np.repeat(fold, len(folds[g])), np.tile(folds[g], len(fold))
-            block = _moments(columns, first, second, np.outer(times[f], times[g]).ravel(), n_items)
-            touching[[f, g]] += block
-            total += block
-    rest = within if k == 1 else total - touching
-    return [
-        (_products(train, centred=centred), _products(test, centred=centred))
-        for train, test in zip(rest, within, strict=True)
-    ]
+    train, test = split_moments(columns, counts.astype(np.float64), labels, n_folds)
+    return products_of(train, centred=centred), products_of(test, centred=centred)
 
 
-def _moments(columns: FloatArray, first: IntArray, second: IntArray, weights: FloatArray, n_items: int) -> FloatArray:
-    values = columns[pair_index(first, second, n_items)]
-    return np.asarray((values * weights[:, None]).T @ values)
+def split_moments(
+    columns: FloatArray, weights: FloatArray, labels: IntArray, n_folds: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return sums of products of columns within all other folds, and within each, (sets, folds, columns, columns)."""
+    from alignkit.rsa._kernels._fold_moments_numba import fold_moments
+
+    moments = fold_moments(columns, weights, labels, n_folds)
+    within = np.ascontiguousarray(moments[:, np.arange(n_folds), np.arange(n_folds)])
+    if n_folds == 1:
+        return within, within
+    touching = moments.sum(axis=2)
+    # every block between two folds is there twice, one within a fold once
+    total = (touching.sum(axis=1) + within.sum(axis=1)) / 2
+    return total[:, None] - touching, within
 
 
-def _products(moments: FloatArray, *, centred: bool) -> FloatArray:
-    own = moments[:-1, :-1]
+def products_of(moments: FloatArray, *, centred: bool) -> FloatArray:
+    """Return the products of all columns but the last, of ones; less their means where ``centred``."""
+    own = moments[..., :-1, :-1]
     if not centred:
         return own
-    sums, total = moments[:-1, -1], moments[-1, -1]
-    left = own - np.outer(sums, sums) / max(total, 1.0)
-    nothing = np.diagonal(left) <= _LEFT * np.diagonal(own)
-    left[nothing] = left[:, nothing] = 0.0
-    return np.asarray(left)
+    sums, total = moments[..., :-1, -1], moments[..., -1, -1]
+    left = own - sums[..., :, None] * sums[..., None, :] / np.maximum(total, 1.0)[..., None, None]
+    return _without(left, _squares(left) <= _LEFT * _squares(own))
 
 
 def without_controls(gram: FloatArray, n_controls: int) -> FloatArray:
     """Return the products of what the last ``n_controls`` rows leave of the others."""
     if not n_controls:
         return gram
-    own = gram[:-n_controls, :-n_controls]
-    crossed, controls = gram[:-n_controls, -n_controls:], gram[-n_controls:, -n_controls:]
-    sizes = np.sqrt(np.diagonal(controls))
-    sizes = np.where(sizes > 0, sizes, 1.0)
+    own = gram[..., :-n_controls, :-n_controls]
+    crossed, controls = gram[..., :-n_controls, -n_controls:], gram[..., -n_controls:, -n_controls:]
+    sizes = np.sqrt(_squares(controls))
+    sizes = np.where(sizes > 0, sizes, 1.0)[..., None, :]
     crossed = crossed / sizes
-    left = own - crossed @ np.linalg.pinv(controls / np.outer(sizes, sizes), rcond=1e-13, hermitian=True) @ crossed.T
-    nothing = np.diagonal(left) <= _EXPLAINED * np.diagonal(own)
-    left[nothing] = left[:, nothing] = 0.0
-    return np.asarray(left)
+    inverse = np.linalg.pinv(controls / sizes / sizes.swapaxes(-1, -2), rcond=1e-13, hermitian=True)
+    left = own - crossed @ inverse @ crossed.swapaxes(-1, -2)
+    return _without(left, _squares(left) <= _EXPLAINED * _squares(own))
+
+
+def _squares(gram: FloatArray) -> FloatArray:
+    return np.diagonal(gram, axis1=-2, axis2=-1)
+
+
+def _without(gram: FloatArray, nothing: BoolArray) -> FloatArray:
+    """Return products, zero of rows that are nothing."""
+    return np.where(nothing[..., :, None] | nothing[..., None, :], 0.0, gram)

@@ -82,7 +82,7 @@ def test_the_same_bits_as_in_one_process(client, given, sent, generalize, method
 def test_models_that_are_fitted(client, given, sent):
     models, data = given
     models = {"mixed": WeightedModel(models[:2]), "other": WeightedModel(models[1:])}
-    options = {"generalize": "both", "method": "pearson", "n_bootstrap": 12, "n_repeats": 2, "rng": 3}
+    options = {"generalize": "both", "method": "pearson", "n_bootstrap": 40, "n_repeats": 2, "rng": 3}
     expected = content(evaluate(models, data, **options))
     assert content(evaluate(models, data, client=client, **options)) == expected
     assert sent == ["_cross_validated_resamples"] * 3

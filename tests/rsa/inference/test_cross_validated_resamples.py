@@ -8,7 +8,8 @@ from alignkit.rsa._inference._cross_validated_resamples import (
     cross_validated_resamples,
     mean_scores,
 )
-from alignkit.rsa._inference._held_out_scores import Task, held_out_scores, task_of
+from alignkit.rsa._inference._fitted_task import Task, task_of
+from alignkit.rsa._inference._held_out_scores import held_out_scores
 from alignkit.rsa._inference._random_folds import default_item_folds, default_subject_folds, folds_of
 
 N, S = 14, 6
