@@ -61,6 +61,8 @@ class CompareConfig:
     """About how much memory to use (two files, one of which `alignkit rdm --tiled` wrote). By default 1 GB."""
     scheduler: str | None = None
     """Address of a dask scheduler whose workers compare the tiles, tcp://HOST:PORT."""
+    device: str | None = None
+    """Compare the tiles with torch on auto, cpu, cuda, cuda:1 or mps; by default numpy does."""
     resume: Path | None = None
     """Folder that keeps what is compared until it is done: the same command continues after a kill (tiles)."""
     out: Path | None = None
@@ -80,9 +82,9 @@ def run_compare(config: CompareConfig) -> None:
         if config.resume is not None:
             remove_sums(config.resume)
         return
-    for flag, value in (("--memory", config.memory), ("--scheduler", config.scheduler), ("--resume", config.resume)):
-        if value is not None:
-            msg = f"{flag} is for two files, one of which `alignkit rdm --tiled` wrote."
+    for name in ("memory", "scheduler", "device", "resume"):
+        if getattr(config, name) is not None:
+            msg = f"--{name} is for two files, one of which `alignkit rdm --tiled` wrote."
             raise ValueError(msg)
     rdms = [load_rdm(path) for path in config.files]
     if len(rdms) == 2:
@@ -111,8 +113,9 @@ def _streamed(config: CompareConfig) -> Comparison:
     first, second = (TiledRDM.open(path) if is_tiled(path) else load_rdm(path) for path in config.files)
     method: Any = config.method
     with cluster_client(config.scheduler) as client:
-        options: dict[str, Any] = {"memory": config.memory or "1 GB", "client": client, "resume": config.resume}
-        return stream_compare(first, second, method=method, nan_policy=config.nan_policy, progress=True, **options)
+        options: dict[str, Any] = {"memory": config.memory or "1 GB", "client": client, "device": config.device}
+        options |= {"nan_policy": config.nan_policy, "resume": config.resume, "progress": True}
+        return stream_compare(first, second, method=method, **options)
 
 
 def read_sigma_k(path: Path | None, given: RDM, compared: RDM) -> FloatArray | None:

@@ -35,6 +35,7 @@ _PASSED_ON = (
     "nan_policy",
     "on_mismatch",
     "progress",
+    "device",
 )
 
 
@@ -92,6 +93,8 @@ class EvaluateConfig:
     """Show a progress bar with the time left when it takes long."""
     scheduler: str | None = None
     """Address of a dask scheduler whose workers compute the resamples, tcp://HOST:PORT."""
+    device: str | None = None
+    """Resample items with torch on auto, cpu, cuda, cuda:1 or mps; by default numpy does."""
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table)."""
     figure: Path | None = None

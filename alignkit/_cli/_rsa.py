@@ -103,6 +103,8 @@ class RdmConfig:
     """About how much memory to use (--tiled). By default 1 GB."""
     scheduler: str | None = None
     """Address of a dask scheduler whose workers compute the tiles, tcp://HOST:PORT (--tiled)."""
+    device: str | None = None
+    """Compute the tiles with torch on auto, cpu, cuda, cuda:1 or mps (--tiled); by default numpy does."""
 
 
 def run_rdm(config: RdmConfig) -> None:
@@ -113,9 +115,9 @@ def run_rdm(config: RdmConfig) -> None:
         print(_run_tiled(config))
         print(f"saved to {config.out}")
         return
-    for flag, value in (("--memory", config.memory), ("--scheduler", config.scheduler)):
-        if value is not None:
-            msg = f"{flag} is for RDMs in tiles; say --tiled --out NAME.zarr as well."
+    for name in ("memory", "scheduler", "device"):
+        if getattr(config, name) is not None:
+            msg = f"--{name} is for RDMs in tiles; say --tiled --out NAME.zarr as well."
             raise ValueError(msg)
     result, n_rows = _run(config)
     if config.out is not None:
@@ -153,6 +155,7 @@ def _run_tiled(config: RdmConfig) -> TiledRDM:
             out=config.out,
             memory=config.memory or "1 GB",
             client=client,
+            device=config.device,
             progress=True,
         )
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from alignkit._device import as_device as as_device
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -17,39 +19,6 @@ Precision = Literal["fp32", "bf16", "fp16"]
 _NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed", "not enough memory")
 #: Where libraries put the vector or tokens when a module returns a dictionary, best first.
 _KEYS = ("sentence_embedding", "image_features", "last_hidden_state", "token_embeddings", "x_norm_clstoken", "logits")
-
-
-def as_device(device: str | torch.device) -> torch.device:
-    """Return a torch device; ``"auto"`` is the first GPU if there is one, else the CPU.
-
-    Raises
-    ------
-    ValueError
-        A name torch does not know, or a device that this machine does not have or cannot compute on.
-    """
-    import torch
-
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        wanted = torch.device(device)
-    except RuntimeError as error:
-        msg = f"device must be 'auto', 'cpu', 'cuda', 'cuda:0', 'mps' ...; got {str(device)!r}."
-        raise ValueError(msg) from error
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        msg = (
-            f"device {str(device)!r} was asked for, torch sees {torch.cuda.device_count()} GPU(s); use 'auto' or 'cpu'."
-        )
-        raise ValueError(msg)
-    if wanted.type == "mps" and not torch.backends.mps.is_available():
-        msg = "device 'mps' was asked for, but this machine has none; use 'auto' or 'cpu'."
-        raise ValueError(msg)
-    try:
-        torch.ones(1, device=wanted).item()
-    except Exception as error:  # each backend that torch was built without raises its own
-        msg = f"device {str(device)!r} cannot compute on this machine; use 'auto' or 'cpu'."
-        raise ValueError(msg) from error
-    return wanted
 
 
 def prepare(model: Model, value: Any) -> Any:

@@ -83,3 +83,15 @@ def test_refusals(run, rdms):
         assert code == 2, words
         assert text in err, err
         assert out == ""
+
+
+def test_torch_resamples_where_it_is_told_to(run, rdms):
+    pytest.importorskip("torch")
+    words = ("rsa", "evaluate", "layers.npz", "--data", "people.npz", "--generalize", "both", *FEW)
+    assert run(*words, "--out", "numpy.json")[0] == 0
+    assert run(*words, "--out", "torch.json", "--device", "cpu")[0] == 0
+    found, expected = (Evaluation.load(name) for name in ("torch.json", "numpy.json"))
+    np.testing.assert_allclose(found.se, expected.se, rtol=0, atol=1e-10)
+    code, _, err = run(*words, "--device", "cuda:99")
+    assert code == 2
+    assert "device 'cuda:99' was asked for" in err

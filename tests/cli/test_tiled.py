@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from alignkit.rsa import TiledRDM, compare, rdm
 
@@ -39,6 +40,20 @@ def test_a_comparison_that_was_stopped_goes_on(run, here, patterns, monkeypatch)
     assert not Path("sums").exists()
 
 
+def test_torch_computes_tiles_where_it_is_told_to(run, here, patterns):
+    pytest.importorskip("torch")
+    x = patterns(9, 1)
+    np.save("x.npy", x)
+    options = ("--metric", "sqeuclidean", "--tiled", "--device", "cpu")
+    assert run("rdm", "x.npy", *options, "--out", "x.zarr")[0] == 0
+    tiled = TiledRDM.open("x.zarr")
+    assert tiled.provenance["device"] == "cpu"
+    np.testing.assert_allclose(tiled.load().values, rdm(x, metric="sqeuclidean").values, rtol=1e-6)
+    rdm(patterns(9, 2)).save("y.npz")
+    words = ("compare", "x.zarr", "y.npz", "--method", "pearson")
+    assert run(*words, "--device", "cpu")[1] == run(*words)[1]
+
+
 def test_other_files_are_read_whole(run, here, patterns):
     np.savetxt("x.csv", patterns(9, 1), delimiter=",")
     assert run("rdm", "x.csv", "--tiled", "--out", "x.zarr")[0] == 0
@@ -55,6 +70,8 @@ def test_flags_that_do_not_fit(run, here, patterns):
         (("rdm", "x.npy", "--memory", "2 GB"), "--memory is for RDMs in tiles"),
         (("compare", "x.npz", "x.npz", "--memory", "2 GB"), "--memory is for two files"),
         (("compare", "x.npz", "x.npz", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler is for two files"),
+        (("rdm", "x.npy", "--device", "cpu"), "--device is for RDMs in tiles"),
+        (("compare", "x.npz", "x.npz", "--device", "cpu"), "--device is for two files"),
         (("compare", "x.npz", "x.npz", "--resume", "sums"), "--resume is for two files"),
         (("compare", "x.zarr", "x.npz", "--resume", "no/sums"), "does not exist; create it first"),
         (("compare", "x.zarr", "x.npz", "--controls", "x.npz"), "take no --sigma-k"),

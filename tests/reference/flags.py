@@ -45,9 +45,10 @@ FROZEN = {
         "tiled",
         "memory",
         "scheduler",
+        "device",
     },
     "compare": {"(files)", "method", "sigma-k", "controls", "partial", "nan-policy", "on-mismatch", "out"}
-    | {"memory", "scheduler", "resume"},
+    | {"memory", "scheduler", "device", "resume"},
     "regress": {
         "(data)",
         "(models)",
@@ -114,6 +115,7 @@ FROZEN = {
         "seed",
         "progress",
         "scheduler",
+        "device",
         "out",
         "figure",
     },

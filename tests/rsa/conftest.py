@@ -37,3 +37,13 @@ def things_repeats(shared_data: Callable[..., Path]) -> Triplets:
 def things_test10(shared_data: Callable[..., Path]) -> Triplets:
     """146,168 answers, the odd one last, counted from 0."""
     return Triplets(np.loadtxt(shared_data("things", "triplets_test10.txt"), dtype=int))
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> str:
+    """Where torch computes."""
+    torch = pytest.importorskip("torch")
+    name: str = request.param
+    if name == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return name

@@ -11,7 +11,8 @@ from reference.evaluation import lab
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from alignkit.rsa import RDM, FixedModel, compare, evaluate, noise_ceiling, permutation_test
+from alignkit.rsa import RDM, FixedModel, WeightedModel, compare, evaluate, noise_ceiling, permutation_test
+from alignkit.rsa._inference import _resampled_scores
 from alignkit.rsa._inference._draw_counts import draw_counts
 
 METHODS = ("spearman", "pearson", "cosine")
@@ -350,3 +351,38 @@ def test_nothing_warns_and_nothing_is_written_to(rng, readonly):
 def test_what_is_no_client(rng):
     with pytest.raises(TypeError, match=r"client must be a dask\.distributed\.Client; got 'tcp://here:8786'"):
         evaluate(rng.random((2, 15)), rng.random((4, 15)), client="tcp://here:8786")
+
+
+@pytest.mark.parametrize("method", ["pearson", "cosine", "spearman", "rho-a", "whitened-cosine", "kendall-tau-a"])
+@pytest.mark.parametrize("generalize", ["items", "both"])
+def test_a_device_finds_the_same(method, generalize, device, rng):
+    truth = rng.random(66)
+    models, people = truth + rng.random((3, 66)), truth + rng.random((5, 66))
+    options = {"generalize": generalize, "method": method, "n_bootstrap": 20, "n_permutations": 20, "rng": 1}
+    if method == "rho-a":
+        options["interval"] = "bca"
+    found, expected = evaluate(models, people, device=device, **options), evaluate(models, people, **options)
+    for name in ("score", "se", "interval", "se_difference", "se_ceiling_difference", "ceiling_interval", "p_zero"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-10)
+
+
+def test_what_does_not_go_with_a_device(rng):
+    pytest.importorskip("torch")
+    models, people = rng.random((2, 15)), rng.random((4, 15))
+    with pytest.raises(ValueError, match="device is for this process, and the workers of a client compute with numpy"):
+        evaluate(models, people, client=object(), device="cpu")
+    with pytest.raises(ValueError, match="device 'cuda:99' was asked for, torch sees"):
+        evaluate(models, people, device="cuda:99")
+    for options in ({"controls": rng.random(15), "method": "pearson"}, {"models": {"w": WeightedModel(models)}}):
+        with pytest.raises(ValueError, match="device is for fixed models without controls: what is fitted is computed"):
+            evaluate(options.pop("models", models), people, device="cpu", **options)
+
+
+def test_torch_computes_where_it_is_told_to(rng, monkeypatch):
+    pytest.importorskip("torch")
+    found = []
+    task_of = _resampled_scores.task_of
+    monkeypatch.setattr(_resampled_scores, "task_of", lambda *a, **o: found.append(o["device"]) or task_of(*a, **o))
+    for device in (None, "cpu"):
+        evaluate(rng.random((2, 15)), rng.random((4, 15)), generalize="both", n_bootstrap=5, device=device)
+    assert found == [None, "cpu"]

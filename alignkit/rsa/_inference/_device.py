@@ -9,8 +9,8 @@ from alignkit._check import check_choice, is_tensor, require
 Backend = Literal["auto", "numpy", "torch"]
 
 
-def device_of(backend: Backend, *values: Any) -> str | None:
-    """Return the device on which torch is to compute, or None where numpy is.
+def device_of(backend: Backend, *values: Any, device: str | None = None) -> str | None:
+    """Return the device on which torch is to compute, or None where numpy is; ``device`` is that of no tensors.
 
     Raises
     ------
@@ -27,6 +27,6 @@ def device_of(backend: Backend, *values: Any) -> str | None:
     if backend == "numpy" or (backend == "auto" and not devices):
         return None
     torch = require("torch", "train")
-    device: str = devices.pop() if devices else ("cuda" if torch.cuda.is_available() else "cpu")
+    found = devices.pop() if devices else device or ("cuda" if torch.cuda.is_available() else "cpu")
     # Apple's graphics processors have no float64
-    return None if device.startswith("mps") else device
+    return None if found.startswith("mps") else found

@@ -52,6 +52,7 @@ def draw(
             pooling=settings.pooling,
             sigma_k=inputs.sigma_k,
             tick=bar.update,
+            device=settings.device,
             executor=settings.executor,
         )
     return {key: (_all_models(one, usable),) for key, one in found.items()}
@@ -80,6 +81,7 @@ def without_each(
             item_counts=counts,
             sigma_k=inputs.sigma_k,
             ceilings=False,
+            device=settings.device,
             executor=settings.executor,
         )
         found.append(_all_models(scored["items"], usable).scores)

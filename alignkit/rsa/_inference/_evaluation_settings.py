@@ -50,6 +50,8 @@ class Settings:
     fitted: bool = False
     #: Who computes resamples.
     executor: Executor = dataclasses.field(default_factory=Threads)
+    #: Where torch adds up and ranks in resamples of items; None: numpy does.
+    device: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("test", self.test, ("auto", "sign-flip", "permutation", "t"))
@@ -77,6 +79,9 @@ class Settings:
 
     def for_inputs(self, inputs: Inputs) -> Settings:
         """Return what holds for these inputs, or raise where a test does not know what the comparison needs."""
+        if self.device is not None and (inputs.fitted or inputs.controls is not None):
+            msg = "device is for fixed models without controls: what is fitted is computed by numpy; leave it out."
+            raise ValueError(msg)
         if inputs.fitted:
             return self._for_fitted()
         if self.n_folds is not None or self.n_subject_folds is not None:

@@ -31,6 +31,7 @@ def resampled_scores(
     ceilings: bool = True,
     tick: Callable[[int], object] | None = None,
     backend: Backend = "auto",
+    device: str | None = None,
     executor: Executor | None = None,
 ) -> dict[str, Resampled]:
     """Return the scores and ceilings of resamples that are known by how often each item and subject was drawn.
@@ -58,6 +59,8 @@ def resampled_scores(
         numba). ``"torch"`` takes arrays to the first graphics processor there is, or stays on the CPU. All of it is in
         float64, which Apple's have not: there numpy computes. Kendall's tau, the Bures methods, ranks of plain means
         and whitening of incomplete RDMs are numpy's in any case.
+    device : str, optional
+        Where torch computes with arrays; it makes ``"auto"`` torch.
     executor : Executor, optional
         Who computes blocks of resamples, of the same size for all; by default threads of this process. The workers of a
         cluster use numpy (and numba).
@@ -79,7 +82,7 @@ def resampled_scores(
     Resample b does not depend on the other resamples, and has the same bits for any number of threads. torch adds up
     in another order than numpy: what both find differs by less than 1e-10.
     """
-    device = device_of(backend, data, models)
+    device = device_of("torch" if device and backend == "auto" else backend, data, models, device=device)
     if device is not None and executor is not None and not executor.in_process:
         msg = "the workers of a cluster resample with numpy: pass backend='numpy'."
         raise ValueError(msg)

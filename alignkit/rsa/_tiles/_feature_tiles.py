@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import threading
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -20,9 +20,10 @@ from alignkit.rsa._tiles._source import Rows, Survey
 TiledMetric = Literal["correlation", "cosine", "euclidean", "sqeuclidean"]
 #: Dissimilarities that one product gives.
 TILED_METRICS = ("correlation", "cosine", "euclidean", "sqeuclidean")
-#: Squares that are taken again directly, together.
-_MAX_ELEMENTS = 1 << 20
-_LARGEST = float(np.finfo(np.float32).max)
+#: Numbers of rows whose squares are taken again directly, together.
+MAX_ELEMENTS = 1 << 20
+#: A dissimilarity can be no larger.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -136,10 +137,13 @@ class FeatureTiles:
             values /= self.rows.shape[1]
         squared = self.recipe.metric == "sqeuclidean"
         values = np.ldexp(values if squared else np.sqrt(values), self._exponent * (2 if squared else 1))
-        if (values > _LARGEST).any():
-            msg = f"the features reach {self.survey.largest:.3g}, and their distances leave float32; divide them."
-            raise ValueError(msg)
+        if (values > LARGEST).any():
+            self._refuse()
         return values
+
+    def _refuse(self) -> NoReturn:
+        msg = f"the features reach {self.survey.largest:.3g}, and their distances leave float32; divide them."
+        raise ValueError(msg)
 
     def _block(self, block: int) -> AnyArray:
         with self._lock:
@@ -188,7 +192,7 @@ def _norms(x: AnyArray) -> AnyArray:
 def _redo_close(values: AnyArray, total: AnyArray, left: AnyArray, right: AnyArray) -> None:
     """Take squares that lost their digits directly from the rows."""
     rows, columns = np.nonzero(values < CLOSE * total)
-    step = max(1, _MAX_ELEMENTS // left.shape[1])
+    step = max(1, MAX_ELEMENTS // left.shape[1])
     for start in range(0, len(rows), step):
         i, j = rows[start : start + step], columns[start : start + step]
         values[i, j] = _norms(left[i] - right[j])

@@ -12,9 +12,20 @@ from alignkit.rsa._dispatch import BACKENDS, Backend
 _WORTH = 1_000_000
 
 
-def choose(backend: Backend, n_pairs: int) -> str:
-    """Return ``"numpy"`` or ``"numba"``."""
+def choose(backend: Backend, n_pairs: int, device: str | None = None) -> str:
+    """Return ``"numpy"``, ``"numba"`` or, where tiles are tensors on a device, ``"torch"``.
+
+    Raises
+    ------
+    ValueError
+        An unknown backend, or one beside a device.
+    """
     check_choice("backend", backend, BACKENDS)
+    if device is not None and backend != "auto":
+        msg = f"backend={backend!r} is for arrays, and device={device!r} for torch; leave one of them out."
+        raise ValueError(msg)
+    if device is not None and not device.startswith("mps"):
+        return "torch"
     if backend != "auto":
         return backend
     return "numba" if n_pairs > _WORTH and util.find_spec("numba") is not None else "numpy"

@@ -26,9 +26,15 @@ def tiled_recipe(metric: str, dtype: Any, nan_policy: str, unused: Mapping[str, 
     return Recipe(metric, dtype or "float64", normalize)
 
 
-def check_without_out(memory: object, client: object, progress: object) -> None:
+def check_without_out(memory: object, client: object, device: object, progress: object) -> None:
     """Raise ValueError where options for tiles are given without a folder for them."""
-    for name, value, usual in (("memory", memory, "1 GB"), ("client", client, None), ("progress", progress, False)):
+    given = {
+        "memory": (memory, "1 GB"),
+        "client": (client, None),
+        "device": (device, None),
+        "progress": (progress, False),
+    }
+    for name, (value, usual) in given.items():
         if value is not usual and value != usual:
             msg = f"{name} is for RDMs in tiles; say where to write them with out='name.zarr'."
             raise ValueError(msg)

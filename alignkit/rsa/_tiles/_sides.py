@@ -34,10 +34,18 @@ class Side:
     seen: Survey | None = None
     recipe: Recipe | None = None
 
-    def tiles(self, grid: Grid, memory: int, order: Any = None) -> tuple[Any, int]:
-        """Return what gives tiles, and how many may be made side by side within so much memory."""
+    def tiles(self, grid: Grid, memory: int, order: Any = None, device: str | None = None) -> tuple[Any, int]:
+        """Return what gives tiles, on a ``device`` tensors, and how many may be made side by side within the memory."""
         if self.rows is not None and self.seen is not None and self.recipe is not None:
-            return prepared(self.name, self.rows, self.seen, self.recipe, grid, memory, order=order)
+            return prepared(self.name, self.rows, self.seen, self.recipe, grid, memory, order=order, device=device)
+        found, most = self._as_they_are(grid, memory, order)
+        if device is None:
+            return found, most
+        from alignkit.rsa._tiles._torch_tiles import BroughtTiles, on_host
+
+        return (found, most) if on_host(device) else (BroughtTiles(found, device), min(2, most))
+
+    def _as_they_are(self, grid: Grid, memory: int, order: Any) -> tuple[Any, int]:
         if self.stored is not None:
             return self.stored, max(1, memory // (12 * grid.side**2))
         assert self.rdm is not None

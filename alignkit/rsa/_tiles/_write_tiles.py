@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from alignkit._executor import Executor, as_executor
 from alignkit._memory import as_bytes, in_bytes
 from alignkit._threads import n_threads
 from alignkit._typing import AnyArray, PathLike
+from alignkit.rsa._condensed import as_host
 from alignkit.rsa._dissimilarities import CONSTANT, ZERO
 from alignkit.rsa._nan import name_items, report_all
 from alignkit.rsa._tiled_rdm import TiledRDM
@@ -22,6 +24,7 @@ from alignkit.rsa._tiles._grid import SIDE, Grid
 from alignkit.rsa._tiles._progress import pairs_bar
 from alignkit.rsa._tiles._source import Rows, Survey, as_rows, survey
 from alignkit.rsa._tiles._store_files import TileFiles, create_files
+from alignkit.rsa._torch_device import torch_device
 
 #: What a tile in the making takes, in its own values of float64.
 _TIMES = 5
@@ -36,18 +39,25 @@ def write_tiles(
     nan_policy: NanPolicy = "propagate",
     memory: int | str = "1 GB",
     client: Any = None,
+    device: str | None = None,
     progress: bool = False,
     side: int = SIDE,
 ) -> TiledRDM:
     """Write the RDM of features in tiles, those that are not there yet, and return it."""
     n_bytes, progress = as_bytes(memory), as_flag("progress", progress)
+    there = torch_device(device, client)
     rows, names = as_rows("x", x, labels)
     grid = Grid(rows.shape[0], side)
     seen = survey(rows)
-    tiles, most = prepared("x", rows, seen, recipe, grid, n_bytes)
+    tiles, most = prepared("x", rows, seen, recipe, grid, n_bytes, device=there)
     executor = as_executor(client, most)
     _report(rows, seen, recipe, names, nan_policy)
-    meta = {"metric": recipe.metric, "provenance": _provenance(recipe, seen), "n_items": grid.n_items, "side": side}
+    meta = {
+        "metric": recipe.metric,
+        "provenance": _provenance(recipe, seen, there),
+        "n_items": grid.n_items,
+        "side": side,
+    }
     files, lock = create_files(Path(os.path.abspath(out)), names, meta)
     try:
         _write(files, tiles, executor, progress)
@@ -57,16 +67,31 @@ def write_tiles(
 
 
 def prepared(
-    name: str, rows: Rows, seen: Survey, recipe: Recipe, grid: Grid, n_bytes: int, *, order: Any = None
+    name: str,
+    rows: Rows,
+    seen: Survey,
+    recipe: Recipe,
+    grid: Grid,
+    n_bytes: int,
+    *,
+    order: Any = None,
+    device: str | None = None,
 ) -> tuple[FeatureTiles, int]:
     """Return the tiles of features, and how many may be made side by side within so many bytes.
+
+    On a ``device`` these bytes are the device's, and two at a time are enough: one is made while the other is used.
 
     Raises
     ------
     ValueError
         Too little memory for one tile.
     """
-    one = FeatureTiles(rows, seen, recipe, grid, order=order)
+    kind: Callable[..., FeatureTiles] = FeatureTiles
+    if device is not None:
+        from alignkit.rsa._tiles._torch_tiles import TorchTiles
+
+        kind = functools.partial(TorchTiles, device=device)
+    one = kind(rows, seen, recipe, grid, order=order)
     side = min(grid.n_items, grid.side)
     # its two blocks, which are read, widened and centred on the way, and the tile
     task = 3 * one.bytes_of_block + _TIMES * 8 * side * side
@@ -76,13 +101,15 @@ def prepared(
             f"which takes {in_bytes(task)}."
         )
         raise ValueError(msg)
-    most = n_bytes // task
+    most = n_bytes // task if device is None else min(2, n_bytes // task)
     kept = max(0, n_bytes - min(most, n_threads()) * task)
-    return FeatureTiles(rows, seen, recipe, grid, memory=kept, order=order), most
+    return kind(rows, seen, recipe, grid, memory=kept, order=order), most
 
 
-def _provenance(recipe: Recipe, seen: Survey) -> dict[str, Any]:
-    return {"normalize": recipe.normalize, "products": recipe.precision, "features_sha256": seen.sha256}
+def _provenance(recipe: Recipe, seen: Survey, device: str | None) -> dict[str, Any]:
+    found = {"normalize": recipe.normalize, "products": recipe.precision, "features_sha256": seen.sha256}
+    # other devices round otherwise: what one has begun, another does not go on with
+    return found if device is None else {**found, "device": device.partition(":")[0]}
 
 
 def _report(rows: Rows, seen: Survey, recipe: Recipe, names: tuple[str, ...] | None, nan_policy: NanPolicy) -> None:
@@ -119,5 +146,4 @@ def _write(files: TileFiles, tiles: FeatureTiles, executor: Executor, progress: 
 
 def one_tile(tiles: Any, where: tuple[int, int]) -> AnyArray:
     """Return a tile; a function of its own, which other processes can be told to call."""
-    values: AnyArray = tiles.tile(*where)
-    return values
+    return as_host(tiles.tile(*where))
