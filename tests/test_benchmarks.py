@@ -106,6 +106,19 @@ def test_decoding_goes_on_where_a_run_ended(tmp_path):
 
 
 @pytest.mark.slow
+def test_what_a_gpu_computes_equals_the_processor_and_is_not_kept_without_one():
+    pytest.importorskip("torch")
+    before = sorted(FOLDER.glob("results/*"))
+    done = run("gpu_rsa", "--small", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("no GPU: small sizes on torch's cpu, of which nothing is kept")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert len(lines) == 9
+    assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= 1e-7 for line in lines)
+    assert sorted(FOLDER.glob("results/*")) == before
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train_gpu", "train_steps"])
 def test_small_steps_of_training_are_measured(name):
     pytest.importorskip("torch")

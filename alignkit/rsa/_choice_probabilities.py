@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from alignkit._check import NanPolicy, check_choice, check_positive
+from alignkit._check import NanPolicy, check_choice, check_positive, is_tensor
 from alignkit._threads import each
 from alignkit._typing import FloatArray
 from alignkit.rsa._human_distribution import HumanDistribution
 from alignkit.rsa._kernels._triplets_numpy import BLOCK
-from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
+from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pairs_of_any
 from alignkit.rsa._triplets import Triplets
 
 
@@ -32,7 +32,7 @@ def choice_probabilities(
 
     Parameters
     ----------
-    x : array_like, shape (items, dims)
+    x : array_like or tensor, shape (items, dims)
         Embedding, or what ``kernel="precomputed"`` takes (see :func:`similarity_matrix`).
     triplets : Triplets, HumanDistribution or array_like of int, shape (n, 3)
         Item numbers, counted from 0; the human answer, if any, is not used.
@@ -47,8 +47,8 @@ def choice_probabilities(
 
     Returns
     -------
-    ndarray, shape (n, 3)
-        Rows sum to 1; column k belongs to the item in column k.
+    ndarray or tensor, shape (n, 3)
+        Rows sum to 1; column k belongs to the item in column k. Of a tensor, a tensor on its device with its gradient.
 
     Raises
     ------
@@ -68,7 +68,10 @@ def choice_probabilities(
     temperature = check_positive("temperature", temperature)
     if isinstance(triplets, HumanDistribution):
         triplets = Triplets(triplets.items, triplets.labels)
-    values = pair_similarities(x, as_triplets(triplets), kernel, labels, nan_policy)
+    values = pairs_of_any(x, as_triplets(triplets), kernel, labels, nan_policy)
+    if is_tensor(values):
+        found: FloatArray = (values / temperature).softmax(dim=0).T
+        return found
     return softmax(values, temperature).T
 
 

@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from alignkit._check import NanPolicy, check_choice
+from alignkit._check import NanPolicy, check_choice, is_tensor
 from alignkit._random import as_rng
 from alignkit._threads import each
-from alignkit._typing import BoolArray, FloatArray, IntArray, RNGLike
+from alignkit._typing import BoolArray, IntArray, RNGLike
+from alignkit.rsa._condensed import as_host
 from alignkit.rsa._kernels._triplets_numpy import BLOCK
-from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
+from alignkit.rsa._namespace import like
+from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pairs_of_any
 
 #: Similarities closer than this, relative to the largest of the three, differ by rounding only.
 TIE_TOLERANCE = 1e-12
@@ -33,7 +35,7 @@ def odd_one_out(
 
     Parameters
     ----------
-    x : array_like, shape (items, dims)
+    x : array_like or tensor, shape (items, dims)
         Embedding, or what ``kernel="precomputed"`` takes (see :func:`similarity_matrix`).
     triplets : Triplets or array_like of int, shape (n, 3)
         Item numbers, counted from 0; the human answer, if any, is not used.
@@ -51,8 +53,9 @@ def odd_one_out(
 
     Returns
     -------
-    ndarray of int, shape (n,)
-        Column (0, 1 or 2) of the predicted odd one out, or -1.
+    ndarray or tensor of int, shape (n,)
+        Column (0, 1 or 2) of the predicted odd one out, or -1. Of a tensor, a tensor on its device, where pairs are
+        gathered and compared.
 
     Raises
     ------
@@ -65,18 +68,24 @@ def odd_one_out(
     array([0, 2])
     """
     check_choice("ties", ties, ("undecided", "random"))
-    values = pair_similarities(x, as_triplets(triplets), kernel, labels, nan_policy)
+    values = pairs_of_any(x, as_triplets(triplets), kernel, labels, nan_policy)
     tied, n_tied = winners(values, kernel)
     choice = np.where(n_tied == 1, tied.argmax(axis=0), -1)
     if ties == "random":
         rows = np.flatnonzero(n_tied > 1)
         lots = np.where(tied[:, rows], as_rng(rng).random((3, len(rows))), -1.0)
         choice[rows] = lots.argmax(axis=0)
-    return choice
+    found: IntArray = like(choice, values)
+    return found
 
 
-def winners(values: FloatArray, kernel: Kernel) -> tuple[BoolArray, IntArray]:
-    """Return which of three similarities, shape (3, n), are the largest, and how many: 0 where undefined."""
+def winners(values: Any, kernel: Kernel) -> tuple[BoolArray, IntArray]:
+    """Return which of three similarities, shape (3, n), are the largest, and how many: 0 where undefined.
+
+    Of tensors, their device decides; what is returned are arrays.
+    """
+    if is_tensor(values):
+        return _winners_of_tensor(values, kernel)
     tied = np.empty(values.shape, dtype=bool)
     n_tied = np.empty(values.shape[1], dtype=np.int64)
 
@@ -92,3 +101,11 @@ def winners(values: FloatArray, kernel: Kernel) -> tuple[BoolArray, IntArray]:
 
     each(decide, range(0, values.shape[1], BLOCK))
     return tied, n_tied
+
+
+def _winners_of_tensor(values: Any, kernel: Kernel) -> tuple[BoolArray, IntArray]:
+    values = values.detach()
+    size = values.abs().amax(0)
+    size = size.clamp(min=1.0) if kernel == "cosine" else size
+    tied = values >= values.amax(0) - TIE_TOLERANCE * size
+    return as_host(tied), as_host(tied.sum(0))

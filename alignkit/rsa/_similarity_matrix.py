@@ -7,11 +7,21 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from alignkit._check import NanPolicy, as_float_array, as_labels, check_choice, check_nan_policy, join_names
+from alignkit._check import (
+    NanPolicy,
+    as_float_array,
+    as_labels,
+    check_choice,
+    check_nan_policy,
+    is_tensor,
+    join_names,
+)
 from alignkit._typing import AnyArray, BoolArray, FloatArray, IntArray
 from alignkit.rsa._align import as_rdm
+from alignkit.rsa._condensed import as_host
 from alignkit.rsa._container import RDM
 from alignkit.rsa._kernels import _triplets_numpy
+from alignkit.rsa._namespace import namespace, widen
 from alignkit.rsa._nan import items_of_pairs, name_items, report_undefined
 from alignkit.rsa._triplets import Triplets, TwoAFC
 
@@ -97,7 +107,7 @@ def _undefined_items(matrix: FloatArray, kernel: Kernel) -> list[int]:
 
 def check_range(x: AnyArray, kernel: Kernel) -> None:
     """Raise when products of the finite rows of ``x`` overflow, or all of them vanish, in float64."""
-    if kernel == "cosine" or not x.size:
+    if kernel == "cosine" or 0 in x.shape:
         return
     largest = max(float(x.max()), -float(x.min()))
     limits = np.finfo(np.float64)
@@ -122,7 +132,7 @@ def triplet_similarities(
 
     Parameters
     ----------
-    x : array_like, shape (items, dims)
+    x : array_like or tensor, shape (items, dims)
         Embedding, or what ``kernel="precomputed"`` takes (see :func:`similarity_matrix`).
     triplets : Triplets or array_like of int, shape (n, 3)
         Item numbers, counted from 0.
@@ -136,9 +146,10 @@ def triplet_similarities(
 
     Returns
     -------
-    ndarray, shape (n, 3)
+    ndarray or tensor, shape (n, 3)
         Column k is the similarity of the two items **other than** the one in column k: the larger it is, the more
-        item k is the odd one out.
+        item k is the odd one out. Of a tensor, a float64 tensor on its device (on ``"mps"`` float32) with its gradient,
+        whose numbers agree to 1e-12.
 
     Raises
     ------
@@ -150,15 +161,63 @@ def triplet_similarities(
     >>> triplet_similarities([[1, 0], [1, 1], [0, 3]], [[0, 1, 2]])
     array([[3., 0., 1.]])
     """
-    return pair_similarities(x, as_triplets(triplets), kernel, labels, nan_policy).T
+    found: FloatArray = pairs_of_any(x, as_triplets(triplets), kernel, labels, nan_policy).T
+    return found
+
+
+def pairs_of_any(
+    x: Any, triplets: Triplets | TwoAFC, kernel: Kernel, labels: Iterable[Any] | None, nan_policy: NanPolicy
+) -> Any:
+    """Return what :func:`pair_similarities` returns; of a tensor, a tensor on its device, with its gradient."""
+    if is_tensor(x):
+        return _pairs_of_tensor(x, triplets, kernel, labels, nan_policy)
+    return pair_similarities(x, triplets, kernel, labels, nan_policy)
+
+
+def _pairs_of_tensor(
+    x: Any, triplets: Triplets | TwoAFC, kernel: Kernel, labels: Iterable[Any] | None, nan_policy: NanPolicy
+) -> Any:
+    from alignkit.rsa._kernels import _triplets_torch as kernels
+
+    check_choice("kernel", kernel, get_args(Kernel))
+    check_nan_policy(nan_policy)
+    # a tensor has the checks of an array: only the matrix that is asked for whole is looked at whole
+    _filled(as_float_array("x", (x[:1] if x.ndim else x).detach().cpu(), ndim=2))
+    if kernel == "precomputed":
+        _precomputed(x.detach().cpu())
+    torch, x = namespace(x), widen(x)
+    items = _as_row_numbers(triplets, len(x), labels)
+    where = torch.as_tensor(np.ascontiguousarray(items), device=x.device)
+    if kernel == "precomputed":
+        values = kernels.gather_pairs(x, where)
+        _report(as_host(values), None, items, triplets, kernel, nan_policy)
+        return values
+    undefined = ~x.isfinite().all(1)
+    if kernel == "cosine":
+        undefined = undefined | ~(x != 0).any(1)
+    bad = as_host(undefined)
+    safe = torch.where(undefined[:, None], float(kernel == "cosine"), x) if bad.any() else x
+    check_range(safe.detach(), kernel)
+    used, place = where.unique(return_inverse=True) if len(x) > MATRIX_LIMIT else (None, where)
+    if used is None or len(used) <= MATRIX_LIMIT:
+        rows = safe if used is None else safe[used]
+        values = kernels.gather_pairs(kernels.pair_matrix(rows, kernel), place)
+    else:
+        values = kernels.gather_rows(safe, where, kernel)
+    if bad.any():
+        values = torch.where(undefined[where].any(1), torch.nan, values)
+        _report(as_host(values), bad, items, triplets, kernel, nan_policy)
+    return values
 
 
 def pair_similarities(
     x: object, triplets: Triplets | TwoAFC, kernel: Kernel, labels: Iterable[Any] | None, nan_policy: NanPolicy
 ) -> FloatArray:
-    """Return what :func:`triplet_similarities` returns, as contiguous rows: shape (3, n)."""
+    """Return what :func:`triplet_similarities` returns, as contiguous rows of an array: shape (3, n)."""
     check_choice("kernel", kernel, get_args(Kernel))
     check_nan_policy(nan_policy)
+    if is_tensor(x) and x.device.type != "cpu":  # type: ignore[attr-defined]
+        return as_host(_pairs_of_tensor(x, triplets, kernel, labels, nan_policy))
     if isinstance(x, RDM) and labels is None and triplets.labels is not None:
         labels = x.labels
     array = _as_rows(x, kernel)

@@ -15,7 +15,7 @@ from alignkit._typing import BoolArray, FloatArray, IntArray, RNGLike
 from alignkit.rsa._grouping import count_triplets, group_codes, sum_groups, triplet_codes
 from alignkit.rsa._intervals import check_bootstrap, cluster_intervals
 from alignkit.rsa._odd_one_out import winners
-from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pair_similarities
+from alignkit.rsa._similarity_matrix import Kernel, as_triplets, pairs_of_any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,8 +118,9 @@ def triplet_accuracy(
 
     Parameters
     ----------
-    x : array_like, shape (items, dims)
-        Embedding, or what ``kernel="precomputed"`` takes (see :func:`similarity_matrix`).
+    x : array_like or tensor, shape (items, dims)
+        Embedding, or what ``kernel="precomputed"`` takes (see :func:`similarity_matrix`). Pairs of a tensor are
+        gathered and compared on its device.
     triplets : Triplets or array_like of int, shape (n, 3)
         Answers; the **last** column is the odd one out.
     kernel : {"dot", "cosine", "euclidean", "precomputed"}
@@ -162,7 +163,7 @@ def triplet_accuracy(
     check_bootstrap(n_bootstrap, confidence)
     answers = as_triplets(triplets)
     tie_rng, triplet_rng, people_rng = spawn(rng, 3)
-    credit, n_ties = _credit(pair_similarities(x, answers, kernel, labels, nan_policy), kernel, ties, tie_rng)
+    credit, n_ties = _credit(pairs_of_any(x, answers, kernel, labels, nan_policy), kernel, ties, tie_rng)
     kept = ~np.isnan(credit)
     use = kept if nan_policy == "omit" else np.ones_like(kept)
     scored = credit[use]
@@ -198,7 +199,7 @@ def _group(items: IntArray, use: BoolArray, n_bootstrap: int) -> tuple[int, IntA
     return triplet_codes(used) if n_bootstrap else (count_triplets(used), None)
 
 
-def _credit(values: FloatArray, kernel: Kernel, ties: Ties, rng: np.random.Generator) -> tuple[FloatArray, int]:
+def _credit(values: Any, kernel: Kernel, ties: Ties, rng: np.random.Generator) -> tuple[FloatArray, int]:
     tied, n_tied = winners(values, kernel)
     hit = tied[2]
     shared = hit & (n_tied > 1)
