@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import itertools
 import re
+import runpy
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from reference.dry_python import check_python
 from reference.run_snippets import run_blocks
-from reference.snippets import TAGS, blocks, commands, inline_code
+from reference.snippets import TAGS, Block, blocks, commands, inline_code
 
 from alignkit._cli._parse import parse
 from alignkit._cli._registry import VERBS, find_verb
@@ -24,10 +30,11 @@ PAGES = sorted(
     page
     for pattern in ("*.md", "docs/**/*.md", "examples/README.md", "benchmarks/README.md")
     for page in ROOT.glob(pattern)
-    if "_build" not in page.parts and page.name != "CHANGELOG.md"
+    # pages that the build makes are none of ours
+    if page.name != "CHANGELOG.md" and not {"_build", "api", "auto_gallery"} & set(page.parts) and page.name != "cli.md"
 )
 #: Pages whose runnable blocks take more than a few seconds.
-SLOW = ("README.md",)
+SLOW = ("README.md", "tour.md", "own_model.md", "own_images.md")
 RUNNABLE = [page for page in PAGES if any(block.tag == "run" for block in blocks(page))]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 #: Words in capitals that stand for what readers put in their place.
@@ -64,7 +71,7 @@ def test_what_is_tagged_run_runs(page, tmp_path):
             )
             compared.append(str(block))
 
-    runnable = [block for block in blocks(page) if block.tag == "run"]
+    runnable = [block for block in blocks(page) if block.tag in ("run", "file")]
     for block in runnable:
         if "import rsatoolbox" in block.code or "from rsatoolbox" in block.code:
             pytest.importorskip("rsatoolbox")
@@ -85,7 +92,8 @@ def test_python_imports_what_exists_and_calls_it_as_it_is(page):
 @each_page
 def test_commands_have_the_flags_of_their_verbs(page, tmp_path):
     for block in blocks(page):
-        if block.language == "bash":
+        refused = block.output is not None and block.output.startswith("error: ")
+        if block.language == "bash" and not refused:
             for words in commands(block.code):
                 check_command(words, str(block), tmp_path)
 
@@ -175,3 +183,79 @@ def check_verb(words: list[str], where: str, folder: Path) -> None:
     except ValueError as error:
         msg = f"{where}: alignkit {' '.join(words)}: {error}"
         raise AssertionError(msg) from error
+
+
+# --- the gallery, and the pages that are made from the code
+
+GALLERY = sorted((ROOT / "docs" / "gallery").glob("plot_*.py"))
+
+
+def cells(path: Path) -> list[str]:
+    """Return the code cells of the notebook that the gallery makes of a script, or the script where it is not here."""
+    try:
+        from sphinx_gallery.gen_gallery import DEFAULT_GALLERY_CONF
+        from sphinx_gallery.notebook import jupyter_notebook
+        from sphinx_gallery.py_source_parser import split_code_and_text_blocks
+    except ImportError:
+        return [path.read_text(encoding="utf-8")]
+    _, parts = split_code_and_text_blocks(path)
+    notebook = jupyter_notebook(parts, dict(DEFAULT_GALLERY_CONF), str(path.parent))
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.stem)
+def test_scripts_of_the_gallery_run_as_notebooks(path, tmp_path):
+    if "meg" in path.read_text(encoding="utf-8"):
+        pytest.importorskip("mne")
+    code = [cell for cell in cells(path) if not cell.lstrip().startswith("%")]
+    assert len(code) > 1 or "sphinx_gallery" not in sys.modules
+    run_blocks([Block(path, 0, "python", "run", cell) for cell in code], tmp_path)
+
+
+@functools.cache
+def conf() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "docs" / "conf.py"))
+
+
+def test_the_reference_has_every_public_name():
+    packages = {path.parent.name for path in (ROOT / "alignkit").glob("[a-z]*/__init__.py")}
+    assert set(conf()["PACKAGES"]) == packages
+    index = conf()["api_index"]()
+    for package in packages:
+        assert f"   alignkit.{package}\n" in index
+        page = conf()["api_page"](package)
+        listed = set(re.findall(r"^(?:   |\.\. data:: )(\w+)$", page, flags=re.MULTILINE))
+        assert listed == set(importlib.import_module(f"alignkit.{package}").__all__), package
+
+
+def test_the_reference_has_every_setting_and_every_verb():
+    methods = {path.parent.name for path in (ROOT / "alignkit" / "train").glob("*/config.py")}
+    assert set(conf()["SETTINGS"]) == {f"alignkit.train.{name}.config" for name in methods}
+    assert "   HBAConfig\n" in conf()["settings_page"]()
+    page = conf()["cli_page"]()
+    for name in VERBS:
+        assert f"\n### alignkit {name}\n" in page
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#\s]+)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8")):
+            made = link.startswith(("api/", "auto_gallery/", "cli"))  # by the build
+            assert link.startswith("http") or made or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.slow
+def test_the_docs_build_without_a_warning(tmp_path):
+    pytest.importorskip("sphinx", reason="the docs are built with the extra docs")
+    pytest.importorskip("sphinx_gallery")
+    copy = tmp_path / "checkout"
+    ignore = shutil.ignore_patterns("_build", "api", "auto_gallery", "cli.md", "__pycache__")
+    shutil.copytree(ROOT / "docs", copy / "docs", ignore=ignore)
+    (copy / "alignkit").symlink_to(ROOT / "alignkit")
+    words = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "html"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, cwd=copy, timeout=580)
+    assert done.returncode == 0, done.stderr
+    for package, names in ((name, importlib.import_module(f"alignkit.{name}").__all__) for name in conf()["PACKAGES"]):
+        for name in names:
+            assert (copy / "html" / "api" / "generated" / f"alignkit.{package}.{name}.html").exists()
+    assert list((copy / "html" / "_downloads").glob("*/*.ipynb"))

@@ -33,7 +33,7 @@ class TeacherScores(Result):
     cross_entropy, cross_entropy_low, cross_entropy_high : ndarray, shape (m,)
         Mean -log p of held-out answers in nats, at a temperature fitted without them.
     calibration_error : ndarray, shape (m,)
-        |confidence - accuracy| over 10 equal-width bins, mean over divisions.
+        ``|confidence - accuracy|`` over 10 equal-width bins, mean over divisions.
     temperature : ndarray, shape (m,)
         Geometric mean over divisions.
     n_parameters, distance_from_identity, penalty : ndarray, shape (m,)

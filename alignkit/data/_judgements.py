@@ -133,7 +133,7 @@ def _peterson(name: str, root: Path | None) -> SimilarityJudgements:
     return SimilarityJudgements(name, title, "Likert ratings", RDM(square, labels, metric="10 - rating"), notes)
 
 
-#: Set -> what reads it.
+#: Names of the sets of similarity judgements, and what reads each.
 JUDGEMENTS: dict[str, Callable[[str, Path | None], SimilarityJudgements]] = {
     "rsa92": _rsa92,
     "cichy118": _cichy118,

@@ -106,7 +106,7 @@ def choice_entropy(probabilities: object, /) -> FloatArray:
 
 
 def expected_calibration_error(probabilities: object, chosen: object = None, /, *, n_bins: int = 10) -> float:
-    """Return how far confidence is from accuracy: Σ_b (n_b / n) |mean confidence - accuracy| over equal-width bins.
+    """Return how far confidence is from accuracy: ``Σ_b (n_b / n) |mean confidence - accuracy|`` over equal-width bins.
 
     Parameters
     ----------

@@ -13,17 +13,18 @@ TAGS = {
     "needs-data": "needs files of the reader's; a test parses commands, and checks names and arguments of calls",
     "needs-gpu": "needs an accelerator or a cluster; checked in the same way",
     "needs-network": "installs or downloads; checked in the same way",
+    "file": "a file of the name that follows, in the folder where the page runs",
     "theirs": "the code of another package that need not be installed; a test compiles it",
 }
 #: The languages whose blocks need a tag.
 CODE = {"python": "python", "bash": "bash", "sh": "bash"}
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", flags=re.MULTILINE | re.DOTALL)
-_COMMENT = re.compile(r"<!-- ([\w-]+) -->\n*\Z")
+_COMMENT = re.compile(r"<!-- ([\w-]+)(?: ([\w.-]+))? -->\n*\Z")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block, where it begins, its tag and what the page says that it prints."""
+    """A fenced block, where it begins, its tag, what the page says that it prints, and its name if it is a file."""
 
     path: Path
     line: int
@@ -31,6 +32,7 @@ class Block:
     tag: str
     code: str
     output: str | None = None
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.path.name}:{self.line}"
@@ -43,10 +45,11 @@ def blocks(path: Path) -> list[Block]:
     end = 0
     for fence in _FENCE.finditer(text):
         between, language = text[end : fence.start()], fence[1]
-        if language in CODE:
-            tag = _COMMENT.search(between)
+        tag = _COMMENT.search(between)
+        if language in CODE or tag:
             line = text.count("\n", 0, fence.start()) + 1
-            found.append(Block(path, line, CODE[language], tag[1] if tag else "", fence[2]))
+            tag_name, name = (tag[1], tag[2] or "") if tag else ("", "")
+            found.append(Block(path, line, CODE.get(language, language), tag_name, fence[2], name=name))
         elif language == "text" and found and not between.strip():
             found[-1] = dataclasses.replace(found[-1], output=fence[2])
         end = fence.end()
@@ -65,7 +68,7 @@ def inline_code(path: Path) -> list[str]:
 
 def commands(code: str) -> list[list[str]]:
     """Return the simple commands of a piece of bash, in words, without keywords, assignments and redirections."""
-    lexer = shlex.shlex(_without_comments(code).replace("\\\n", " "), posix=True, punctuation_chars=";&|<>()\n")
+    lexer = shlex.shlex(without_comments(code).replace("\\\n", " "), posix=True, punctuation_chars=";&|<>()\n")
     lexer.whitespace = " \t"
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -79,7 +82,7 @@ def commands(code: str) -> list[list[str]]:
     return [words for words in simple if words and words[0] not in ("for", "if")]
 
 
-def _without_comments(code: str) -> str:
+def without_comments(code: str) -> str:
     """Return bash without its comments: from a ``#`` that begins a word, outside quotes, to the end of the line."""
     kept: list[str] = []
     quote, comment = "", False
