@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from alignkit._cli._permute import PermuteConfig
     from alignkit._cli._power import PowerConfig
     from alignkit._cli._regress import RegressConfig
+    from alignkit._cli._report import ReportConfig
     from alignkit._cli._reweight import ReweightConfig
     from alignkit._cli._rsa import RdmConfig
     from alignkit._cli._score import ScoreConfig
@@ -88,6 +89,14 @@ def score() -> Entry[ScoreConfig]:
     from alignkit._cli._score import ScoreConfig, run_score
 
     return Entry(ScoreConfig, run_score)
+
+
+@verb("report", FEATURES)
+def report() -> Entry[ReportConfig]:
+    """Write runs and results as one page: figures, tables, methods, versions."""
+    from alignkit._cli._report import ReportConfig, run_report
+
+    return Entry(ReportConfig, run_report)
 
 
 @verb("demo", FEATURES)

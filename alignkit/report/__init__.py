@@ -6,6 +6,7 @@ from alignkit.report._page import Figure, Section, write_page
 from alignkit.report._personal_dynamics_report import write_personal_dynamics_report
 from alignkit.report._personal_report import write_personal_report
 from alignkit.report._pi_report import write_pi_report
+from alignkit.report._report import write_report
 from alignkit.report._score_report import score_sections, write_score_report
 from alignkit.report._suite_report import write_suite_report
 from alignkit.report._training_report import write_training_report
@@ -21,6 +22,7 @@ __all__ = [
     "write_personal_dynamics_report",
     "write_personal_report",
     "write_pi_report",
+    "write_report",
     "write_score_report",
     "write_suite_report",
     "write_training_report",

@@ -52,13 +52,15 @@ def write_alignet_report(path: PathLike, found: AligNetChain, config: AligNetCha
     >>> config = AligNetChainConfig(images="photos", out="my-alignet")
     >>> write_alignet_report("my-alignet/report.html", run_alignet(config), config)  # doctest: +SKIP
     """
-    sections = [_commands(found, config)]
-    if found.scores is not None:
-        sections += score_sections(found.scores.table)
-    sections += [*_teacher(found), *_students(found)]
-    sections += [Section("How it was made", paragraphs=[found.methods_text()], notes=found.notes), _steps(found)]
-    sections.append(settings_section(config))
+    sections = [_commands(found, config), *alignet_sections(found), settings_section(config)]
     write_page(path, title=f"AligNet: {found.path.resolve().name}", lead=_lead(found), sections=sections)
+
+
+def alignet_sections(found: AligNetChain) -> list[Section]:
+    """Return what a chain found as parts of a page: scores, teacher, students, words and steps."""
+    words = Section("How it was made", paragraphs=[found.methods_text()], notes=found.notes)
+    scored = [] if found.scores is None else score_sections(found.scores.table)
+    return [*scored, *_teacher(found), *_students(found), words, _steps(found)]
 
 
 def _commands(found: AligNetChain, config: AligNetChainConfig) -> Section:

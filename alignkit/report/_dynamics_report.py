@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,22 +62,27 @@ def write_dynamics_report(
     """
     target = Path(path)
     animation = target.with_name(f"{target.stem}-rdms.gif")
-    sections = [_commands(result)]
-    if scores.cells:
-        sections += [_courses(scores), _table(scores)]
-    sections += _weights(scores)
-    if movies:
-        sections.append(_movies(scores, movies, animation))
-    if scores.behaviour:
-        sections.append(_behaviour(scores))
-    if scores.notes:
-        sections.append(Section("Notes", paragraphs=scores.notes))
-    words = Section("How it was done", paragraphs=[result.methods_text(), scores.methods_text()])
-    sections += [_training(result), words, settings_section(result.config)]
+    sections = dynamics_run_sections(result, scores, [_movies(scores, movies, animation)] if movies else [])
     name = result.path.resolve().name
     write_page(target, title=f"{name}, over time", lead=_found(scores), sections=sections)
     if movies and _moves(movies):
         write_movie(animation, {name: _thinned(one) for name, one in movies.items()})
+
+
+def dynamics_run_sections(result: RunResult, scores: HBAMEGScores, moving: Sequence[Section] = ()) -> list[Section]:
+    """Return a finished run as parts of a page: commands, scores over time, training, words and settings."""
+    words = Section("How it was done", paragraphs=[result.methods_text(), scores.methods_text()])
+    parts = dynamics_sections(scores, moving)
+    return [_commands(result), *parts, _training(result), words, settings_section(result.config)]
+
+
+def dynamics_sections(scores: HBAMEGScores, moving: Sequence[Section] = ()) -> list[Section]:
+    """Return scores over time as parts of a page: courses, tables, weights, RDMs over time, behaviour and notes."""
+    sections = [_courses(scores), _table(scores)] if scores.cells else []
+    sections += [*_weights(scores), *moving]
+    if scores.behaviour:
+        sections.append(_behaviour(scores))
+    return [*sections, *([Section("Notes", paragraphs=scores.notes)] if scores.notes else [])]
 
 
 def _commands(result: RunResult) -> Section:

@@ -18,7 +18,7 @@ from alignkit.rsa import RDM
 
 #: Items of a map; of more, these are spread evenly.
 MOST_ITEMS = 200
-_SIDE, _LEFT, _TOP, _WIDTH = 400.0, 18.0, 26.0, 480.0
+_SIDE, _LEFT, _TOP, _WIDTH = 386.0, 18.0, 26.0, 480.0
 
 
 def heat_map(rdm: RDM, title: str, items: Items | None = None) -> Chart:
@@ -101,7 +101,7 @@ def _scale_bar(low: float, high: float, metric: str) -> list[str]:
     place = {"x": x, "y": _TOP, "width": 12.0, "height": _SIDE, "preserveAspectRatio": "none", "href": bar}
     return [
         element("image", place),
-        label(x + 16, _TOP + 10, number(high, 3), kind="muted"),
-        label(x + 16, _TOP + _SIDE, number(low, 3), kind="muted"),
+        label(x + 16, _TOP + 10, number(high, 2), kind="muted"),
+        label(x + 16, _TOP + _SIDE, number(low, 2), kind="muted"),
         label(x + 26, middle, metric, anchor="middle", turn=-90),
     ]

@@ -17,7 +17,7 @@ from alignkit.models._items import Item, UnreadableError, list_images
 #: Longer side of a small picture, in pixels, and how many bytes of a page all of them may take.
 SIDE, MOST_BYTES = 112, 4 << 20
 #: THINGS' own stimuli are named concept_01b.jpg.
-_STIMULUS = re.compile(r"^(?P<concept>.+)_\d{2}[a-z]$")
+STIMULUS = re.compile(r"^(?P<concept>.+)_\d{2}[a-z]$")
 #: What the columns of a table of categories may be called.
 _ITEM, _CATEGORY = ("item", "label", "file", "name", "uniqueID", "concept"), ("category", "class", "group")
 
@@ -129,7 +129,7 @@ def _files_by_name(folder: Path) -> dict[str, Path]:
     kinds: list[dict[str, Path]] = [{} for _ in range(5)]
     for photo in list_images(folder):
         inside = PurePosixPath(photo.relative_to(folder).as_posix())
-        named = _STIMULUS.match(inside.stem)
+        named = STIMULUS.match(inside.stem)
         names = (str(inside), inside.name, inside.stem, named["concept"] if named else "", inside.parent.name)
         for kind, name in zip(kinds, names, strict=True):
             kind.setdefault(name, photo)

@@ -48,16 +48,21 @@ def write_personal_dynamics_report(
     >>> write_personal_dynamics_report("people/report.html", found)  # doctest: +SKIP
     """
     sections = [] if config is None else [_commands(found, config)]
-    if found.identification is not None:
-        sections += [_matrix(found.identification), _tests(found, found.identification)]
-    sections += [_courses(found), _people(found)]
-    sections.append(Section("How it was done", paragraphs=[found.methods_text()], notes=found.notes))
+    sections += personal_dynamics_sections(found)
     if config is not None:
         sections.append(settings_section(config, _NOTES))
     name = "Personal models" if len(found.people) != 1 else f"Personal model of {found.people[0]}"
     control = " (control: shuffled people)" if found.shuffled else ""
     where = "" if config is None else f" in {config.out.resolve().name}"
     write_page(path, title=f"{name} over time{control}{where}", lead=found.verdict, sections=sections)
+
+
+def personal_dynamics_sections(found: PersonalDynamics) -> list[Section]:
+    """Return what people's models over time are worth as parts of a page: who matches whom, courses, people, words."""
+    one = found.identification
+    matched = [] if one is None else [_matrix(one), _tests(found, one)]
+    words = Section("How it was done", paragraphs=[found.methods_text()], notes=found.notes)
+    return [*matched, _courses(found), _people(found), words]
 
 
 def _commands(found: PersonalDynamics, config: HBAMEGConfig) -> Section:

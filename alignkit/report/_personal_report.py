@@ -48,16 +48,20 @@ def write_personal_report(
     >>> models = PersonalModels.load("people/personal.json")  # doctest: +SKIP
     >>> write_personal_report("people/report.html", models)  # doctest: +SKIP
     """
-    sections = [_gains(models), _people(models)]
-    if models.tests:
-        sections.insert(0, _tests(models))
-    sections.append(Section("How it was done", paragraphs=[models.methods_text()], notes=models.notes))
+    sections = personal_sections(models)
     if config is not None:
         sections.insert(0, _commands(models, config))
         sections.append(settings_section(config, _NOTES))
     name = "Personal models" if len(models.people) != 1 else f"Personal model of {models.people[0].subject}"
     where = "" if config is None else f" in {config.out.resolve().name}"
     write_page(path, title=f"{name}{where}", lead=models.verdict, sections=sections)
+
+
+def personal_sections(models: PersonalScores) -> list[Section]:
+    """Return what personal models are worth as parts of a page: tests, gains, person by person, words."""
+    tests = [_tests(models)] if models.tests else []
+    words = Section("How it was done", paragraphs=[models.methods_text()], notes=models.notes)
+    return [*tests, _gains(models), _people(models), words]
 
 
 def _commands(models: PersonalScores, config: HBAConfig) -> Section:

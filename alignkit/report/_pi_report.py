@@ -38,7 +38,15 @@ def write_pi_report(path: PathLike, found: PIArms, config: PIConfig, /) -> None:
     >>> config = PIConfig(pairs="cc3m", judgements="nights/data.csv", images="nights", out="my-pi")
     >>> write_pi_report("my-pi/report.html", run_pi(config), config)  # doctest: +SKIP
     """
-    sections = [_commands(found)]
+    sections = [_commands(found), *pi_sections(found), settings_section(config)]
+    write_page(
+        path, title=f"Perceptual Initialization: {found.path.resolve().name}", lead=_lead(found), sections=sections
+    )
+
+
+def pi_sections(found: PIArms) -> list[Section]:
+    """Return how arms compare as parts of a page: curves, tables and words."""
+    sections = []
     if found.drawable:
         caption = "Scores against pairs seen: means over seeds, with 95% t intervals of three seeds or more."
         alt = "; ".join(f"{row[0]} {', '.join(row[1:])}" for row in score_table(found))
@@ -46,11 +54,7 @@ def write_pi_report(path: PathLike, found: PIArms, config: PIConfig, /) -> None:
     for title, caption, table in _tables(found):
         if len(table) > 1:
             sections.append(Section(title, tables=[(caption, table[0], table[1:])]))
-    sections.append(Section("How it was made", paragraphs=[found.methods_text()], notes=found.notes))
-    sections.append(settings_section(config))
-    write_page(
-        path, title=f"Perceptual Initialization: {found.path.resolve().name}", lead=_lead(found), sections=sections
-    )
+    return [*sections, Section("How it was made", paragraphs=[found.methods_text()], notes=found.notes)]
 
 
 def _tables(found: PIArms) -> list[tuple[str, str, Sequence[Sequence[str]]]]:

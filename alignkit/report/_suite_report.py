@@ -44,12 +44,17 @@ def write_suite_report(path: PathLike, scores: SuiteScores, /) -> None:
         f"{n_models} model{'' if n_models == 1 else 's'} on {n_parts} data set{'' if n_parts == 1 else 's'}, beside "
         "noise ceilings and baselines."
     )
+    write_page(path, title=f"Scores on the suite {scores.suite}", lead=lead, sections=suite_sections(scores))
+
+
+def suite_sections(scores: SuiteScores) -> list[Section]:
+    """Return a suite's scores as parts of a page: time courses, the table, and what was not at hand."""
     sections = [Section("Over time", figures=[_figure(scores, part) for part in scores.courses])]
     sections = [*(sections if scores.courses else []), *score_sections(scores.table)]
     if scores.missing:
         lacking = [f"{part}: {sentence}" for part, sentence in scores.missing.items()]
         sections.append(Section("Not at hand", paragraphs=lacking))
-    write_page(path, title=f"Scores on the suite {scores.suite}", lead=lead, sections=sections)
+    return sections
 
 
 def _figure(scores: SuiteScores, part: str) -> Figure:

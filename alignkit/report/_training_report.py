@@ -11,7 +11,9 @@ from typing import Any
 from alignkit._config import to_toml
 from alignkit._typing import PathLike
 from alignkit.models._towers import as_factory
+from alignkit.report._chart import Chart
 from alignkit.report._page import Figure, Section, write_page
+from alignkit.report._scatter import Point, scatter
 from alignkit.report._score_report import score_sections
 from alignkit.score import ScoreRow
 from alignkit.train import HBAScores, RunResult
@@ -45,13 +47,26 @@ def write_training_report(path: PathLike, result: RunResult, scores: HBAScores |
     >>> result = run(HBAConfig(images="photos", out="my-model"))  # doctest: +SKIP
     >>> write_training_report("my-model/report.html", result, evaluate_run("my-model"))  # doctest: +SKIP
     """
-    name = result.path.resolve().name
-    sections = [_commands(result)]
-    if scores is not None:
-        sections += [*score_sections(scores.table), *_dimensions(scores)]
-    sections += [_training(result, scores), _words(result, scores), settings_section(result.config)]
     lead = "How training went, and the settings." if scores is None else _found(scores)
-    write_page(path, title=f"Training of {name}", lead=lead, sections=sections)
+    title = f"Training of {result.path.resolve().name}"
+    write_page(path, title=title, lead=lead, sections=training_sections(result, scores))
+
+
+def training_sections(result: RunResult, scores: HBAScores | None = None) -> list[Section]:
+    """Return a finished run as parts of a page: commands, scores, dimensions, training, words and settings."""
+    scored = [] if scores is None else hba_sections(scores)
+    return [
+        _commands(result),
+        *scored,
+        _training(result, scores),
+        _words(result, scores),
+        settings_section(result.config),
+    ]
+
+
+def hba_sections(scores: HBAScores) -> list[Section]:
+    """Return what training bought as parts of a page: the score table, and every dimension."""
+    return [*score_sections(scores.table), *_dimensions(scores)]
 
 
 def _commands(result: RunResult) -> Section:
@@ -124,7 +139,26 @@ def _dimensions(scores: HBAScores) -> list[Section]:
     shown = sorted(scores.dimensions, key=lambda row: (not math.isfinite(row.after), -row.after))[:5]
     spoken = "; ".join(f"{row.dimension} {_number(row.before)} before, {_number(row.after)} after" for row in shown)
     figure = rendered(scores.plot(), f"{what}: grey before training, blue after.", f"The best dimensions: {spoken}.")
-    return [Section("Dimensions", figures=[figure], tables=[(caption, header, rows)])]
+    return [Section("Dimensions", figures=[figure, _before_and_after(scores)], tables=[(caption, header, rows)])]
+
+
+def _before_and_after(scores: HBAScores) -> Chart:
+    points = [
+        Point(
+            row.dimension,
+            row.before,
+            row.after,
+            row.after_low,
+            row.after_high,
+            f"difference: {_number(row.difference, '+')} {_interval(row.difference_low, row.difference_high, '+')}",
+        )
+        for row in scores.dimensions
+    ]
+    caption = (
+        "Each dimension's correlation with its target over held-out objects: above the line, training made it better; "
+        "lines are intervals over objects."
+    )
+    return scatter(points, title="Dimensions", x_axis="r before training", y_axis="r after training", caption=caption)
 
 
 def _found(scores: HBAScores) -> str:

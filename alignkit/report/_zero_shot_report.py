@@ -41,11 +41,15 @@ def write_zero_shot_report(path: PathLike, scores: ZeroShotScores, /) -> None:
         f"{len(names)} model{'' if len(names) == 1 else 's'} on {len(scores.tasks)} zero-shot "
         f"set{'' if len(scores.tasks) == 1 else 's'}, beside chance and shuffled classes."
     )
+    write_page(path, title="Zero-shot scores", lead=lead, sections=zero_shot_sections(scores))
+
+
+def zero_shot_sections(scores: ZeroShotScores) -> list[Section]:
+    """Return zero-shot scores as parts of a page: every set at a glance, set by set, and what was not scored."""
     sections = [_overview(scores), *score_sections(scores.table)] if scores.tasks else score_sections(scores.table)
     if scores.missing:
         sections.append(Section("Not scored", paragraphs=[scores.hint()]))
-    sections.append(Section("How it was done", paragraphs=[scores.methods_text()]))
-    write_page(path, title="Zero-shot scores", lead=lead, sections=sections)
+    return [*sections, Section("How it was done", paragraphs=[scores.methods_text()])]
 
 
 def _overview(scores: ZeroShotScores) -> Section:

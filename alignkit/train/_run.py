@@ -71,7 +71,7 @@ def run(config: MethodConfig, /, *, resume: Resume = "auto") -> RunResult:
     with Processes.start(config.loop) as processes, _open(config, resume, processes) as folder:
         finished = processes.broadcast(folder.finished if folder.main else None)
         if finished is not None:
-            return _result(config, folder, _logged(config, folder, finished))
+            return result_of(config, folder, finished)
         history = train_task(build(config, folder), config, folder, processes)
         return _result(config, folder, history)
 
@@ -175,6 +175,11 @@ def _open(config: MethodConfig, resume: Resume, processes: Processes) -> RunFold
         msg = f"the main process could not open the run's folder ({refused.rstrip('.')})."
         raise OSError(msg)
     return folder or RunFolder.open(config.out, config, main=False)
+
+
+def result_of(config: MethodConfig, folder: RunFolder, finished: Mapping[str, Any]) -> RunResult:
+    """Return what a finished run gave, from its folder."""
+    return _result(config, folder, _logged(config, folder, finished))
 
 
 def _logged(config: MethodConfig, folder: RunFolder, finished: Mapping[str, Any]) -> History:

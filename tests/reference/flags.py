@@ -94,6 +94,7 @@ FROZEN = {
         "progress",
         "out",
     },
+    "report": {"(results)", "out", "title", "images", "categories", "metric", "kernel"},
     "rsa evaluate": {
         "(models)",
         "data",
