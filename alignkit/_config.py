@@ -28,6 +28,8 @@ Positional: TypeAlias = conf.Positional[T]
 _POSITIONAL = get_args(conf.Positional[int])[1]
 #: ``Annotated[Path, named("from")]``: a flag whose name Python reserves.
 named: Callable[[str], Any] = lambda name: conf.arg(name=name)  # noqa: E731 (a def would hide that it is tyro's own)
+#: ``Annotated[str, described("What it is.")]``: a flag that several configs have, described in one place.
+described: Callable[[str], Any] = lambda text: conf.arg(help=text)  # noqa: E731
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

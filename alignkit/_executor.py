@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from alignkit._check import shown
@@ -13,12 +15,13 @@ from alignkit._threads import each_in_turn, n_threads, one_blas_thread
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
 
-#: Tasks that wait at a cluster for each of its threads: enough to keep it busy, few enough for its memory.
+#: Bundles of tasks that wait at a cluster for each of its threads: enough to keep it busy, few enough for its memory.
 _AHEAD = 4
-#: Bytes (``nbytes``) that travel with each task; more is sent to the workers once.
+#: Bytes (``nbytes``) of what tasks share that travel with each of them; more is sent to the workers once. And bytes of
+#: a bundle of tasks that go by way of the scheduler; more is sent to one worker.
 _SMALL = 1 << 16
-#: How often what the cluster has lost altogether is sent again.
-_ATTEMPTS = 5
+#: How often what the cluster has lost altogether is sent again, and seconds until the scheduler knows of the loss.
+_ATTEMPTS, _PAUSE = 5, 0.2
 
 
 class Executor(Protocol):
@@ -32,9 +35,19 @@ class Executor(Protocol):
         """How many tasks run side by side."""
 
     def map(
-        self, function: Callable[..., Outcome], tasks: Sequence[Task], shared: Sequence[Any] = ()
+        self,
+        function: Callable[..., Outcome],
+        tasks: Iterable[Task],
+        shared: Sequence[Any] = (),
+        *,
+        together: int = 1,
+        most: int | None = None,
     ) -> Iterator[Outcome]:
-        """Yield ``function(*shared, task)`` of every task, in their order."""
+        """Yield ``function(*shared, task)`` of every task, in their order.
+
+        On a cluster, so many tasks travel ``together``: those that take less time than their way. No more than ``most``
+        tasks are begun, or wait, beyond those whose outcome was asked for; by default as many as keep everybody busy.
+        """
 
 
 class Threads:
@@ -51,10 +64,17 @@ class Threads:
         return max(1, min(n_threads(), self._most or n_threads()))
 
     def map(
-        self, function: Callable[..., Outcome], tasks: Sequence[Task], shared: Sequence[Any] = ()
+        self,
+        function: Callable[..., Outcome],
+        tasks: Iterable[Task],
+        shared: Sequence[Any] = (),
+        *,
+        together: int = 1,
+        most: int | None = None,
     ) -> Iterator[Outcome]:
         """Yield ``function(*shared, task)`` of every task, in their order."""
-        return each_in_turn(functools.partial(function, *shared), tasks, self.n_workers)
+        limit = self.n_workers if most is None else min(self.n_workers, max(1, most))
+        return each_in_turn(functools.partial(function, *shared), tasks, limit)
 
 
 class Workers:
@@ -74,21 +94,27 @@ class Workers:
         return max(1, sum(self._client.nthreads().values()))
 
     def map(
-        self, function: Callable[..., Outcome], tasks: Sequence[Task], shared: Sequence[Any] = ()
+        self,
+        function: Callable[..., Outcome],
+        tasks: Iterable[Task],
+        shared: Sequence[Any] = (),
+        *,
+        together: int = 1,
+        most: int | None = None,
     ) -> Iterator[Outcome]:
         """Yield ``function(*shared, task)`` of every task, in their order."""
         sent = self._send(shared)
-        waiting: collections.deque[tuple[Task, Any]] = collections.deque()
-        ahead, rest = max(8, _AHEAD * self.n_workers), iter(tasks)
+        waiting: collections.deque[tuple[list[Task], Any]] = collections.deque()
+        rest = iter(tasks)
         try:
-            for task in rest:
-                waiting.append((task, self._submit(function, task, sent)))
-                if len(waiting) < ahead:
-                    continue
-                ahead = max(8, _AHEAD * self.n_workers)  # workers come and go
-                yield self._first(waiting, function, shared, sent)
+            while bundle := list(itertools.islice(rest, together)):
+                waiting.append((bundle, self._submit(function, bundle, sent)))
+                # workers come and go
+                ahead = max(8, _AHEAD * self.n_workers)
+                if len(waiting) >= (ahead if most is None else min(ahead, max(1, most // together))):
+                    yield from self._first(waiting, function, shared, sent)
             while waiting:
-                yield self._first(waiting, function, shared, sent)
+                yield from self._first(waiting, function, shared, sent)
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -98,19 +124,34 @@ class Workers:
 
     def _send(self, shared: Sequence[Any]) -> list[Any]:
         # to all workers, so that one that is lost takes nothing along
-        return [one if _is_small(one) else self._client.scatter(one, broadcast=True, hash=False) for one in shared]
+        return [one if _is_small(one) else self._scatter(one, broadcast=True) for one in shared]
 
-    def _submit(self, function: Callable[..., Outcome], task: Task, sent: Sequence[Any]) -> Any:
-        return self._client.submit(_call, function, task, *sent, pure=False)
+    def _submit(self, function: Callable[..., Outcome], bundle: list[Task], sent: Sequence[Any]) -> Any:
+        small = sum(getattr(task, "nbytes", 0) for task in bundle) <= _SMALL
+        # a list would be sent as one future for each of its tasks
+        tasks = bundle if small else self._scatter([bundle])[0]
+        return self._client.submit(_call, function, tasks, *sent, pure=False)
+
+    def _scatter(self, what: Any, **options: Any) -> Any:
+        for attempt in itertools.count(1):
+            try:
+                return self._client.scatter(what, hash=False, **options)
+            except TimeoutError:
+                raise
+            except OSError:  # a worker was lost on the way
+                if attempt == _ATTEMPTS:
+                    raise
+                time.sleep(_PAUSE * attempt)
+        raise AssertionError
 
     def _first(
         self,
-        waiting: collections.deque[tuple[Task, Any]],
+        waiting: collections.deque[tuple[list[Task], Any]],
         function: Callable[..., Outcome],
         shared: Sequence[Any],
         sent: list[Any],
-    ) -> Outcome:
-        """Return the outcome of the task that waits longest; where all that hold what it needs are lost, try anew."""
+    ) -> list[Outcome]:
+        """Return the outcomes of the bundle that waits longest; where what it needs is lost, send it anew."""
         from concurrent.futures import CancelledError
 
         from distributed.scheduler import KilledWorker
@@ -118,7 +159,7 @@ class Workers:
         for attempt in range(_ATTEMPTS):
             future = waiting[0][1]
             try:
-                outcome: Outcome = future.result()
+                outcomes: list[Outcome] = future.result()
             except CancelledError:
                 if attempt + 1 == _ATTEMPTS:
                     raise
@@ -131,7 +172,7 @@ class Workers:
                 raise MemoryError(msg) from error
             else:
                 waiting.popleft()
-                return outcome
+                return outcomes
         raise AssertionError  # the last attempt returns or raises
 
 
@@ -155,9 +196,9 @@ def as_executor(client: object, most: int | None = None) -> Executor:
     return Workers(client)
 
 
-def _call(function: Callable[..., Outcome], task: Task, *shared: Any) -> Outcome:
+def _call(function: Callable[..., Outcome], tasks: list[Task], *shared: Any) -> list[Outcome]:
     with one_blas_thread():
-        return function(*shared, task)
+        return [function(*shared, task) for task in tasks]
 
 
 def _is_small(one: Any) -> bool:

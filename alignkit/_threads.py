@@ -14,7 +14,7 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from numbers import Integral
 from typing import Any, TypeVar
@@ -125,13 +125,15 @@ def each(function: Callable[[Task], Outcome], tasks: Sequence[Task]) -> list[Out
 
 
 def each_in_turn(
-    function: Callable[[Task], Outcome], tasks: Sequence[Task], most: int | None = None
+    function: Callable[[Task], Outcome], tasks: Iterable[Task], most: int | None = None
 ) -> Iterator[Outcome]:
     """Yield what :func:`each` returns, one outcome after the other, of ``most`` threads at most.
 
     No more than that many tasks are begun beyond those whose outcome was asked for.
     """
-    number = min(n_threads(), len(tasks), n_threads() if most is None else most)
+    number = n_threads() if most is None else min(n_threads(), most)
+    if isinstance(tasks, Sized):
+        number = min(number, len(tasks))
     with one_blas_thread():
         if number <= 1:
             yield from map(function, tasks)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 if "PYTEST_XDIST_WORKER" in os.environ:  # side by side, processes share the processors
@@ -32,6 +33,17 @@ def data_folder() -> Path:
     """Return the folder of real data: ALIGNKIT_DATA, else ../shared/data from the project's root."""
     named = os.environ.get("ALIGNKIT_DATA")
     return Path(named) if named else ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """Return the client of a cluster of two processes on this machine."""
+    pytest.importorskip("distributed")
+    from distributed import Client, LocalCluster
+
+    settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(host="127.0.0.1", **settings) as cluster, Client(cluster) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

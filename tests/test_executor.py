@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
+from reference.cluster import AtOnce
 
-from alignkit._executor import Threads, as_executor
+from alignkit import _executor
+from alignkit._executor import Threads, Workers, as_executor
 from alignkit._threads import jobs
 
 
@@ -39,3 +42,53 @@ def test_what_is_no_client():
     for value in (3, "tcp://here", Odd()):
         with pytest.raises(TypeError, match=r"client must be a dask\.distributed\.Client"):
             as_executor(value)
+
+
+@pytest.mark.parametrize(
+    ("together", "most", "bundles"), [(1, None, [1] * 10), (4, None, [4, 4, 2]), (4, 3, [4, 4, 2])]
+)
+def test_bundles_travel_together_and_keep_their_order(together, most, bundles):
+    client = AtOnce()
+    found = Workers(client).map(add, iter(range(10)), (100, 1000), together=together, most=most)
+    assert list(found) == [1100 + i for i in range(10)]
+    assert client.bundles == bundles
+    assert not client.scattered
+
+
+def test_what_is_large_is_sent_once_to_all_and_large_tasks_to_one():
+    client, large = AtOnce(), np.zeros(1 << 14)
+    found = Workers(client).map(add, [large, 1.0], (large, 2.0))
+    assert [float(one.mean()) for one in found] == [2.0, 3.0]
+    everybody, one = client.scattered
+    assert everybody["broadcast"]
+    assert "broadcast" not in one
+
+
+def test_what_is_lost_on_the_way_is_sent_again(monkeypatch):
+    monkeypatch.setattr(_executor, "_PAUSE", 0.0)
+    client, large = AtOnce(), np.zeros(1 << 14)
+    losses = [OSError("Stream is closed")] * 4
+
+    def scatter(what, **_):
+        if losses:
+            raise losses.pop()
+        return what
+
+    client.scatter = scatter
+    assert [float(one.mean()) for one in Workers(client).map(add, [large], (0.0, 1.0))] == [1.0]
+    losses += [OSError("Stream is closed")] * 5
+    with pytest.raises(OSError, match="Stream is closed"):
+        list(Workers(client).map(add, [large], (0.0, 1.0)))
+    losses[:] = [TimeoutError("No valid workers found")]
+    with pytest.raises(TimeoutError):
+        list(Workers(client).map(add, [large], (0.0, 1.0)))
+
+
+@pytest.mark.parametrize("executor", [Threads(), Workers(AtOnce())])
+def test_no_more_wait_than_are_asked_for(executor):
+    begun = []
+    with jobs(4):
+        found = executor.map(lambda task: begun.append(task), iter(range(20)), most=2)
+        for n, _ in enumerate(found):
+            assert len(begun) <= n + 2
+    assert begun == list(range(20))

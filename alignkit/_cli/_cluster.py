@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from alignkit._check import require
+from alignkit._config import described
+
+#: The flag --scheduler of verbs whose work can be shared out.
+Scheduler: TypeAlias = Annotated[
+    str | None, described("Address of a dask scheduler whose workers share the work, tcp://HOST:PORT.")
+]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from alignkit._check import NanPolicy, check_count, check_fraction
-from alignkit._cli._cluster import cluster_client
+from alignkit._cli._cluster import Scheduler, cluster_client
 from alignkit._cli._compare import in_flags, load_rdm, read_sigma_k, stack_files
 from alignkit._cli._files import check_out, first_rows, keep_and_show
 from alignkit._cli._meg_outputs import check_figure, save_figure
@@ -91,8 +91,7 @@ class EvaluateConfig:
     """Seed of resamples and permutations."""
     progress: bool = True
     """Show a progress bar with the time left when it takes long."""
-    scheduler: str | None = None
-    """Address of a dask scheduler whose workers compute the resamples, tcp://HOST:PORT."""
+    scheduler: Scheduler = None
     device: str | None = None
     """Resample items with torch on auto, cpu, cuda, cuda:1 or mps; by default numpy does."""
     out: Path | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from alignkit._check import NanPolicy, check_count, check_fraction
+from alignkit._cli._cluster import Scheduler, cluster_client
 from alignkit._cli._compare import load_rdm, stack_files
 from alignkit._cli._files import check_out, first_rows, keep_and_show
 from alignkit._cli._meg_outputs import check_figure, save_figure
@@ -61,6 +62,7 @@ class GroupsConfig:
     """Seed of random divisions."""
     progress: bool = True
     """Show a progress bar with the time left when it takes long (means)."""
+    scheduler: Scheduler = None
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table)."""
     figure: Path | None = None
@@ -79,7 +81,7 @@ def run_groups(config: GroupsConfig) -> None:
     check_figure(config.figure, inputs)
     first, second = load_rdm(config.first), load_rdm(config.second)
     models = models_of(config.models, config.on_mismatch)
-    with _naming(config):
+    with cluster_client(config.scheduler) as client, _naming(config):
         result = compare_groups(
             first,
             second,
@@ -95,6 +97,7 @@ def run_groups(config: GroupsConfig) -> None:
             on_mismatch=config.on_mismatch,
             progress=config.progress,
             rng=config.seed,
+            client=client,
         )
     draw_to(result, config.figure)
     keep_and_show(result, config.out, first_rows(result.to_dataframe()[_COLUMNS], digits=".4g"))

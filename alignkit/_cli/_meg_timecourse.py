@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from alignkit._check import NanPolicy, check_count, check_fraction
+from alignkit._cli._cluster import Scheduler, cluster_client
 from alignkit._cli._meg_files import PHRASES, open_data, open_models
 from alignkit._cli._meg_outputs import Outputs, outputs_of, save_figure
 from alignkit._cli._meg_summary import Summary, ceiling_words, summarise
@@ -134,6 +135,7 @@ class MegTimecourseConfig:
     """Seed of every random draw."""
     progress: bool = True
     """Show a progress bar with the time left."""
+    scheduler: Scheduler = None
     out: Path | None = None
     """Where to write: a name for .json, .csv, .png and tables, or one file (.json: everything; .csv: the curves)."""
     figure: Path | None = None
@@ -171,8 +173,9 @@ def run_meg_timecourse(config: MegTimecourseConfig) -> None:
     with in_words(_FLAGS, _PHRASES):
         models, data = open_models(config.models), open_data(config.data)
         _check_data(config, data)
-        course = _compare(config, models, data, outputs)
-        tests = _test(config, course, models, data, outputs)
+        with cluster_client(config.scheduler) as client:
+            course = _compare(config, models, data, outputs, client)
+            tests = _test(config, course, models, data, outputs, client)
         summary = summarise(
             course,
             tests,
@@ -203,7 +206,9 @@ def _check_data(config: MegTimecourseConfig, data: dict[str, Any]) -> None:
         stretch(times, *config.baseline, "--baseline")
 
 
-def _compare(config: MegTimecourseConfig, models: dict[str, Any], data: dict[str, Any], outputs: Outputs) -> TimeCourse:
+def _compare(
+    config: MegTimecourseConfig, models: dict[str, Any], data: dict[str, Any], outputs: Outputs, client: Any
+) -> TimeCourse:
     from alignkit._io import load_array
     from alignkit.meg import timecourse
 
@@ -215,12 +220,18 @@ def _compare(config: MegTimecourseConfig, models: dict[str, Any], data: dict[str
         controls=open_models(config.controls) or None,
         resume=outputs.resume,
         rng=config.seed,
+        client=client,
         **options,
     )
 
 
 def _test(
-    config: MegTimecourseConfig, course: TimeCourse, models: dict[str, Any], data: dict[str, Any], outputs: Outputs
+    config: MegTimecourseConfig,
+    course: TimeCourse,
+    models: dict[str, Any],
+    data: dict[str, Any],
+    outputs: Outputs,
+    client: Any,
 ) -> Tests:
     """Return the test asked for, of each model; a warning that holds for all of them comes once."""
     if config.test == "none":
@@ -233,7 +244,7 @@ def _test(
     with _said_once():
         if config.test == "labels":
             matching = {name: getattr(config, name) for name in ("method", "on_mismatch", "tolerance", "memory")}
-            return label_test(models, data, resume=outputs.resume_labels, **matching, **options)
+            return label_test(models, data, resume=outputs.resume_labels, client=client, **matching, **options)
         run: Any = {"cluster": cluster_test, "max": max_test, "tfce": tfce_test}[config.test]
         return {name: run(course, model=name, **options) for name in course.models}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from alignkit._check import NanPolicy, check_count
+from alignkit._cli._cluster import Scheduler, cluster_client
 from alignkit._cli._compare import in_flags, load_rdm
 from alignkit._cli._files import check_out, first_rows, keep_and_show
 from alignkit._config import Positional
@@ -56,6 +57,7 @@ class PermuteConfig:
     """Seed of the permutations."""
     progress: bool = True
     """Show a progress bar with the time left when it takes long."""
+    scheduler: Scheduler = None
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table)."""
 
@@ -67,7 +69,7 @@ def run_permute(config: PermuteConfig) -> None:
     """Test RDM files, print the p-values and save them."""
     check_out(config.out, (".json", ".csv"), (config.first, config.second, *config.controls))
     first, second = load_rdm(config.first), load_rdm(config.second)
-    with in_flags("average"), _naming(config):
+    with cluster_client(config.scheduler) as client, in_flags("average"), _naming(config):
         result = permutation_test(
             first,
             second,
@@ -81,6 +83,7 @@ def run_permute(config: PermuteConfig) -> None:
             on_mismatch=config.on_mismatch,
             progress=config.progress,
             rng=config.seed,
+            client=client,
         )
     keep_and_show(result, config.out, _table(result) if result.dims else "")
 

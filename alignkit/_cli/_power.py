@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from alignkit._check import check_count, check_fraction
+from alignkit._cli._cluster import Scheduler, cluster_client
 from alignkit._cli._compare import in_flags, load_rdm
 from alignkit._cli._files import check_out, first_rows, keep_and_show
 from alignkit._cli._groups import draw_to, models_of
@@ -62,6 +63,7 @@ class PowerConfig:
     """Seed of all draws."""
     progress: bool = True
     """Show a progress bar with the time left when it takes long."""
+    scheduler: Scheduler = None
     out: Path | None = None
     """Where to write the result (.json: everything; .csv: the table)."""
     figure: Path | None = None
@@ -83,7 +85,7 @@ def run_power(config: PowerConfig) -> None:
     check_out(config.out, (".json", ".csv"), inputs)
     check_figure(config.figure, inputs)
     pilot, models = load_rdm(config.pilot), models_of(config.models, config.on_mismatch)
-    with in_flags("n_subjects", "n_items"):
+    with cluster_client(config.scheduler) as client, in_flags("n_subjects", "n_items"):
         result = power(
             models,
             pilot,
@@ -100,6 +102,7 @@ def run_power(config: PowerConfig) -> None:
             on_mismatch=config.on_mismatch,
             progress=config.progress,
             rng=config.seed,
+            client=client,
         )
     draw_to(result, config.figure)
     keep_and_show(result, config.out, first_rows(result.to_dataframe()[_COLUMNS], digits=".3f"))

@@ -45,6 +45,7 @@ def fusion(
     memory: int | str = "1 GB",
     progress: bool = False,
     rng: RNGLike = None,
+    client: object = None,
 ) -> Fusion:
     """Find when M/EEG has the geometry that another modality finds in a region.
 
@@ -67,7 +68,7 @@ def fusion(
         Any method of :func:`alignkit.rsa.noise_ceiling`.
     pooling : {"rank", "raw", "rsatoolbox"}
         How participants are averaged, as in :func:`alignkit.rsa.noise_ceiling`.
-    nan_policy, on_mismatch, tolerance, n_bootstrap, confidence, memory, progress, rng
+    nan_policy, on_mismatch, tolerance, n_bootstrap, confidence, memory, progress, rng, client
         As for :func:`timecourse`.
 
     Returns
@@ -113,6 +114,7 @@ def fusion(
     shared: dict[str, Any] = {"method": method, "nan_policy": nan_policy, "on_mismatch": on_mismatch}
     course_options = shared | {"pooling": pooling, "tolerance": tolerance, "confidence": confidence}
     course_options |= {"memory": memory, "progress": progress, "n_bootstrap": n_bootstrap, "rng": rng}
+    course_options["client"] = client
     if over == "meg":
         means = {name: _mean(one, options, pooling) for name, one in regions.items()}
         course = timecourse(means, meg, **course_options)

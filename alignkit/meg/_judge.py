@@ -56,6 +56,11 @@ class Judge:
         object.__setattr__(self, "measure", measure)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the models, as they came and prepared, that go to the workers of a cluster."""
+        return 2 * self.models.nbytes
+
+    @property
     def leaves_rest(self) -> bool:
         """Whether the controls are taken out of the data, so that its ceiling is that of what they leave."""
         return self.options.controls is not None and self.options.partial != "first"

@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 
 from alignkit._check import check_choice, check_count, check_fraction, check_n_items, check_not_negative
+from alignkit._executor import Executor, as_executor
 from alignkit._memory import as_bytes, in_bytes
 from alignkit._random import spawn
 from alignkit._threads import one_blas_thread
@@ -54,6 +55,7 @@ def label_test(
     resume: PathLike | None = None,
     progress: bool = False,
     rng: RNGLike = None,
+    client: object = None,
 ) -> LabelTest:
     r"""Test models against each participant's RDMs over time by permuting item labels, and count who passes.
 
@@ -93,6 +95,9 @@ def label_test(
         Show a progress bar with the time left.
     rng : numpy Generator, int or None
         Seed of the permutations, which differ between participants.
+    client : dask.distributed.Client, optional
+        Share permutations out over the workers of a cluster, with the same bits; by default, threads of this process
+        compute them. RDMs are read here, and go to every worker, a stretch of time of one participant at a time.
 
     Returns
     -------
@@ -104,7 +109,7 @@ def label_test(
         Different items or times, models with a time axis, too little memory, ``resume`` without a seed, or options that
         do not fit.
     TypeError
-        Values that are not real numbers.
+        Values that are not real numbers, or a ``client`` that is none.
     FileNotFoundError
         A path that is not there.
     FileExistsError
@@ -126,8 +131,8 @@ def label_test(
     Where that, or the number of permutations, makes ``alpha`` impossible, a warning and ``note`` say so.
 
     Ranks are those of the labels as they are, so that a permutation costs one reindexing of the model and one product
-    with all times. The numbers are the same for any number of threads; ``memory`` changes the last digit at most, and
-    that only for methods that do not rank.
+    with all times. The numbers are the same for any number of threads or workers; ``memory`` changes the last digit at
+    most, and that only for methods that do not rank.
 
     References
     ----------
@@ -155,7 +160,7 @@ def label_test(
     if resume is not None and rng is None:
         msg = "resume needs rng, a seed: what goes on must permute labels as what was done."
         raise ValueError(msg)
-    n_bytes = as_bytes(memory)
+    n_bytes, executor = as_bytes(memory), as_executor(client)
     given = read_inputs(models, data, None, on_mismatch, tolerance)
     slices = given.slices
     check_n_items("the RDMs", slices.n_items)
@@ -169,7 +174,7 @@ def label_test(
     generators = spawn(rng, slices.n_subjects)
     file = LabelFile.of(resume, given, options, (tail, correction, n_permutations), generators)
     for i, observed, null in _each_subject(
-        given, options, n_permutations, step, generators, file.done, progress=progress
+        given, options, n_permutations, step, generators, file.done, executor, progress=progress
     ):
         file.similarity[:, i] = observed
         for k in range(len(given.rows)):
@@ -220,6 +225,7 @@ def _each_subject(
     step: int,
     generators: list[np.random.Generator],
     done: BoolArray,
+    executor: Executor,
     *,
     progress: bool,
 ) -> Iterator[tuple[int, FloatArray, FloatArray]]:
@@ -240,7 +246,7 @@ def _each_subject(
             parts = []
             for start, stop in spans:
                 values = _read(one, start, stop, options.method)[row]
-                parts.append(_permuted(models, values, slices.n_items, options, n_permutations, generator))
+                parts.append(_permuted(models, values, slices.n_items, options, n_permutations, generator, executor))
                 bar.update(stop - start)
             observed = np.concatenate([part for part, _ in parts], axis=1)
             null = np.concatenate([part for _, part in parts], axis=2)
@@ -270,6 +276,7 @@ def _permuted(
     options: Options,
     n_permutations: int,
     rng: np.random.Generator,
+    executor: Executor,
 ) -> tuple[FloatArray, FloatArray]:
     """Return similarities of models and RDMs, shape (model, time), and those under the permutations of ``rng``.
 
@@ -280,7 +287,8 @@ def _permuted(
     permuted = permuted_similarity(models, values, n_items, options)
     observed = permuted.statistics(np.arange(n_items)[None])[0]
     observed[:, missing] = np.nan
-    null = null_distribution(permuted, n_items, n_permutations, copy.deepcopy(rng), progress=False)
+    generator = copy.deepcopy(rng)
+    null = null_distribution(permuted, n_items, n_permutations, generator, progress=False, executor=executor)
     return observed, null
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from alignkit._executor import Executor, Threads
 from alignkit._memory import in_bytes
-from alignkit._threads import each, n_threads
 from alignkit._typing import AnyArray, BoolArray
 from alignkit.meg._slices import Slices
 
@@ -15,8 +15,6 @@ Outcome = TypeVar("Outcome")
 _BLOCK = 1 << 21
 #: Bytes that a value takes on its way: as it was read, prepared, sorted and summed.
 _BYTES = 48
-#: Stretches that every thread works on before the next are begun.
-_AHEAD = 4
 
 
 def stretches(slices: Slices) -> list[tuple[int, int]]:
@@ -34,11 +32,13 @@ def over_time(
     progress: bool,
     title: str,
     done: BoolArray | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[tuple[slice, Outcome]]:
     """Yield (times, ``function(rows)``) of every stretch; rows have the shape (subject, time, pairs).
 
     ``ordered`` says that the order of the numbers is all that counts. ``n_bytes`` are shared by the stretches that are
-    worked on together. Stretches whose times are all ``done`` are passed over.
+    worked on, or wait for it, together. Stretches whose times are all ``done`` are passed over. For the workers of a
+    cluster, rows are read here: what they share is the ``function``, whose ``nbytes`` say how large it is.
 
     Raises
     ------
@@ -56,13 +56,19 @@ def over_time(
             f"beside the models; raise memory by {in_bytes(size - n_bytes)}, or give fewer participants."
         )
         raise ValueError(msg)
-    together = min(n_bytes // size, _AHEAD * n_threads())
     if done is not None:
         tasks = [(start, stop) for start, stop in tasks if not done[start:stop].all()]
     before = slices.n_times - sum(stop - start for start, stop in tasks)
+    who = executor or Threads()
+    if who.in_process:
+        found = who.map(lambda task: function(read(*task)), tasks, most=n_bytes // size)
+    else:
+        found = who.map(_call, (read(*task) for task in tasks), (function,), most=n_bytes // size)
     with tqdm(total=slices.n_times, initial=before, desc=title, unit="sample", disable=not progress) as bar:
-        for first in range(0, len(tasks), together):
-            part = tasks[first : first + together]
-            for (start, stop), outcome in zip(part, each(lambda task: function(read(*task)), part), strict=True):
-                yield slice(start, stop), outcome
-                bar.update(stop - start)
+        for (start, stop), outcome in zip(tasks, found, strict=True):
+            yield slice(start, stop), outcome
+            bar.update(stop - start)
+
+
+def _call(function: Callable[[AnyArray], Outcome], rows: AnyArray) -> Outcome:
+    return function(rows)

@@ -15,6 +15,7 @@ from alignkit._check import (
     check_not_negative,
     join_names,
 )
+from alignkit._executor import Executor, as_executor
 from alignkit._memory import as_bytes
 from alignkit._random import as_rng
 from alignkit._threads import jobs
@@ -71,6 +72,7 @@ def timecourse(
     progress: bool = False,
     rng: RNGLike = None,
     n_jobs: int | None = None,
+    client: object = None,
 ) -> TimeCourse:
     r"""Compare model RDMs with every participant's RDMs over time, and find the noise ceiling.
 
@@ -121,6 +123,10 @@ def timecourse(
         Seed of the bootstrap.
     n_jobs : int, optional
         Threads that work side by side, as for :func:`time_rdms`; the numbers are the same for any.
+    client : dask.distributed.Client, optional
+        Share stretches of time out over the workers of a cluster, with the same bits; by default, threads of this
+        process take them. Stretches are read here and sent: no worker needs the files, and no more wait at a time than
+        ``memory`` takes.
 
     Returns
     -------
@@ -132,7 +138,7 @@ def timecourse(
         Different items or times, axes that are neither participants, models nor time, options that do not go
         together, too little memory, or undefined values under ``nan_policy="raise"``.
     TypeError
-        Values that are not real numbers.
+        Values that are not real numbers, or a ``client`` that is none.
     FileNotFoundError
         A path that is not there.
     FileExistsError
@@ -142,7 +148,7 @@ def timecourse(
     -----
     Every RDM is ranked (or centred, or whitened) once; all models, partial correlations and the ceiling follow from
     products. Models are compared within each participant and then averaged: a model's similarity to the group's mean
-    RDM could exceed the ceiling. The numbers are the same for any number of threads.
+    RDM could exceed the ceiling. The numbers are the same for any number of threads or workers.
 
     References
     ----------
@@ -163,13 +169,13 @@ def timecourse(
     check_not_negative("tolerance", tolerance)
     check_count("n_bootstrap", n_bootstrap)
     check_fraction("confidence", confidence)
-    n_bytes, generator = as_bytes(memory), as_rng(rng)
+    n_bytes, generator, executor = as_bytes(memory), as_rng(rng), as_executor(client)
     given = read_inputs(models, data, controls, on_mismatch, tolerance)
     slices = given.slices
     sigma = _sigma_k(sigma_k, method, slices)
     options = Options(method, nan_policy, "auto", sigma, given.controls, _SIDES[partial])
     with jobs(n_jobs):
-        judged = _judge(given, options, scale, n_bytes, resume, progress=progress)
+        judged = _judge(given, options, scale, n_bytes, resume, executor, progress=progress)
     report_all(why_undefined(judged, given, method, nan_policy, ceiling=bool(scale)), nan_policy)
     negative = _negative(judged, given, method)
     report_note(negative)
@@ -243,7 +249,14 @@ def _sigma_k(sigma_k: object, method: str, slices: Slices) -> FloatArray | None:
 
 
 def _judge(
-    given: Inputs, options: Options, pooling: str, n_bytes: int, resume: PathLike | None, *, progress: bool
+    given: Inputs,
+    options: Options,
+    pooling: str,
+    n_bytes: int,
+    resume: PathLike | None,
+    executor: Executor,
+    *,
+    progress: bool,
 ) -> Judged:
     """Judge every stretch of time; as many models at once as half of the memory holds."""
     slices, n_rows = given.slices, len(given.rows)
@@ -260,7 +273,14 @@ def _judge(
         # the ceiling does not depend on the models
         judge = Judge(given.rows[part], options, pooling if first == 0 else "")
         for times, found in over_time(
-            slices, judge, ordered=ordered, n_bytes=left, progress=progress, title="time course", done=done
+            slices,
+            judge,
+            ordered=ordered,
+            n_bytes=left,
+            progress=progress,
+            title="time course",
+            done=done,
+            executor=executor,
         ):
             judged.similarity[part, :, times], judged.n_pairs[part, :, times] = found.similarity, found.n_pairs
             if first == 0:

@@ -14,6 +14,7 @@ from alignkit._check import (
     counted,
     join_names,
 )
+from alignkit._executor import Executor, as_executor
 from alignkit._memory import as_bytes
 from alignkit._random import as_rng
 from alignkit._typing import RNGLike
@@ -47,6 +48,7 @@ def variance_partition(
     memory: int | str = "1 GB",
     progress: bool = False,
     rng: RNGLike = None,
+    client: object = None,
 ) -> VariancePartition:
     r"""Part the variance of every participant's RDMs over time among two to six models.
 
@@ -75,6 +77,8 @@ def variance_partition(
         Show a progress bar with the time left.
     rng : numpy Generator, int or None
         Seed of the bootstrap.
+    client : dask.distributed.Client, optional
+        As for :func:`timecourse`.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def variance_partition(
         Fewer than two or more than six models, models with an axis of time, different items or times, an unknown
         option, or undefined values under ``nan_policy="raise"``.
     TypeError
-        Values that are not real numbers.
+        Values that are not real numbers, or a ``client`` that is none.
     FileNotFoundError
         A path that is not there.
 
@@ -117,11 +121,11 @@ def variance_partition(
     check_not_negative("tolerance", tolerance)
     check_count("n_bootstrap", n_bootstrap)
     check_fraction("confidence", confidence)
-    n_bytes, generator = as_bytes(memory), as_rng(rng)
+    n_bytes, generator, executor = as_bytes(memory), as_rng(rng), as_executor(client)
     given = read_inputs(models, data, None, on_mismatch, tolerance)
     _check_models(given)
     slices, names = given.slices, given.models.names
-    shares = _shares(given, method, nan_policy, n_bytes, progress=progress)
+    shares = _shares(given, method, nan_policy, n_bytes, executor, progress=progress)
     report_all(_why_undefined(shares, given, nan_policy), nan_policy)
     parts = commonalities(shares.r2, len(names))
     r2 = shares.r2[-1]
@@ -161,7 +165,9 @@ def _check_models(given: Inputs) -> None:
         raise ValueError(msg)
 
 
-def _shares(given: Inputs, method: str, nan_policy: NanPolicy, n_bytes: int, *, progress: bool) -> Shares:
+def _shares(
+    given: Inputs, method: str, nan_policy: NanPolicy, n_bytes: int, executor: Executor, *, progress: bool
+) -> Shares:
     slices = given.slices
     shape = (slices.n_subjects, slices.n_times)
     shares = Shares(
@@ -173,7 +179,13 @@ def _shares(given: Inputs, method: str, nan_policy: NanPolicy, n_bytes: int, *, 
     sharing = Sharing(given.rows, method, nan_policy)
     ordered = method == "spearman"
     for times, found in over_time(
-        slices, sharing, ordered=ordered, n_bytes=n_bytes, progress=progress, title="variance partition"
+        slices,
+        sharing,
+        ordered=ordered,
+        n_bytes=n_bytes,
+        progress=progress,
+        title="variance partition",
+        executor=executor,
     ):
         shares.r2[..., times] = found.r2
         for name in ("n_pairs", "missing", "flat"):

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from alignkit._check import NanPolicy, check_choice, check_count, check_fraction, check_nan_policy
+from alignkit._executor import Executor, as_executor
 from alignkit._random import as_rng
 from alignkit._typing import BoolArray, FloatArray, RNGLike
 from alignkit.rsa._align import OnMismatch
@@ -24,7 +25,7 @@ from alignkit.rsa._matrix_methods import COMPARISON_METHODS, DISTANCES, Comparis
 from alignkit.rsa._nan import warnings_to_the_caller
 from alignkit.rsa._permutations import Alternative, deviation_of, share_of
 from alignkit.rsa._pooling import check_pooling
-from alignkit.rsa._pools import Pool, in_parts
+from alignkit.rsa._pools import Pool, shared_out
 from alignkit.rsa._subjects import each_pool, stack_of, valid_pairs
 
 Statistic = Literal["pairs", "means"]
@@ -47,6 +48,7 @@ def compare_groups(
     on_mismatch: OnMismatch = "raise",
     progress: bool = False,
     rng: RNGLike = None,
+    client: object = None,
 ) -> GroupComparison:
     r"""Test whether two groups of people differ in their RDMs, and in how well models fit them.
 
@@ -83,6 +85,10 @@ def compare_groups(
         Show a progress bar with the time left (``"means"``, which averages RDMs for every division).
     rng : numpy Generator, int or None
         Seed of random divisions.
+    client : dask.distributed.Client, optional
+        Share divisions out over the workers of a cluster, with the same bits, where mean RDMs are ranked anew for each
+        (``"means"`` by a method of ranks); by default, threads of this process compute them. Everything else follows
+        from similarities of single subjects, takes no time, and stays here.
 
     Returns
     -------
@@ -94,7 +100,7 @@ def compare_groups(
         Fewer than two subjects in a group, RDMs with further axes, different labels or sizes, unknown options, or
         undefined values under ``nan_policy="raise"``.
     TypeError
-        Values that are not real numbers.
+        Values that are not real numbers, or a ``client`` that is none.
 
     Notes
     -----
@@ -135,7 +141,7 @@ def compare_groups(
     check_fraction("confidence", confidence)
     if statistic == "means":
         check_pooling(method, "rank")
-    generator = as_rng(rng)
+    generator, executor = as_rng(rng), as_executor(client)
     called = _names(groups)
     people, sizes, rows, names = _aligned(a, b, models, on_mismatch)
     with warnings_to_the_caller():
@@ -148,7 +154,7 @@ def compare_groups(
     if statistic == "pairs":
         observed, null = (sign * _apart(group_similarities(everyone, marked)) for marked in (own, first))
     else:
-        observed, null = _between_means(people, own, first, method, nan_policy, progress=progress)
+        observed, null = _between_means(people, own, first, method, nan_policy, executor, progress=progress)
     smallest = [
         smallest_p(*sizes, len(first), exact=exact, symmetric=symmetric)
         for symmetric in (True, alternative == "two-sided")
@@ -230,7 +236,14 @@ def _extreme(null: FloatArray) -> FloatArray:
 
 
 def _between_means(
-    people: RDM, own: BoolArray, first: BoolArray, method: str, nan_policy: NanPolicy, *, progress: bool
+    people: RDM,
+    own: BoolArray,
+    first: BoolArray,
+    method: str,
+    nan_policy: NanPolicy,
+    executor: Executor,
+    *,
+    progress: bool,
 ) -> tuple[FloatArray, FloatArray]:
     """Return 1 less the similarity of the groups' mean RDMs: observed, and of every division."""
     from tqdm import tqdm
@@ -239,7 +252,7 @@ def _between_means(
     with tqdm(total=1 + len(first), desc="divisions", disable=not progress) as bar:
 
         def apart(_: int, pool: Pool) -> FloatArray:
-            return 1 - in_parts(pool.halves, np.concatenate([own, first]), pool, bar.update)
+            return 1 - shared_out("halves", np.concatenate([own, first]), pool, bar.update, executor)
 
         found = each_pool(rows, valid_pairs(rows, nan_policy), method, "rank", None, apart)
     values = found.get(0, np.full(1 + len(first), np.nan))

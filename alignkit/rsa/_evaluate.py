@@ -131,8 +131,9 @@ def evaluate(
     rng : numpy Generator, int or None
         Seed of resamples, permutations and corrections.
     client : dask.distributed.Client, optional
-        Share resamples out over the workers of a cluster; by default, threads of this process compute them. The result
-        has the same bits. Permutations, and what products of subjects say of ceilings, are not shared out.
+        Share resamples and permutations out over the workers of a cluster; by default, threads of this process compute
+        them. The result has the same bits. Sign flips, and ceilings of drawn subjects that follow from products of
+        subjects, take no time and stay here: with ``generalize="subjects"`` workers get ceilings of ranks alone.
     device : {None, "auto", "cpu", "cuda", "cuda:1", "mps"}
         Resample items with torch on this device, in float64 (``"auto"``: the first GPU, else the CPU); by default numpy
         and numba do it. Scores and ceilings of resamples agree to 1e-10. For fixed models without controls; numpy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alignkit._check import NanPolicy, check_choice, check_count, check_n_items
+from alignkit._executor import Executor, as_executor
 from alignkit._random import as_rng
 from alignkit._threads import one_blas_thread
 from alignkit._typing import AnyArray, BoolArray, FloatArray, RNGLike
@@ -40,6 +41,7 @@ def permutation_test(
     on_mismatch: OnMismatch = "raise",
     progress: bool = False,
     rng: RNGLike = None,
+    client: object = None,
 ) -> PermutationTest:
     """Test whether RDMs are alike by permuting item labels: the Mantel test.
 
@@ -77,6 +79,9 @@ def permutation_test(
         Show a progress bar with the time left.
     rng : numpy Generator, int or None
         Seed of the permutations.
+    client : dask.distributed.Client, optional
+        Share permutations out over the workers of a cluster; by default, threads of this process compute them. They are
+        drawn here, and the result has the same bits.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def permutation_test(
     ValueError
         Different labels or sizes, an unknown option or axis, or undefined values under ``nan_policy="raise"``.
     TypeError
-        Values that are not real numbers.
+        Values that are not real numbers, or a ``client`` that is none.
 
     Notes
     -----
@@ -98,7 +103,8 @@ def permutation_test(
 
     Permuting labels changes neither ranks nor lengths, so that a permutation costs one reindexing and one product with
     all RDMs of the other side. Kendall's tau, Bures and single missing pairs need a comparison each. The null
-    distribution takes 8 bytes per permutation and comparison. The numbers are the same for any number of threads.
+    distribution takes 8 bytes per permutation and comparison. The numbers are the same for any number of threads or
+    workers.
 
     References
     ----------
@@ -113,7 +119,7 @@ def permutation_test(
     """
     check_choice("alternative", alternative, ("two-sided", "greater", "less"))
     check_count("n_permutations", n_permutations, 1)
-    generator = as_rng(rng)
+    generator, executor = as_rng(rng), as_executor(client)
     first, second, others = _aligned(a, b, controls, on_mismatch)
     axis = _averaged_axis(second, average)
     first, second, others, n_dropped = _without_empty_items(first, second, others, nan_policy)
@@ -124,7 +130,7 @@ def permutation_test(
     if axis is not None:
         position = len(first.dims) + axis
         statistic, dims = statistic.mean(axis=position), dims[:position] + dims[position + 1 :]
-    null = _null(first, second, options, axis, statistic, n_permutations, generator, progress=progress)
+    null = _null(first, second, options, axis, statistic, n_permutations, generator, executor, progress=progress)
     exact = is_exact(first.n_items, n_permutations)
     found = p_values(
         statistic.ravel(), null, alternative, exact=exact, centred=method not in OFFSET, quantiles=QUANTILES
@@ -219,6 +225,7 @@ def _null(
     statistic: FloatArray,
     n_permutations: int,
     rng: np.random.Generator,
+    executor: Executor,
     *,
     progress: bool,
 ) -> FloatArray:
@@ -231,7 +238,8 @@ def _null(
         rows_a, rows_b = (np.where(np.isnan(x).any(axis=1, keepdims=True), 0.0, x) for x in (rows_a, rows_b))
     groups = None if axis is None else _means_over(b.shape, axis)
     permuted = permuted_similarity(rows_a, rows_b, a.n_items, options, groups)
-    null = null_distribution(permuted, a.n_items, n_permutations, rng, progress=progress).reshape(-1, undefined.size)
+    null = null_distribution(permuted, a.n_items, n_permutations, rng, progress=progress, executor=executor)
+    null = null.reshape(-1, undefined.size)
     null[:, undefined] = np.nan
     return null
 

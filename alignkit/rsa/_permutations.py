@@ -6,17 +6,17 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from alignkit._threads import each
-from alignkit._typing import FloatArray, IntArray
+from alignkit._executor import Executor, Threads
+from alignkit._typing import AnyArray, FloatArray, IntArray
 from alignkit.rsa._permuted_similarity import Permuted
 
 Alternative = Literal["two-sided", "greater", "less"]
-#: Blocks of permutations between two steps of the progress bar.
-_ROUND = 8
+#: Most blocks of permutations that travel to a worker together, and entries of RDMs that are enough for one journey.
+_ROUND, _ENOUGH = 8, 1 << 26
 #: Share of the largest deviation that rounding may make up: nearer values are ties.
 _ROUNDING = 1e-12
 
@@ -27,27 +27,37 @@ def is_exact(n_items: int, n_permutations: int) -> bool:
 
 
 def null_distribution(
-    permuted: Permuted, n_items: int, n_permutations: int, rng: np.random.Generator, *, progress: bool
+    permuted: Permuted,
+    n_items: int,
+    n_permutations: int,
+    rng: np.random.Generator,
+    *,
+    progress: bool,
+    executor: Executor | None = None,
 ) -> FloatArray:
     """Return the similarities under all permutations, or under random ones, shape (m, a, b).
 
-    Random permutations are those of ``rng.permutation(n_items)``, one after the other.
+    Random permutations are those of ``rng.permutation(n_items)``, one after the other, drawn in this process whoever
+    compares.
     """
     from tqdm import tqdm
 
     exact = is_exact(n_items, n_permutations)
     total = math.factorial(n_items) if exact else n_permutations
     orders = itertools.permutations(range(n_items)) if exact else _random(n_items, rng)
+    size = permuted.n_together
+    blocks = _blocks(itertools.islice(orders, total), size, np.min_scalar_type(n_items - 1))
+    together = max(1, min(_ROUND, _ENOUGH // (size * n_items**2)))
     found = []
     with tqdm(total=total, desc="permutations", disable=not progress) as bar:
-        left = total
-        while left:
-            blocks = _take(orders, min(left, permuted.n_together * _ROUND), permuted.n_together)
-            found += each(permuted.statistics, blocks)
-            done = sum(map(len, blocks))
-            left -= done
-            bar.update(done)
+        for part in (executor or Threads()).map(_statistics, blocks, (permuted,), together=together):
+            found.append(part)
+            bar.update(len(part))
     return np.concatenate(found)
+
+
+def _statistics(permuted: Permuted, orders: IntArray) -> FloatArray:
+    return permuted.statistics(orders.astype(np.intp))
 
 
 def _random(n_items: int, rng: np.random.Generator) -> Iterator[IntArray]:
@@ -55,9 +65,10 @@ def _random(n_items: int, rng: np.random.Generator) -> Iterator[IntArray]:
         yield rng.permutation(n_items)
 
 
-def _take(orders: Iterator[IntArray | tuple[int, ...]], number: int, size: int) -> list[IntArray]:
-    rows = np.array(list(itertools.islice(orders, number)), dtype=np.intp)
-    return [rows[start : start + size] for start in range(0, number, size)]
+def _blocks(orders: Iterator[IntArray | tuple[int, ...]], size: int, dtype: np.dtype[Any]) -> Iterator[AnyArray]:
+    """Yield permutations, so many together, in few bytes."""
+    while block := list(itertools.islice(orders, size)):
+        yield np.array(block, dtype=dtype)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -29,6 +29,8 @@ class Permuted:
     statistics: Statistics
     #: Permutations that are best taken together.
     n_together: int
+    #: About how many bytes go to the workers of a cluster.
+    nbytes: int = 0
 
 
 def permuted_similarity(
@@ -47,6 +49,10 @@ def permuted_similarity(
     groups : ndarray, shape (groups, rows of b), optional
         Weights of means over rows of ``b``: similarities are averaged.
     """
+    return dataclasses.replace(_permuted(a, b, n_items, options, groups), nbytes=a.nbytes + b.nbytes)
+
+
+def _permuted(a: FloatArray, b: FloatArray, n_items: int, options: Options, groups: FloatArray | None) -> Permuted:
     method = options.method
     if np.isnan(a).any() or np.isnan(b).any():
         return _averaged(_pair_by_pair(a, b, n_items, options), groups)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
+from alignkit._executor import Executor
 from alignkit._threads import each
 from alignkit._typing import AnyArray, BoolArray, FloatArray
 from alignkit.rsa._similarity_methods import Similarity
@@ -173,6 +174,34 @@ class RowPool:
         total[extent <= limit] = 0.0
         prepared: AnyArray = self.kind.prepare(total, "auto")
         return prepared
+
+
+def shared_out(
+    what: Literal["bounds", "halves"],
+    rows: AnyArray,
+    pool: Pool,
+    tick: Callable[[int], object],
+    executor: Executor | None = None,
+) -> FloatArray:
+    """Return the bounds, or the halves, of rows of a pool; a cluster gets what is ranked anew, block by block.
+
+    Where products of subjects say it, there is little to share.
+    """
+    if executor is None or executor.in_process or not isinstance(pool, RowPool):
+        return in_parts(getattr(pool, what), rows, pool, tick)
+    found = []
+    for part in executor.map(_bounds if what == "bounds" else _halves, pool.blocks(rows), (pool,)):
+        found.append(part)
+        tick(len(part))
+    return np.concatenate(found)
+
+
+def _bounds(pool: Pool, weights: FloatArray) -> FloatArray:
+    return pool.bounds(weights)
+
+
+def _halves(pool: Pool, first: BoolArray) -> FloatArray:
+    return pool.halves(first)
 
 
 def in_parts(

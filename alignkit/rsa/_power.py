@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from alignkit._check import check_choice, check_count, check_fraction
+from alignkit._executor import as_executor
 from alignkit._random import as_rng
 from alignkit._typing import BoolArray, FloatArray, RNGLike
 from alignkit.rsa._align import OnMismatch
@@ -46,6 +47,7 @@ def power(
     on_mismatch: OnMismatch = "raise",
     progress: bool = False,
     rng: RNGLike = None,
+    client: object = None,
 ) -> PowerCurve:
     r"""Estimate from pilot data how many subjects and items tests of models need.
 
@@ -84,6 +86,9 @@ def power(
         Show a progress bar with the time left.
     rng : numpy Generator, int or None
         Seed of all draws.
+    client : dask.distributed.Client, optional
+        Share experiments, and resamples of the pilot's items, out over the workers of a cluster; by default, threads of
+        this process compute them. The result has the same bits.
 
     Returns
     -------
@@ -94,7 +99,7 @@ def power(
     ValueError
         Too few subjects or items, RDMs with NaN or without a similarity, different labels or sizes, unknown options.
     TypeError
-        Values that are not real numbers.
+        Values that are not real numbers, or a ``client`` that is none.
 
     Notes
     -----
@@ -133,6 +138,7 @@ def power(
         check_fraction(name, fraction)
     check_count("n_simulations", n_simulations)
     check_count("n_bootstrap", n_bootstrap, 2)
+    executor = as_executor(client)
     data, rows, names, n_pilot = _aligned(models, pilot, on_mismatch)
     subjects = _counts("n_subjects", n_subjects, 2)
     items = (n_pilot,) if n_items is None else _counts("n_items", n_items, _LEAST_ITEMS)
@@ -154,10 +160,11 @@ def power(
             method=method,
             both=generalize == "both",
             tick=bar.update,
+            executor=executor,
         )
         for i in drawn:
             study = Experiments(data, rows, contrasts, two_sided, method, alpha, items[i], flips)
-            simulated[:, i] = rejections(study, subjects, n_simulations, generators[2 + i], bar.update)
+            simulated[:, i] = rejections(study, subjects, n_simulations, generators[2 + i], bar.update, executor)
     return PowerCurve(
         tests=tests,
         effect=found.effect,

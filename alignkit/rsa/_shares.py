@@ -82,6 +82,11 @@ class Sharing:
         object.__setattr__(self, "among", among)
         object.__setattr__(self, "span", span_of(self.models, self.method) if among.all() else None)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the models, and of their span, that go to the workers of a cluster."""
+        return 2 * self.models.nbytes
+
     def __call__(self, rows: AnyArray) -> Shares:
         """Explain RDMs of shape (subject, time, pairs)."""
         flat = rows.reshape(-1, rows.shape[-1])

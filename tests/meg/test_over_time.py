@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from reference.cluster import AtOnce
 
+from alignkit._executor import Workers
+from alignkit._threads import jobs
 from alignkit.meg import _over_time
 from alignkit.meg._over_time import over_time, stretches
 from alignkit.meg._slices import Slices, align_slices, as_sources
@@ -47,17 +50,15 @@ def test_too_little_memory_is_refused(slices):
         next(over_time(slices, len, ordered=True, n_bytes=100, progress=False, title=""))
 
 
-@pytest.mark.parametrize(("n_bytes", "most"), [(48 * 24, 1), (2 * 48 * 24 + 1, 2), (10**9, 4)])
+@pytest.mark.parametrize(("n_bytes", "most"), [(48 * 24, 1), (2 * 48 * 24 + 1, 2), (10**9, 6)])
 def test_no_more_stretches_are_held_than_the_memory_takes(n_bytes, most, slices, monkeypatch):
     monkeypatch.setattr(_over_time, "_BLOCK", 24)
-    monkeypatch.setattr(_over_time, "n_threads", lambda: 1)
-    together = []
-
-    def each(function, tasks):
-        together.append(len(tasks))
-        return [function(task) for task in tasks]
-
-    monkeypatch.setattr(_over_time, "each", each)
-    list(over_time(slices, len, ordered=False, n_bytes=n_bytes, progress=False, title=""))
-    assert max(together) == most
-    assert sum(together) == 6
+    begun, read = [], Slices.read
+    monkeypatch.setattr(Slices, "read", lambda self, *task: (begun.append(task), read(self, *task))[1])
+    options = {"ordered": False, "n_bytes": n_bytes, "progress": False, "title": ""}
+    with jobs(4):
+        for executor in (None, Workers(AtOnce())):
+            begun.clear()
+            held = [len(begun) - n for n, _ in enumerate(over_time(slices, len, executor=executor, **options))]
+            assert max(held) <= most
+            assert len(held) == 6

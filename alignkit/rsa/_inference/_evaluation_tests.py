@@ -37,6 +37,7 @@ def zero_tests(
             fdr_method=settings.fdr_method,
             rng=rng,
             progress=settings.progress,
+            executor=settings.executor,
         )
     variances = spread.variances
     return t_tests(

@@ -9,7 +9,7 @@ from alignkit._typing import BoolArray, FloatArray
 from alignkit.rsa._inference._subject_means import means_of_bounds
 from alignkit.rsa._inference._task import Task
 from alignkit.rsa._pooling import plain_of, pools
-from alignkit.rsa._pools import Pool, RowPool, in_parts
+from alignkit.rsa._pools import shared_out
 from alignkit.rsa._similarity_methods import undefined_rows
 
 
@@ -38,13 +38,5 @@ def pooled_bounds(
         prepared = None if prepared is None else prepared[usable]
         (pool,) = pools(rows[usable, None], task.method, task.pooling, valid, sigma_k, prepared=prepared)
         own = weights[several][:, usable]
-        if executor is None or executor.in_process or not isinstance(pool, RowPool):
-            per_subject = in_parts(pool.bounds, own, pool, lambda _: None)
-        else:
-            per_subject = np.concatenate(list(executor.map(_bounds, pool.blocks(own), (pool,))))
-        bounds[several] = means_of_bounds(per_subject, own)
+        bounds[several] = means_of_bounds(shared_out("bounds", own, pool, lambda _: None, executor), own)
     return bounds
-
-
-def _bounds(pool: Pool, weights: FloatArray) -> FloatArray:
-    return pool.bounds(weights)

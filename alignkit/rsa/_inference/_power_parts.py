@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from alignkit._executor import Executor
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._compare_rows import Options, compare_rows
 from alignkit.rsa._condensed import n_items_of
@@ -121,6 +122,7 @@ def measured(
     method: str,
     both: bool,
     tick: Callable[[int], object],
+    executor: Executor | None = None,
 ) -> PilotPower:
     """Return what a pilot says of the tests ``contrasts``, shape (tests, models).
 
@@ -148,7 +150,14 @@ def measured(
         return PilotPower(effect, variance, np.stack([means, variances]), None, n_items_of(data.shape[1]), both)
     n_items = item_counts.shape[1]
     resampled = resampled_scores(
-        data, models, method, item_counts=item_counts, subject_counts=subject_counts, ceilings=False, tick=tick
+        data,
+        models,
+        method,
+        item_counts=item_counts,
+        subject_counts=subject_counts,
+        ceilings=False,
+        tick=tick,
+        executor=executor,
     )
     parts = variance_parts(resampled, contrasts, n, n_items)
     if both:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from alignkit._check import counted
+from alignkit._executor import Executor
 from alignkit._typing import FloatArray, IntArray
 from alignkit.rsa._compare_rows import Options
 from alignkit.rsa._fdr import Method as FdrMethod
@@ -160,6 +161,7 @@ def mantel_tests(
     fdr_method: FdrMethod,
     rng: np.random.Generator,
     progress: bool,
+    executor: Executor | None = None,
 ) -> Tests:
     """Test mean similarities to all subjects, shape (model,), by permuting the items of the models (Mantel)."""
     why = ["" if np.isfinite(one) else "it is undefined" for one in score]
@@ -168,7 +170,8 @@ def mantel_tests(
         return no_tests(len(score), "it is undefined")
     groups = np.full((1, len(data)), 1 / len(data))
     permuted = permuted_similarity(models[tested], data, n_items, options, groups)
-    null = null_distribution(permuted, n_items, n_permutations, rng, progress=progress).reshape(-1, tested.size)
+    null = null_distribution(permuted, n_items, n_permutations, rng, progress=progress, executor=executor)
+    null = null.reshape(-1, tested.size)
     exact, centred = is_exact(n_items, n_permutations), options.method not in OFFSET
     found = p_values(score[tested], null, alternative, exact=exact, centred=centred, quantiles=QUANTILES)
     p, p_max = np.full((2, len(score)), np.nan)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from alignkit._executor import Executor, Threads
 from alignkit._random import spawn
 from alignkit._threads import one_blas_thread
 from alignkit._typing import BoolArray, FloatArray, IntArray
@@ -15,6 +16,8 @@ from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._container import pair_index
 from alignkit.rsa._inference._flip_power import every_sign
 
+#: What says which tests of subjects' scores, shape (tests, n), reject.
+_Test = Callable[[FloatArray], BoolArray]
 #: Experiments drawn by one child of a seed.
 _BLOCK = 64
 #: Up to so many subjects all sign flips are taken; of more, so many random ones, the same in all experiments.
@@ -46,6 +49,7 @@ def rejections(
     n_simulations: int,
     rng: np.random.Generator,
     tick: Callable[[int], object],
+    executor: Executor | None = None,
 ) -> FloatArray:
     """Return how many of ``n_simulations`` experiments reject, shape (tests, n_subjects).
 
@@ -53,21 +57,45 @@ def rejections(
     pilot's own variance is too small by that; fewer items than the pilot's are drawn without replacement, since
     copies of an item would tell nothing new.
     """
-    count = np.zeros((len(study.two_sided), len(n_subjects)))
     *blocks, of_tests = spawn(rng, -(-n_simulations // _BLOCK) + 1)
-    tests = [_flip_test(study, n, of_tests) if study.flips else _t_test(study, n) for n in n_subjects]
-    n_pilot = n_items_of(study.data.shape[1])
-    whole = _scores(study.data, study.models, study)
-    for block, own in enumerate(blocks):
-        size = min(_BLOCK, n_simulations - block * _BLOCK)
-        for _ in range(size):
-            scores = whole
-            if study.n_items < n_pilot:
-                pairs = _pairs_of(np.sort(own.permutation(n_pilot)[: study.n_items]), n_pilot)
-                scores = _scores(study.data[:, pairs], study.models[:, pairs], study)
-            for k, n in enumerate(n_subjects):
-                count[:, k] += tests[k](scores[:, own.integers(scores.shape[1], size=n)])
+    tests = tuple((n, _flip_test(study, n, of_tests) if study.flips else _t_test(study, n)) for n in n_subjects)
+    sizes = [min(_BLOCK, n_simulations - start) for start in range(0, n_simulations, _BLOCK)]
+    drawn = _Drawn(study, tests, _scores(study.data, study.models, study))
+    count = np.zeros((len(study.two_sided), len(n_subjects)))
+    found = (executor or Threads()).map(_rejected, list(zip(sizes, blocks, strict=True)), (drawn,))
+    for size, rejected in zip(sizes, found, strict=True):
+        count += rejected
         tick(size)
+    return count
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """What experiments are drawn from, and what tests them, for every number of subjects."""
+
+    study: Experiments
+    tests: tuple[tuple[int, _Test], ...]
+    #: Scores of the pilot's subjects over all of its items.
+    whole: FloatArray
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that go to the workers of a cluster."""
+        return self.study.data.nbytes + self.study.models.nbytes
+
+
+def _rejected(drawn: _Drawn, block: tuple[int, np.random.Generator]) -> FloatArray:
+    """Return how many experiments of one generator reject, shape (tests, n_subjects)."""
+    study, (size, rng) = drawn.study, block
+    count = np.zeros((len(study.two_sided), len(drawn.tests)))
+    n_pilot = n_items_of(study.data.shape[1])
+    for _ in range(size):
+        scores = drawn.whole
+        if study.n_items < n_pilot:
+            pairs = _pairs_of(np.sort(rng.permutation(n_pilot)[: study.n_items]), n_pilot)
+            scores = _scores(study.data[:, pairs], study.models[:, pairs], study)
+        for k, (n, rejects) in enumerate(drawn.tests):
+            count[:, k] += rejects(scores[:, rng.integers(scores.shape[1], size=n)])
     return count
 
 

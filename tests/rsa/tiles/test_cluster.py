@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
 
 import numpy as np
 import pytest
+from reference.cluster import Killer
 
 from alignkit.rsa import RDM, rdm, stream_compare
 from alignkit.rsa._tiles import _sides, _sums_folder
@@ -18,44 +17,11 @@ pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="kills by signal")]
 
 
-@pytest.fixture(scope="module")
-def client():
-    from distributed import Client, LocalCluster
-
-    settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(host="127.0.0.1", **settings) as cluster, Client(cluster) as found:
-        yield found
-
-
 @pytest.fixture
 def features(rng, monkeypatch):
     monkeypatch.setattr(_sides, "SIDE", 32)
     x = rng.normal(size=(400, 12))
     return x, x + rng.normal(size=x.shape)
-
-
-class Killer:
-    """A bar that kills a worker which holds results once, between 20 and 80 % of the pairs."""
-
-    def __init__(self, client, total):
-        self.client, self.total, self.n, self.killed_at, self.initial = client, total, 0, None, 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def update(self, n):
-        self.n += n
-        if self.killed_at is None and 0.2 * self.total < self.n < 0.8 * self.total:
-            deadline = time.monotonic() + 20
-            while time.monotonic() < deadline and self.killed_at is None:
-                for worker, held in self.client.has_what().items():
-                    if held:
-                        os.kill(self.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
-                        self.killed_at = self.n / self.total
-                        break
 
 
 @pytest.mark.parametrize("method", ["pearson", "whitened-cosine", "spearman"])
