@@ -42,7 +42,7 @@ def _outline(architecture: str, options: Options) -> Model:
             module = _create(architecture, img_size=options.img_size, pretrained=False)
         return as_model(module, options, architecture=architecture)
     except Exception:  # networks that look at their numbers
-        return load_random(architecture, options)
+        return load_random(architecture, options.replace(weights=None, architecture=None))
 
 
 def load_random(architecture: str, options: Options) -> Model:
@@ -52,6 +52,7 @@ def load_random(architecture: str, options: Options) -> Model:
     from alignkit.models._small_cnn import SmallCNN
     from alignkit.models._small_vit import small_vit
 
+    options.refuse("weights", "architecture")  # untrained is what its name says
     own: dict[str, Callable[[], nn.Module]] = {"small_cnn": SmallCNN, "small_vit": small_vit}
     if architecture not in own:
         _check_name(architecture)

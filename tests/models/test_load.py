@@ -67,6 +67,11 @@ def test_unknown_names(name: str, sentence: str) -> None:
         load(name, device="cpu")
 
 
+def test_untrained_networks_take_no_weights(tmp_path) -> None:
+    with pytest.raises(ValueError, match="random:small_cnn does not take 'weights'; leave it out"):
+        load("random:small_cnn", device="cpu", weights=tmp_path / "trained.safetensors")
+
+
 def test_devices_that_are_not_there() -> None:
     with pytest.raises(ValueError, match=r"device 'cuda:77' was asked for, torch sees \d+ GPU"):
         load("random:test_resnet", device="cuda:77")
