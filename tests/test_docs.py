@@ -157,7 +157,7 @@ def check_command(words: list[str], where: str, folder: Path) -> None:
             assert f'"{flag}"' in text, f"{where}: {words[2]} has no {flag}"
     elif words[0] in ("python", "sbatch", "bash", "pytest"):
         for word in words[1:]:
-            if re.fullmatch(r"(examples|tests|studies|benchmarks|docs)/\S+", word):
+            if re.fullmatch(r"(examples|tests|studies|benchmarks|docs)/(?!_build)\S+", word):
                 assert (ROOT / word).exists(), f"{where}: no {word}"
     elif words[:2] == ["pip", "install"]:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
