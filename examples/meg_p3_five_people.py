@@ -27,6 +27,7 @@ import numpy as np
 from _folders import folders
 
 from alignkit.meg import auc, cluster_test, max_test, onset, peak
+from alignkit.rsa import RDM, evaluate, rdm, stack
 
 data, out = folders()
 files = [data / "meg" / "mne_misc" / f"sub-{number:03d}_ses-P3_task-P3_ave.fif" for number in range(15, 20)]
@@ -76,6 +77,24 @@ for name, latency in (("onset", first), ("half of the peak", half), ("peak", hig
 print(area)
 print("each person's mean:", ", ".join(f"{value:.1f} µV" for value in area.per_subject))
 print(area.methods_text())
+
+# %%
+# No p-value, with a reason
+# -------------------------
+# The same limit holds wherever people are compared with a model. Distances between windows of 100 ms (the correlation
+# of their topographies) are an RDM for each person, and a model says that the windows of the P3 are alike and differ
+# from the rest. Five people whose signs may be flipped have 32 patterns: a two-sided p is never below 2/32, so that a
+# test at .05 is impossible. None is given, however well the model fits; the score, its interval and the reason are.
+
+starts = np.arange(0.0, 0.7, 0.1)
+windows = np.stack([differences[..., (times >= t) & (times < t + 0.1)].mean(axis=-1) for t in starts], axis=1)
+labels = [f"{1000 * t:.0f} ms" for t in starts]
+of_people = stack([rdm(one, metric="correlation", labels=labels) for one in windows], dim="subject")
+late = (starts > 0.25) & (starts < 0.55)
+model = RDM((late[:, None] != late).astype(float), labels=labels)
+refused = evaluate({"P3": model}, of_people, method="rho-a", alternative="two-sided", rng=0)
+low, high = refused.interval[:, 0]
+print(f"rho-a {refused.score[0]:.2f} [{low:.2f}, {high:.2f}], p {refused.p_zero[0]}: {refused.why_zero[0]}")
 
 # %%
 # Figure

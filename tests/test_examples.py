@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alignkit.data import load_things
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("[a-z]*.py"))
 
@@ -146,6 +148,10 @@ def test_five_people_reach_the_smallest_p_and_no_other(example):
     low, high = found["highest"].interval
     assert 0.3 < low < found["highest"].value < high < 0.6
     assert found["area"].interval[0] > 0
+    refused = found["refused"]
+    assert refused.per_subject.shape == (1, 5)
+    assert np.isnan(refused.p_zero[0])
+    assert "2/32" in refused.why_zero[0]
 
 
 @pytest.mark.slow
@@ -168,6 +174,7 @@ def test_distances_across_people_are_zero_before_the_stimulus_and_peak_after_200
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute of one core, of many that may be busy
 def test_every_space_has_its_ceiling_and_no_model_reaches_it(example):
     found = example("rsa92_behaviour_brains_models", "rsa92/92_behavRDMs.mat", WEIGHTS)
     # known: the mean human-IT and fMRI-IT RDMs, and rsatoolbox's ceilings of IT
@@ -184,6 +191,54 @@ def test_every_space_has_its_ceiling_and_no_model_reaches_it(example):
     first, last, gaps = found["first"], found["last"], found["found"]
     assert gaps["IT"].difference[last, first] > 0 > gaps["EVC"].difference[last, first]
     assert min(gaps[name].p_pairwise_max[last, first] for name in ("IT", "EVC")) > 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute of one core, of many that may be busy
+def test_layers_are_scored_on_what_had_no_say_in_their_choice(example):
+    found = example("things_rank_encoders", "things/photos_manifest.csv", "things/triplets_test10.txt", WEIGHTS)
+    assert (len(found["files"]), len(found["curve"])) == (511, 12)
+    best, rows = found["best"], found["rows"]
+    assert best.layer == "blocks.10"
+    assert found["vision"].value < best.value
+    assert rows["MiniLM, words"].low > found["vision"].high
+    assert found["vision"].low > rows["EfficientNet-Lite0"].high > rows["EfficientNet-Lite0"].low > 1 / 3
+    assert (best.ceiling_low, best.ceiling_high) == pytest.approx((0.6438, 0.6722), abs=1e-4)
+    # the curve's point, by a plain loop over the answers
+    vit = found["models"][0]
+    x = vit.array("blocks.10").astype(float)
+    x -= x.mean(axis=0)
+    unit = dict(zip(vit.labels, x / np.linalg.norm(x, axis=1, keepdims=True), strict=True))
+    answers = load_things(found["data"]).test10.restrict(vit.labels)
+    right = 0
+    for row in answers.items:
+        a, b, odd = (unit[vit.labels[item]] for item in row)
+        right += bool(a @ b > max(a @ odd, b @ odd))
+    assert best.value == pytest.approx(right / len(answers), abs=1e-9)
+    few = found["few"].value("CLIP ViT-L/14", "test10", "odd-one-out accuracy")
+    assert few.n == 173
+    assert few.high - few.low > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute of one core, of many that may be busy
+def test_a_study_goes_from_a_table_to_models_of_single_people(example, capsys):
+    found = example("study_csv_to_personal_model", "things/triplets_repeats.csv")
+    for name in ("items", "participant"):
+        ours, theirs = (np.asarray(getattr(found[which], name)) for which in ("answers", "repeats"))
+        if name == "items":  # the pair has no order
+            ours, theirs = (np.column_stack([np.sort(rows[:, :2], axis=1), rows[:, 2]]) for rows in (ours, theirs))
+        assert np.array_equal(ours.astype(str), theirs.astype(str))
+    assert found["ceiling"].plug_in == pytest.approx(0.6722, abs=1e-4)
+    assert found["ceiling"].leave_one_out == pytest.approx(0.6438, abs=1e-4)
+    real = found["real"]["accuracy, own - shared"]
+    assert real.low < 0 < real.high
+    # whoever pressed keys at random is who is left out, and the others agree more
+    lab, out = found["lab"], found["exclusion"]
+    assert [str(p) for p, why in zip(out.participant, out.reason, strict=True) if why] == list(lab.participants[-2:])
+    assert found["agreement"]["who stay"].leave_one_out > found["agreement"]["everybody"].leave_one_out + 0.03
+    assert found["simulated"]["accuracy, own - shared"].low > 0
+    assert found["recovered"] > 0.6
 
 
 def test_products_with_all_others_share_their_noise():
