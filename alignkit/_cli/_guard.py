@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
 import os
 import re
 import sys
@@ -13,8 +14,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from alignkit._log import LOGGER
+
 #: Set to anything but 0 to see where an error comes from.
 TRACEBACK = "ALIGNKIT_TRACEBACK"
+#: Level of the messages that are shown: DEBUG, INFO (the default), WARNING ...
+LOG = "ALIGNKIT_LOG"
 OK, BUG, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
@@ -25,7 +30,7 @@ def guarded(work: Callable[[], None]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _plain_warnings():
+        with _plain_warnings(), _messages():
             work()
             sys.stdout.flush()
     except BrokenPipeError:
@@ -119,6 +124,36 @@ def _plain_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+class _Lines(logging.Handler):
+    """Show each message of the library as a line of its own, around progress bars."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        # whoever read stderr may have left: what is told is not worth a run
+        with contextlib.suppress(OSError, ValueError):
+            tqdm.write(self.format(record), file=sys.stderr)
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _messages() -> Iterator[None]:
+    """Show what the library tells, from the level that ``ALIGNKIT_LOG`` names."""
+    level = os.environ.get(LOG, "").strip().upper() or "INFO"
+    known = logging.getLevelNamesMapping()
+    if level not in known:
+        msg = f"{LOG} must be one of {', '.join(map(repr, known))}; got {os.environ[LOG]!r}."
+        raise ValueError(msg)
+    handler, before = _Lines(), LOGGER.level
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(level)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(before)
 
 
 def _quiet_pipe() -> int:

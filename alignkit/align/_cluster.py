@@ -278,7 +278,10 @@ def _fit_sklearn(x: AnyArray, start: AnyArray, max_iter: int, tol: float) -> Fit
 def _warn(fit: Fit, n_clusters: int, max_iter: int) -> None:
     filled = len(np.unique(fit.nearest))
     if filled < n_clusters:
-        msg = f"only {filled} of {n_clusters} clusters hold items: there are no more different items than that."
+        msg = (
+            f"only {filled} of {n_clusters} clusters hold items: there are no more different items than that; ask for "
+            "fewer (n_clusters=)."
+        )
         warnings.warn(msg, UserWarning, stacklevel=3)
     elif not fit.converged:
         msg = f"k-means had not come to rest after {max_iter} rounds; raise max_iter=, or tol=."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from alignkit._check import check_positive
+from alignkit._log import tell
 from alignkit._typing import PathLike
 from alignkit.data._registry import DataFile, data_root, dataset, dataset_path
 from alignkit.data._resuming_download import ResumingDownload
@@ -67,6 +68,7 @@ def _download(part: DataFile, path: Path, expected: str | None, *, progress: boo
     import pooch
 
     make_folder(path.parent)
+    tell(f"downloading {part.url} to {path}", shown=False)
     downloader = ResumingDownload(path, progress=progress, timeout=timeout)
     try:
         pooch.retrieve(part.url, known_hash=expected, fname=path.name, path=path.parent, downloader=downloader)

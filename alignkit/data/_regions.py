@@ -239,5 +239,10 @@ def _without_empty(regions: Sequence[Region], asked_for: bool) -> list[Region]:
         msg = f"mask= leaves no voxel of {join_names(empty)}."
         raise ValueError(msg)
     if empty:
-        warnings.warn(f"mask= leaves no voxel of {join_names(empty)}; they are left out.", UserWarning, stacklevel=4)
+        warnings.warn(
+            f"mask= leaves no voxel of {join_names(empty)}; they are left out. Check that mask= and the atlas are of "
+            "one brain.",
+            UserWarning,
+            stacklevel=4,
+        )
     return [region for region in regions if region.mask.any()]

@@ -44,7 +44,10 @@ def as_triplets(source: Path, trials: Sequence[Trial], labels: Iterable[Any]) ->
         msg = f"{source} holds {len(trials):,} odd-one-out trials and no answer to any; check the names of its fields."
         raise ValueError(msg)
     if len(answered) < len(trials):
-        msg = f"{source}: {len(trials) - len(answered):,} of {len(trials):,} trials have no answer and are left out."
+        msg = (
+            f"{source}: {len(trials) - len(answered):,} of {len(trials):,} trials have no answer and are left out; "
+            "check the export if they should have one."
+        )
         warnings.warn(msg, stacklevel=3)
     position = np.array([trial.chosen for trial in answered], dtype=np.int64) + 1
     seconds = np.array([trial.seconds for trial in answered], dtype=np.float64)

@@ -234,7 +234,10 @@ def _repetition_time(tr: float | None, images: Sequence[Image]) -> float:
             raise ValueError(msg)
         other = [seconds for seconds in said if seconds not in _PLACEHOLDERS and abs(seconds - given) > 1e-3 * given]
         if other:
-            msg = f"tr={given:g} s is used, although the header of {images[0].name} says {other[0]:g} s."
+            msg = (
+                f"tr={given:g} s is used, although the header of {images[0].name} says {other[0]:g} s; leave tr= out "
+                "to take the header's."
+            )
             warnings.warn(msg, UserWarning, stacklevel=3)
         return given
     if len(said) != 1:

@@ -86,7 +86,10 @@ def _warn(dropped: Mapping[str, Mapping[str, int]], left: Mapping[str, int], lim
     more = f"; and of {len(lacking) - limit} more regions" if len(lacking) > limit else ""
     empty = [name for name, n_left in left.items() if not n_left]
     gone = f" No voxel is left of {join_names(empty)}, which are skipped." if empty else ""
-    msg = f"voxels were left out: {'; '.join(lacking[:limit])}{more}.{gone}"
+    msg = (
+        f"voxels were left out: {'; '.join(lacking[:limit])}{more}.{gone} Check mask= and the regions if they should "
+        "count."
+    )
     warnings.warn(msg, UserWarning, stacklevel=4)
 
 

@@ -69,7 +69,8 @@ def _first_parts(paths: list[Path]) -> list[Path]:
     later = [path.name for path, first in zip(paths, firsts, strict=True) if first is not None]
     if later:
         warnings.warn(
-            f"the first part of a split file brings the others: {join_names(later)} left out, to count no trial twice.",
+            f"the first part of a split file brings the others: {join_names(later)} left out, to count no trial "
+            "twice; give the first part alone.",
             RuntimeWarning,
             stacklevel=caller_level(),
         )

@@ -105,7 +105,7 @@ def _warn_of_few(design: Design, cells: dict[tuple[int, int], IntArray], size: i
         where = "" if design.fold is None else " in a fold"
         warnings.warn(
             f"{counted(len(names), 'condition')} with fewer than {size} trials{where}, which make one pseudo-trial of "
-            f"those there are: {join_names(names)}.",
+            f"those there are: {join_names(names)}; make pseudo-trials of fewer trials, or leave these conditions out.",
             RuntimeWarning,
             stacklevel=3,
         )

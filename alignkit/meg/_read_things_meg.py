@@ -177,7 +177,10 @@ def _check_counts(path: Path, kinds: Any, table: pd.DataFrame, complete: bool | 
 def _unequal(path: Path, counts: dict[str, int]) -> str:
     there = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
     should = ", ".join(f"{n:,} {kind}" for kind, n in _COMPLETE.items())
-    return f"{path} holds {there} trials, where THINGS-MEG has {should}."
+    return (
+        f"{path} holds {there} trials, where THINGS-MEG has {should}; "
+        "get the whole file, or take this one as it is (complete=False)."
+    )
 
 
 def _check_codes(path: Path, epochs: Any, caught: BoolArray, *, own: bool) -> None:
@@ -197,7 +200,7 @@ def _check_codes(path: Path, epochs: Any, caught: BoolArray, *, own: bool) -> No
     if wrong:
         warnings.warn(
             f"{path}: {wrong:,} of {int((~caught).sum()):,} event codes are not the trial's things_image_nr; the "
-            "metadata is believed.",
+            "metadata is believed; check that both are of one participant.",
             RuntimeWarning,
             stacklevel=4,
         )
@@ -227,7 +230,7 @@ def _with_names(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     if named is None:
         warnings.warn(
             f"{path}: image_path does not name the concepts of things_category_nr one by one; the metadata has no "
-            "column 'concept'.",
+            "column 'concept'; name conditions by things_category_nr.",
             RuntimeWarning,
             stacklevel=4,
         )

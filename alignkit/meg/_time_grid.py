@@ -100,7 +100,7 @@ def _warn_of_reach(times: FloatArray, tmin: float | None, tmax: float | None) ->
         lie = "lie" if len(beyond) > 1 else "lies"
         warnings.warn(
             f"{' and '.join(beyond)} ({asked} s) {lie} beyond the data, which goes from {times[0]:g} to {times[-1]:g} "
-            "s and is kept up to there; times are in seconds.",
+            "s and is kept up to there; times are in seconds (divide milliseconds by 1000).",
             RuntimeWarning,
             stacklevel=caller_level(),
         )

@@ -34,7 +34,7 @@ def warn_cut_texts(model: Model, items: Sequence[Item]) -> dict[str, int]:
         return {}
     warnings.warn(
         f"{len(cut)} of {len(items)} texts are longer than the {tokenizer.max_length} tokens that {model.name} reads "
-        f"and are cut: {join_names(cut)}.",
+        f"and are cut: {join_names(cut)}; shorten them.",
         UserWarning,
         stacklevel=3,
     )

@@ -77,7 +77,7 @@ def _architecture(saved: SavedModel) -> str:
     if saved.manifest["affine"]:
         warnings.warn(
             f"the run {saved.path} has a slope and an offset of every dimension, which open_clip has no place "
-            "for; they are left out.",
+            f"for; they are left out. For the dimensions themselves load run:{saved.path}.",
             UserWarning,
             stacklevel=3,
         )

@@ -300,7 +300,7 @@ class _Run:
         if self.fitting < asked:
             msg = (
                 f"a batch of {min(asked, len(values))} does not fit the memory of {self.model.device}; "
-                f"{self.model.name} goes on with {self.fitting} at a time."
+                f"{self.model.name} goes on with {self.fitting} at a time (batch_size= starts there)."
             )
             warnings.warn(msg, UserWarning, stacklevel=4)
         return arrays

@@ -117,7 +117,7 @@ def _warn_of_tables(path: Path, found: PublishedHBA) -> None:
     if found.tables:
         warnings.warn(
             f"{path} is a CLIP-HBA-MEG: its adapters are imported, its tables over time ({join_names(found.tables)}) "
-            "are not, so this is not its time-resolved model.",
+            "are not, so this is not its time-resolved model; alignkit train hba-meg trains one.",
             UserWarning,
             stacklevel=3,
         )

@@ -309,7 +309,7 @@ def _read(towers: Towers, prompts: tuple[str, ...], head: Head) -> tuple[SplitTo
         if cut:
             warnings.warn(
                 f"{len(cut)} of {len(prompts)} prompts are longer than the {tokenizer.max_length} tokens that the text "
-                f"network reads and are cut: {join_names(cut)}.",
+                f"network reads and are cut: {join_names(cut)}; shorten them.",
                 UserWarning,
                 stacklevel=3,
             )

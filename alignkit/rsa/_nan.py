@@ -27,7 +27,11 @@ def report_all(reasons: Mapping[str, Iterable[Any]], nan_policy: NanPolicy, *, s
     if nan_policy == "raise":
         message += "."
         raise ValueError(message)
-    warnings.warn(f"{message}. The values that depend on them are NaN.", RuntimeWarning, stacklevel=stacklevel)
+    warnings.warn(
+        f"{message}. The values that depend on them are NaN: mend them, or leave them out.",
+        RuntimeWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def report_note(note: str, *, stacklevel: int = 3) -> None:

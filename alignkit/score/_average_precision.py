@@ -156,7 +156,8 @@ def average_precision(
         raise ValueError(msg)
     if not seen.all():
         absent = int((~seen).sum())
-        warnings.warn(f"no image has {absent} of {len(seen)} classes; the mean is that of the others.", stacklevel=2)
+        msg = f"no image has {absent} of {len(seen)} classes; the mean is that of the others. Leave such classes out."
+        warnings.warn(msg, stacklevel=2)
     per_class, samples = _precisions(x, weights, has, n_bootstrap, seed)
     low, high = percentile_bounds(samples[:, None], confidence)
     return AveragePrecision(

@@ -195,7 +195,7 @@ def warn_undefined(name: str, x: FloatArray, shared: Sequence[str], measures: Co
         names = join_names(shared[int(i)] for i in np.flatnonzero(bad))
         msg = (
             f"the features of {name!r} are constant or all zero for {names}: their similarities are "
-            "undefined, and scores that depend on them are NaN."
+            "undefined, and scores that depend on them are NaN. Leave these items out, or extract them again."
         )
         warnings.warn(msg, RuntimeWarning, stacklevel=2)
 

@@ -327,7 +327,10 @@ def _metric_at(step: int, validations: Iterable[ValidationRecord], monitor: str)
     """Return what was monitored at the step whose weights were kept; NaN where the log has lost it."""
     found = next((record.metrics for record in validations if record.step == step), None)
     if found is None:
-        msg = f"metrics.jsonl has lost the validation of step {step}, whose weights were kept; its metrics are unknown."
+        msg = (
+            f"metrics.jsonl has lost the validation of step {step}, whose weights were kept; its metrics are unknown. "
+            "evaluate_run scores these weights."
+        )
         warnings.warn(msg, stacklevel=3)
         return math.nan
     return found[monitor]

@@ -61,7 +61,10 @@ class Journal:
         for number, line in enumerate(lines[:-1], 1):  # after the last newline is nothing, or half a line
             record = _parsed(line)
             if record is None:
-                msg = f"{self._path} is damaged from line {number} on; these {len(lines) - number} lines are left out."
+                msg = (
+                    f"{self._path} is damaged from line {number} on; these {len(lines) - number} lines are left out. "
+                    "Put the whole file back if there is a copy."
+                )
                 warnings.warn(msg, stacklevel=2)
                 break
             records.append(record)

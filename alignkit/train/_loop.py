@@ -261,7 +261,8 @@ class _Fit:
             self.warned = True
             msg = (
                 f"validation gives {metric} for {self.loop.monitor!r} at step {self.state.step}; such weights are not "
-                "chosen, and where it never gives a number, those that training began with are kept."
+                "chosen, and where it never gives a number, those that training began with are kept. "
+                "Lower optim.lr, or name another measure as loop.monitor."
             )
             warnings.warn(msg, stacklevel=2)
 

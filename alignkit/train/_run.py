@@ -152,7 +152,10 @@ def rerun(path: PathLike, /, *, out: PathLike, architecture: str | Sequence[str]
     launch = read_launch(os.environ)
     changed = differences(then, environment(config, n_processes=launch.world_size)) if launch.rank == 0 else []
     if changed:
-        msg = f"the rerun of {path} may differ from it in its numbers, as there differ: {', '.join(changed)}."
+        msg = (
+            f"the rerun of {path} may differ from it in its numbers, as there differ: {', '.join(changed)}. For the "
+            "same bits, run it under what it was made with."
+        )
         warnings.warn(msg, stacklevel=2)
     return run(config)
 

@@ -246,7 +246,10 @@ class RunFolder:
             raise ValueError(msg)
         changed = differences({**then, "commit": None}, {**now, "commit": None})
         if changed:
-            msg = f"the run in {self.path} goes on in other circumstances: {', '.join(changed)}."
+            msg = (
+                f"the run in {self.path} goes on in other circumstances: {', '.join(changed)}. For the bits of an "
+                "unbroken run, start it again under those that it began in."
+            )
             warnings.warn(msg, stacklevel=5)
 
     def check_same_settings(self) -> None:

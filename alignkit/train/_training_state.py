@@ -136,5 +136,5 @@ def warn_of_dead(parameters: Mapping[str, nn.Parameter]) -> None:
         msg = f"the loss depends on nothing that trains ({join_names(dead)}); are the module's outputs detached?"
         raise ValueError(msg)
     if dead:
-        msg = f"the loss does not depend on {join_names(dead)}, which should train; what computes with it?"
+        msg = f"the loss does not depend on {join_names(dead)}, which should train; compute with it, or freeze it."
         warnings.warn(msg, stacklevel=2)

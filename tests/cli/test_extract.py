@@ -125,5 +125,6 @@ def test_extract_says_when_a_batch_does_not_fit(run, here, monkeypatch):
     words = ["extract", "--model", "random:resnet10t", "--images", "photos", "--out", "f", "--img-size", "32"]
     code, out, err = run(*words, "--device", "cpu", "--no-progress")
     assert (code, "4 items" in out) == (0, True)
-    told = "a batch of 4 does not fit the memory of cpu; random:resnet10t goes on with 2 at a time."
+    told = "a batch of 4 does not fit the memory of cpu; random:resnet10t goes on with 2 at a time "
+    told += "(--batch-size starts there)."
     assert err == f"warning: {told}\n"

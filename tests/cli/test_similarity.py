@@ -133,7 +133,7 @@ def test_messages_speak_of_files(run, fails, saved):
     _, out, err = run("similarity", "holed.npy", "b.npy")
     assert err == (
         "warning: holed.npy holds NaN or infinite values (--nan-policy omit leaves those items out) for: 'item 3'. "
-        "The values that depend on them are NaN.\n"
+        "The values that depend on them are NaN: mend them, or leave them out.\n"
     )
     assert "nan" in out
     assert fails("similarity", "b.npy", "holed.npy", "--nan-policy", "raise").startswith("holed.npy holds NaN")

@@ -367,7 +367,7 @@ def test_a_constant_rdm_is_nan_at_its_time_with_one_warning(data, models):
         result = timecourse(RDM(models, dims=["model"]), stacked(flat))
     assert [str(one.message) for one in caught] == [
         "spearman is undefined for RDMs whose values are all equal: 'subject 1 at 0.1 s', 'subject 4 at 0.2 s'. "
-        "The values that depend on them are NaN."
+        "The values that depend on them are NaN: mend them, or leave them out."
     ]
     assert np.argwhere(np.isnan(result.similarity[0])).tolist() == [[0, 1], [3, 2]]
     assert np.isnan(result.upper).tolist() == [False, True, True, False]

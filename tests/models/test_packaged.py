@@ -69,7 +69,9 @@ def test_texts_that_minilm_cuts_are_counted_once(recwarn: pytest.WarningsRecorde
     texts = {"fits": "cat " * 254, "cut": "cat " * 255, "short": "cat", "longer": "cat " * 600}
     feats = extract(model, texts, batch_size=2, progress=False)
     told = [str(warning.message) for warning in recwarn]
-    assert told == ["2 of 4 texts are longer than the 256 tokens that minilm reads and are cut: 'cut', 'longer'."]
+    assert told == [
+        "2 of 4 texts are longer than the 256 tokens that minilm reads and are cut: 'cut', 'longer'; shorten them."
+    ]
     assert feats.manifest["n_cut_texts"] == 2
     np.testing.assert_allclose(feats.array()[1], feats.array()[0], atol=1e-6)
     assert "n_cut_texts" not in extract(model, {"a": "cat"}, progress=False).manifest

@@ -18,7 +18,8 @@ def test_one_warning_at_the_callers_line():
     def public():
         report_all({"bad items": ["a", "b"], "fine": [], "constant items": iter(["c"])}, "propagate")
 
-    expected = "bad items: 'a', 'b'; constant items: 'c'. The values that depend on them are NaN."
+    expected = "bad items: 'a', 'b'; constant items: 'c'. The values that depend on them are NaN: "
+    expected += "mend them, or leave them out."
     with pytest.warns(RuntimeWarning) as caught:
         public()
     assert [str(w.message) for w in caught] == [expected]

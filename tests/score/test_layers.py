@@ -209,7 +209,7 @@ def test_a_dead_item_of_one_layer_is_named_once_and_the_layer_not_chosen(lab, qu
         table = quick(Features.from_arrays(x, lab.labels, name="net"), lab, layers="all")
     assert [str(one.message) for one in caught] == [
         f"the features of 'net [dead]' are constant or all zero for '{lab.labels[5]}': their similarities are "
-        "undefined, and scores that depend on them are NaN."
+        "undefined, and scores that depend on them are NaN. Leave these items out, or extract them again."
     ]
     for part, measure in PARTS.items():
         assert math.isnan(table.value("net", part, measure, layer="dead").value)

@@ -305,7 +305,7 @@ def test_undefined_items_are_named_in_one_warning(lab, quick):
         table = quick(Features.from_array(x, lab.labels, name="dead"), lab)
     assert [str(one.message) for one in caught] == [
         f"the features of 'dead' are constant or all zero for '{lab.labels[3]}': their similarities are undefined, "
-        "and scores that depend on them are NaN."
+        "and scores that depend on them are NaN. Leave these items out, or extract them again."
     ]
     assert np.isnan(table.value("dead", "answers", "odd-one-out accuracy").value)
     assert np.isnan(table.value("dead", "fMRI", "spearman").value)

@@ -239,7 +239,7 @@ def test_input_files_that_changed_are_refused_and_folders_told(tmp_path):
     (tmp_path / "t.csv").write_text("1")
     RunFolder.open(tmp_path / "run", mine).close()
     with (
-        pytest.warns(UserWarning, match=r"goes on in other circumstances: processes 4 \(was 1\)\.$"),
+        pytest.warns(UserWarning, match=r"goes on in other circumstances: processes 4 \(was 1\)\. For the bits"),
         RunFolder.open(tmp_path / "run", mine, n_processes=4) as folder,
     ):
         folder.finish({"n_steps": 1})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, get_args
 
 from alignkit._check import check_choice, join_names
 from alignkit._config import read_config
+from alignkit._log import tell
 from alignkit._result import restore
 from alignkit._typing import PathLike
 from alignkit.train._environment import absolute
@@ -198,8 +198,8 @@ def _train(chain: Chain, launch: Launch, title: str) -> dict[str, Any]:
 
 
 def _say(chain: Chain, launch: Launch, text: str) -> None:
-    if chain.config.loop.progress and not launch.rank:
-        print(text, file=sys.stderr, flush=True)
+    if not launch.rank:
+        tell(text, shown=chain.config.loop.progress)
 
 
 def _minutes(seconds: float) -> str:

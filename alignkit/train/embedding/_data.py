@@ -142,7 +142,10 @@ def _warn_of_unseen(data: EmbeddingData) -> None:
     seen[data.triplets.items[data.train].ravel()] = True
     if not seen.all():
         unseen = [label for label, there in zip(data.labels, seen, strict=True) if not there]
-        msg = f"no answer that is trained on shows {join_names(unseen)}; nothing is learnt of them."
+        msg = (
+            f"no answer that is trained on shows {join_names(unseen)}; nothing is learnt of them. Add answers that "
+            "show them, or leave them out of labels=."
+        )
         warnings.warn(msg, stacklevel=2)
 
 

@@ -109,6 +109,6 @@ def _warn_of_constant(names: Sequence[str], r: Sequence[FloatArray]) -> None:
     if flat:
         msg = (
             f"{len(flat)} of {len(names)} dimensions are the same for all held-out objects, in the targets or as they "
-            f"are predicted: {join_names(flat)}; their correlations are NaN."
+            f"are predicted: {join_names(flat)}; their correlations are NaN. Hold out more objects."
         )
         warnings.warn(msg, RuntimeWarning, stacklevel=2)

@@ -58,7 +58,10 @@ class Objective:
             raise ValueError(msg)
         if undefined:
             n_times = counted(len(target), "time")
-            msg = f"{join_names(undefined)} is not defined on these RDMs ({n_times}) and is left out of the loss."
+            msg = (
+                f"{join_names(undefined)} is not defined on these RDMs ({n_times}) and is left out of the loss; are "
+                "there items or times without two different values?"
+            )
             warnings.warn(msg, stacklevel=2)
         with torch.no_grad():
             before = {name: float(_term(name, rdms, target)) for name in self.weights}

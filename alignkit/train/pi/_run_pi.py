@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from alignkit._check import check_choice, check_count, join_names
 from alignkit._config import dump_config, read_config
 from alignkit._io import write_json
 from alignkit._lock import FolderLock
+from alignkit._log import tell
 from alignkit._typing import PathLike
 from alignkit.train._environment import absolute, environment
 from alignkit.train._launch import Launch, read_launch
@@ -221,7 +221,7 @@ def _train(config: PIConfig, runs: Sequence[ArmRun], launch: Launch) -> None:
         if not launch.rank:
             line = check_beginning(config, one)
             if line is not None:
-                print(line, file=sys.stderr, flush=True)
+                tell(line)
         _say(config, launch, f"{one.name}: {1 + number} of {len(runs)} ...")
         try:
             metrics = run(one.config).metrics
@@ -245,7 +245,7 @@ def _next(config: PIConfig, runs: Sequence[ArmRun], launch: Launch, told: set[st
             names = [run.name for run in runs if not run.finished]
             if not launch.rank and names and names[0] not in told:
                 told.add(names[0])
-                print(f"waiting for other jobs, which train {join_names(names)}", file=sys.stderr, flush=True)
+                tell(f"waiting for other jobs, which train {join_names(names)}")
             time.sleep(_PAUSE)
 
 
@@ -257,5 +257,5 @@ def _choose(runs: Sequence[ArmRun]) -> int:
 
 
 def _say(config: PIConfig, launch: Launch, text: str) -> None:
-    if config.loop.progress and not launch.rank:
-        print(text, file=sys.stderr, flush=True)
+    if not launch.rank:
+        tell(text, shown=config.loop.progress)

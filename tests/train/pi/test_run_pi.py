@@ -191,11 +191,12 @@ def test_stopped_between_and_inside_runs_it_ends_in_the_same_bits(trained, elsew
     assert found.to_dataframe().equals(trained.to_dataframe())
 
 
-def test_jobs_make_parts_of_one_folder(trained, elsewhere, capsys):
+def test_jobs_make_parts_of_one_folder(trained, elsewhere, caplog):
+    caplog.set_level("INFO", logger="alignkit")
     found = run_pi(elsewhere, arms=["pi"])
     assert found.arms == ("pi",)
     assert found.differences == {}
-    assert "handed over" in capsys.readouterr().err
+    assert "handed over" in caplog.text
     found = run_pi(elsewhere, arms=["post-hoc"])  # which brings web-only with it
     assert found.arms == ("web-only", "pi", "post-hoc")
     assert found.differences.keys() == {"pi", "post-hoc"}
@@ -210,7 +211,8 @@ def bits_of(folder: Path, name: str) -> bytes:
     return (folder / "seed-5" / name / "adapter.safetensors").read_bytes()
 
 
-def test_what_another_job_trains_is_waited_for(copy, monkeypatch, capsys):
+def test_what_another_job_trains_is_waited_for(copy, monkeypatch, caplog):
+    caplog.set_level("INFO", logger="alignkit")
     folder = copy.out / "seed-5" / "web-only"
     ended = (folder / "finished.json").read_bytes()
     (folder / "finished.json").unlink()
@@ -235,7 +237,7 @@ def test_what_another_job_trains_is_waited_for(copy, monkeypatch, capsys):
     assert len(slept) == 2
     assert trained_here == ["post-hoc"]
     assert "post-hoc" in found.arms
-    assert capsys.readouterr().err.count("waiting for other jobs, which train 'web-only, seed 5'") == 1
+    assert caplog.text.count("waiting for other jobs, which train 'web-only, seed 5'") == 1
 
 
 def test_while_one_is_trained_elsewhere_the_next_is_taken(elsewhere, monkeypatch):
