@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -40,10 +41,15 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def check_choice(name: str, value: object, allowed: Collection[str]) -> None:
-    """Raise unless ``value`` is one of ``allowed``."""
+    """Raise unless ``value`` is one of ``allowed``; a near miss is told which one it may have meant."""
     if not isinstance(value, str) or value not in allowed:
-        msg = f"{name} must be one of {', '.join(map(repr, allowed))}; got {shown(value)}."
+        msg = f"{name} must be one of {', '.join(map(repr, allowed))}; got {shown(value)}{_meant(value, allowed)}"
         raise ValueError(msg)
+
+
+def _meant(value: object, allowed: Collection[str]) -> str:
+    close = difflib.get_close_matches(str(value), allowed, n=1, cutoff=0.7) if isinstance(value, str) else []
+    return f"; did you mean {close[0]}?" if close else "."
 
 
 def check_nan_policy(value: object) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from alignkit._cli._align_teacher import AlignApplyConfig, AlignFitConfig
     from alignkit._cli._align_triplets import AlignTripletsConfig
     from alignkit._cli._ceiling import CeilingConfig
+    from alignkit._cli._cite import CiteConfig
     from alignkit._cli._compare import CompareConfig
     from alignkit._cli._completion import CompletionConfig
     from alignkit._cli._data import (
@@ -393,6 +394,14 @@ def data_verify() -> Entry[DataVerifyConfig]:
     from alignkit._cli._data import DataVerifyConfig, run_verify, words
 
     return Entry(DataVerifyConfig, run_verify, words=words)
+
+
+@verb("cite", ABOUT)
+def cite() -> Entry[CiteConfig]:
+    """Print BibTeX of what a run or a result was made with."""
+    from alignkit._cli._cite import CiteConfig, run_cite, words
+
+    return Entry(CiteConfig, run_cite, words=words)
 
 
 @verb("completion", ABOUT)

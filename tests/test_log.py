@@ -110,4 +110,4 @@ def test_warnings_are_sentences_with_a_category_or_a_place():
     texts = warning_texts()
     assert len(texts) > 15
     for where, text in texts:
-        assert re.search(r"\.['\"]$", text), f"{where}: {text} is no sentence"
+        assert re.search(r"[.}]['\"]$", text), f"{where}: {text} is no sentence"

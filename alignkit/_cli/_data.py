@@ -22,10 +22,13 @@ class DataListConfig:
     --------
     alignkit data list
     alignkit data list things
+    alignkit data list --long
     """
 
     name: Positional[str | None] = None
-    """A data set, to see its files, licence and citation."""
+    """A data set, to see its card and its files."""
+    long: bool = False
+    """Show the card of every data set: what, who, licence, size, citation, what it can and cannot show."""
     root: Path | None = None
     """Folder with the data sets; else $ALIGNKIT_DATA, else the user's cache."""
 
@@ -38,6 +41,9 @@ def run_list(config: DataListConfig) -> None:
     """Print the registry, or one entry of it."""
     if config.name is not None:
         print(_entry(datasets()[config.name], config.root))
+        return
+    if config.long:
+        print("\n\n".join(_card(entry, config.root) for entry in datasets().values()))
         return
     column = max(map(len, datasets())) + 2
     for name, entry in datasets().items():
@@ -53,14 +59,29 @@ def _paths(entry: Dataset, root: Path | None) -> dict[str, Path]:
 
 
 def _entry(entry: Dataset, root: Path | None) -> str:
-    """Return a data set's page: what it is, and each part with whether it is there and where it comes from."""
-    fields = {"licence": entry.licence, "cite": entry.citation, "page": entry.page}
-    lines = [f"{entry.name}: {entry.description}", ""]
-    lines += [f"{name + ':':<9}{text}" for name, text in fields.items()]
-    lines += [f"{'folder:':<9}{dataset_path(entry.name, root=root)}", ""]
-    for part, path in _paths(entry, root).items():
-        lines.append(f"{'at hand' if path.exists() else 'missing':<9}{part}")
-    return "\n".join(textwrap.fill(line, width(), subsequent_indent=" " * 9, break_on_hyphens=False) for line in lines)
+    """Return a data set's page: its card, and each part with whether it is there."""
+    parts = [f"{'at hand' if path.exists() else 'missing':<9}{part}" for part, path in _paths(entry, root).items()]
+    return "\n".join([_card(entry, root), "", *map(_filled, parts)])
+
+
+def _card(entry: Dataset, root: Path | None) -> str:
+    """Return what a data set is, of whom, under which terms, and what it can and cannot show."""
+    fields = {
+        "who": entry.people,
+        "shows": entry.shows,
+        "cannot": entry.cannot,
+        "size": entry.size,
+        "licence": entry.licence,
+        "cite": f"{entry.citation} (BibTeX: alignkit cite --data {entry.name})",
+        "page": entry.page,
+        "folder": str(dataset_path(entry.name, root=root)),
+    }
+    lines = [f"{name + ':':<9}{text}" for name, text in fields.items()]
+    return "\n".join(map(_filled, [f"{entry.name}: {entry.description}", "", *lines]))
+
+
+def _filled(line: str) -> str:
+    return textwrap.fill(line, width(), subsequent_indent=" " * 9, break_on_hyphens=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

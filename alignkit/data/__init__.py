@@ -3,6 +3,7 @@
 from alignkit.data._algonauts78 import Algonauts78, load_algonauts78
 from alignkit.data._answers_needed import AnswersGoal, AnswersNeeded, answers_needed
 from alignkit.data._betas import read_betas
+from alignkit.data._bibtex import bibtex
 from alignkit.data._breeds import load_breeds
 from alignkit.data._check_convention import check_convention
 from alignkit.data._cifar10h import CIFAR10H, load_cifar10h
@@ -70,6 +71,7 @@ __all__ = [
     "Verification",
     "ZeroShotSet",
     "answers_needed",
+    "bibtex",
     "check_convention",
     "dataset_path",
     "datasets",

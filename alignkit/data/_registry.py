@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from alignkit._check import check_choice
+from alignkit._check import check_choice, counted
 from alignkit._io import check_file
 from alignkit._typing import PathLike
 
@@ -78,6 +78,10 @@ class Dataset:
         Its name, which is also its folder under the root.
     description, citation, licence, page : str
         What it holds, whom to cite, under which terms it may be used, and its home page.
+    people, shows, cannot : str
+        Whose answers or brains it holds, what it can show, and what it cannot.
+    references : tuple of str
+        Keys of the articles to cite, for :func:`bibtex`.
     files, folders : mapping of str to DataFile or DataFolder
         Its parts, by path relative to the data set's folder.
     max_gib : float
@@ -89,9 +93,24 @@ class Dataset:
     citation: str
     licence: str
     page: str
+    people: str
+    shows: str
+    cannot: str
+    references: tuple[str, ...] = ()
     files: Mapping[str, DataFile] = field(default_factory=dict)
     folders: Mapping[str, DataFolder] = field(default_factory=dict)
     max_gib: float = 8.0
+
+    @property
+    def size(self) -> str:
+        """How large it is, as far as that is known: ``"7.9 MB in 14 files; 3 parts of unknown size"``."""
+        known = [part.size for part in self.files.values() if part.size is not None]
+        n_unknown = len(self.files) - len(known) + len(self.folders)
+        unknown = f"{counted(n_unknown, 'part')} of unknown size" if n_unknown else ""
+        if not known:
+            return unknown or "unknown"
+        sized = f"{sum(known) / 1e6:,.1f} MB in {counted(len(known), 'file')}"
+        return f"{sized}; {unknown}" if unknown else sized
 
     def __repr__(self) -> str:
         n_direct = sum(part.url is not None for part in self.files.values())
@@ -133,6 +152,7 @@ def _dataset(entry: dict[str, Any]) -> Dataset:
         DataFolder(**{**part, "suffixes": tuple(part["suffixes"]), "aliases": tuple(part.get("aliases", ()))})
         for part in entry.pop("folders")
     ]
+    entry["references"] = tuple(entry["references"])
     return Dataset(**entry, files={part.path: part for part in files}, folders={part.path: part for part in folders})
 
 

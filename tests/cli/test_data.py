@@ -48,3 +48,17 @@ def test_real_data_verify(run, shared_data):
     code, out, _ = run("data", "verify", "cifar10h", "--root", root)
     assert code == 0
     assert "ok       cifar10h-counts.npy" in out
+
+
+def test_data_list_shows_cards(run, here):
+    from alignkit.data import datasets
+
+    code, out, _ = run("data", "list", "--long", "--root", "cache")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    flat = " ".join(out.split())
+    for name, entry in datasets().items():
+        assert f"{name}: {' '.join(entry.description.split())}" in flat
+        for text in (entry.people, entry.shows, entry.cannot, entry.size, entry.licence, entry.citation):
+            assert text in flat, name
+    assert "4 people" in run("data", "list", "things_meg", "--root", "cache")[1]

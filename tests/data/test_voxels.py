@@ -58,7 +58,8 @@ def test_voxels_left_out_are_counted_in_one_warning() -> None:
     assert str(caught[0].message) == (
         "voxels were left out: 7 of the 8 voxels of 'first' (1 with NaN or infinite values, 1 constant within a run, "
         "5 outside the image); 1 of the 2 voxels of 'second' (1 constant within a run); 1 of the 1 voxels of 'third' "
-        "(1 constant within a run). No voxel is left of 'third', which are skipped."
+        "(1 constant within a run). No voxel is left of 'third', which are skipped. Check mask= and the regions if "
+        "they should count."
     )
     assert {name: columns.tolist() for name, columns in where["regions"].items()} == {"first": [1], "second": [0]}
     np.testing.assert_array_equal(where["voxels"], [[1, 0, 0], [1, 2, 1]])
