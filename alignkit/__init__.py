@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["__version__", "align", "data", "meg", "models", "rsa", "score", "train"]
 _PACKAGES = frozenset({"align", "data", "meg", "models", "report", "rsa", "score", "train"})
-
-# Libraries leave it to programs what is shown of their messages.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

@@ -43,11 +43,12 @@ def shown(value: object, limit: int = 80) -> str:
 def check_choice(name: str, value: object, allowed: Collection[str]) -> None:
     """Raise unless ``value`` is one of ``allowed``; a near miss is told which one it may have meant."""
     if not isinstance(value, str) or value not in allowed:
-        msg = f"{name} must be one of {', '.join(map(repr, allowed))}; got {shown(value)}{_meant(value, allowed)}"
+        msg = f"{name} must be one of {', '.join(map(repr, allowed))}; got {shown(value)}{meant(value, allowed)}"
         raise ValueError(msg)
 
 
-def _meant(value: object, allowed: Collection[str]) -> str:
+def meant(value: object, allowed: Collection[str]) -> str:
+    """Return "; did you mean X?" where a word is close to one that is allowed, else a full stop."""
     close = difflib.get_close_matches(str(value), allowed, n=1, cutoff=0.7) if isinstance(value, str) else []
     return f"; did you mean {close[0]}?" if close else "."
 

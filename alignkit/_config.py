@@ -233,6 +233,14 @@ def _groups(args: Sequence[str], known: Mapping[str, Option]) -> Iterator[tuple[
     rest = list(args)
     while rest:
         token = rest.pop(0)
+        if not token:
+            msg = "an empty word stands on the command line; is a variable of the shell unset?"
+            raise ValueError(msg)
+        if token[0] == "-" and token[1:2].isalpha():
+            near = [flag for flag in known if flag.startswith(token[1])]
+            hint = f", such as --{near[0]}" if near else ""
+            msg = f"there is no option {token}; options have two dashes{hint}."
+            raise ValueError(msg)
         if not token.startswith("--") or token == "--":
             yield "", [token]
             continue

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 LOGGER = logging.getLogger("alignkit")
+# libraries leave it to programs what is shown of their messages
+LOGGER.addHandler(logging.NullHandler())
 
 
 def tell(text: str, *, shown: bool = True) -> None:

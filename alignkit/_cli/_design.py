@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from alignkit._check import join_names
 from alignkit._cli._files import check_out, keep_and_show, read_lines
+from alignkit._cli._flags import in_flags_of
 from alignkit._config import Positional
-from alignkit.data import StudyAssumptions, answers_needed, design_triplets
+from alignkit.data import AnswersNeeded, StudyAssumptions, answers_needed, design_triplets
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +169,13 @@ class DesignAnswersConfig:
 def run_design_answers(config: DesignAnswersConfig) -> None:
     """Compute how many answers are needed, print and save it."""
     check_out(config.out, (".json", ".csv"))
-    needed = answers_needed(
+    with in_flags_of(DesignAnswersConfig):
+        needed = _needed(config)
+    keep_and_show(needed, config.out)
+
+
+def _needed(config: DesignAnswersConfig) -> AnswersNeeded:
+    return answers_needed(
         half_width=config.half_width,
         difference=config.difference,
         personal_gain=config.personal_gain,
@@ -179,4 +186,3 @@ def run_design_answers(config: DesignAnswersConfig) -> None:
         assume=_assumed(config),
         rng=config.seed,
     )
-    keep_and_show(needed, config.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,6 +111,9 @@ def run_extract(config: ExtractConfig) -> None:
         architecture=config.architecture,
         seed=config.seed,
     )
+    if config.images is not None and model.kind == "text":
+        msg = f"{config.model} reads texts; give --texts TABLE, --template and --label in place of --images."
+        raise ValueError(msg)
     features = extract(
         model,
         inputs,
@@ -152,6 +156,9 @@ def _check_folder(config: ExtractConfig) -> None:
     if not config.out.parent.is_dir():
         msg = f"the folder {config.out.parent} of --out does not exist; create it first."
         raise FileNotFoundError(msg)
+    if not os.access(config.out if config.out.exists() else config.out.parent, os.W_OK):
+        msg = f"--out {config.out} cannot be written to; choose another place."
+        raise PermissionError(msg)
     if config.images is not None and config.out.resolve().is_relative_to(config.images.resolve()):
         msg = f"--out {config.out} lies among the images of {config.images}; choose a folder elsewhere."
         raise ValueError(msg)

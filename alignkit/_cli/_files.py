@@ -35,6 +35,13 @@ def check_out(out: Path | None, suffixes: Collection[str], inputs: Sequence[Path
         if path is not None and path.exists() and out.exists() and out.samefile(path):
             msg = f"--out {out} is also an input and would be overwritten; choose another name."
             raise ValueError(msg)
+    ends = " or ".join(suffixes)
+    if out.is_dir() and out.suffix not in suffixes:
+        msg = f"--out {out} is a directory; give a file name that ends in {ends}."
+        raise IsADirectoryError(msg)
+    if not out.suffix:
+        msg = f"--out {out} has no suffix that names a format; end it in {ends}."
+        raise ValueError(msg)
     check_choice("the suffix of --out", out.suffix, suffixes)
     if not out.parent.is_dir():
         msg = f"the folder {out.parent} of --out does not exist; create it first."

@@ -70,9 +70,35 @@ def _say(sentence: str) -> None:
         print(sentence, file=sys.stderr)
 
 
+#: What helps against errors of the system that name a file.
+_REMEDIES = {
+    errno.EACCES: "; ask for the right to read or write there, or choose another place.",
+    errno.EPERM: "; ask for the right to read or write there, or choose another place.",
+    errno.EROFS: "; choose another place.",
+    errno.ENOENT: "; check the path.",
+    errno.ENOTDIR: "; a part of this path is a file.",
+    errno.EISDIR: "; name a file.",
+    errno.ENAMETOOLONG: "; choose a shorter name.",
+    errno.ENOSPC: "; free some, or choose another place.",
+    errno.EDQUOT: "; free some, or choose another place.",
+}
+#: The extra that brings a package.
+_EXTRAS = {
+    **dict.fromkeys(("torch", "torchvision", "open_clip", "timm", "transformers", "peft", "webdataset"), "train"),
+    **dict.fromkeys(("mne", "pymatreader"), "meg"),
+    **dict.fromkeys(("nibabel", "nilearn"), "fmri"),
+    **dict.fromkeys(("dask", "distributed", "pyarrow"), "scale"),
+    "himalaya": "encoding",
+    "sentence_transformers": "offline",
+}
+
+
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{os.fspath(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}."
+        name = os.fsdecode(error.filename)
+        return f"{name}: {error.strerror[0].lower()}{error.strerror[1:]}{_REMEDIES.get(error.errno or 0, '.')}"
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        return f"this needs the package {error.name!r}; install it with: pip install 'alignkit[{_EXTRAS[error.name]}]'"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "there is no space left on the disk that is written to; free some, or choose another place."
     if isinstance(error, UnicodeDecodeError):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from alignkit._check import meant
 from alignkit._cli._flags import as_flags
 from alignkit._config import Arguments, expand
 
@@ -137,7 +138,13 @@ def _sentence(printed: str) -> str:
         if found:
             break
     # leaving an option out is no value one can write
-    return re.sub(r"'None', |, 'None'", "", text)
+    return _with_nearest(re.sub(r"'None', |, 'None'", "", text))
+
+
+def _with_nearest(sentence: str) -> str:
+    """Return a refusal of a word that is none of a list with the word that was probably meant."""
+    found = re.fullmatch(r"(\S+ must be one of (.*); got '([^']*)')\.", sentence)
+    return found[1] + meant(found[3], re.findall(r"'([^']*)'", found[2])) if found else sentence
 
 
 def _missing(rows: Sequence[str]) -> str:

@@ -200,7 +200,7 @@ def _as_sizes(
     if main + pool > total:
         msg = (
             f"{n_items} items make {total:,} triplets, fewer than the {main + pool:,} that a list and the shared "
-            "triplets need; lower n_answers or shared."
+            "triplets need; ask for fewer answers of each person, or shared ones."
         )
         raise ValueError(msg)
     return _Sizes(people, main, n_shared, n_retest, n_catch, pool)

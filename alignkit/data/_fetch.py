@@ -93,7 +93,7 @@ def make_folder(folder: Path) -> None:
     """Make a folder and its parents, or say in one sentence that it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+    except OSError as error:
         raise PermissionError(_not_writable(folder)) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -173,5 +174,7 @@ def _loader(name: str) -> Callable[[Options], Model]:
     if factory is not None:
         return lambda options: load_factory(factory[1], factory[2], options)
     known = [*(f"{prefix}:NAME" for prefix in PREFIXED), *NAMED, "a .safetensors file", "my_module:factory"]
-    msg = f"there is no model {name!r}; the names are {', '.join(known)} (list_models(), `alignkit models list`)."
+    near = get_close_matches(name, NAMED, n=1, cutoff=0.7)
+    hint = f"did you mean {near[0]}? The names are" if near else "the names are"
+    msg = f"there is no model {name!r}; {hint} {', '.join(known)} (list_models(), `alignkit models list`)."
     raise ValueError(msg)

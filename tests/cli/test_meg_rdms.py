@@ -243,7 +243,8 @@ def test_of_a_finished_store_nothing_is_left_to_do(run, things):
         (("--query", "image_nr < 0"), "--query 'image_nr < 0' keeps none of the"),
         (
             ("--noise", "tim"),
-            "--noise must be one of 'auto', 'time', 'epoch', 'baseline', 'none', 'a file'; got 'tim'.",
+            "--noise must be one of 'auto', 'time', 'epoch', 'baseline', 'none', 'a file'; got 'tim'; "
+            "did you mean time?",
         ),
         (("--noise", "no-cov.fif"), "no-cov.fif does not exist."),
         (("--noise", "preprocessed_P1-epo.fif"), "preprocessed_P1-epo.fif cannot be read as a covariance of MNE's"),
