@@ -74,7 +74,8 @@ def test_a_comparison_that_cannot_be_kept_is_not_shown_as_if_it_were(run, here, 
     save_labelled(here / "a.npz", "abcde")
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     for out in ("r.json", "r.csv"):
-        assert run("compare", "a.npz", "a.npz", "--out", out) == (2, "", f"error: {out}: no space left on device.\n")
+        told = f"error: {out}: no space left on device; free some, or choose another place.\n"
+        assert run("compare", "a.npz", "a.npz", "--out", out) == (2, "", told)
     assert sorted(path.name for path in here.iterdir()) == ["a.npz"]
 
 

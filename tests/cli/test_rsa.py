@@ -289,7 +289,8 @@ def test_an_overwritten_output_survives_a_failure(fails, run, here, patterns):
 def test_a_result_that_cannot_be_kept_is_not_shown_as_if_it_were(run, here, patterns, out, monkeypatch):
     np.save("x.npy", patterns())
     monkeypatch.setattr(RDM, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device", out)))
-    assert run("rdm", "x.npy", "--out", out) == (2, "", f"error: {out}: no space left on device.\n")
+    told = f"error: {out}: no space left on device; free some, or choose another place.\n"
+    assert run("rdm", "x.npy", "--out", out) == (2, "", told)
 
 
 @pytest.mark.parametrize(
