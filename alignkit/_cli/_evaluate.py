@@ -8,16 +8,24 @@ from typing import Literal
 
 import numpy as np
 
-from alignkit._check import NanPolicy, check_count, check_fraction
+from alignkit._check import NanPolicy, check_count, check_fraction, join_names
 from alignkit._cli._cluster import Scheduler, cluster_client
 from alignkit._cli._compare import in_flags, load_rdm, read_sigma_k, stack_files
 from alignkit._cli._files import check_out, first_rows, keep_and_show
 from alignkit._cli._meg_outputs import check_figure, save_figure
 from alignkit._config import Positional
-from alignkit.rsa import RDM, Evaluation, evaluate
+from alignkit.rsa import RDM, Evaluation, FixedModel, InterpolatedModel, SelectedModel, WeightedModel, evaluate
 from alignkit.rsa._align_all import check_one_order
+from alignkit.rsa._inference._model_rows import named_models
+from alignkit.rsa._models import Model
 from alignkit.rsa._pooling import PoolingMethod
 
+#: Flags for models that are fitted.
+_FITTED: dict[str, type[Model]] = {
+    "select": SelectedModel,
+    "weighted": WeightedModel,
+    "interpolate": InterpolatedModel,
+}
 #: Options that are handed on as they are.
 _PASSED_ON = (
     "generalize",
@@ -51,6 +59,8 @@ class EvaluateConfig:
     alignkit rsa evaluate shape.npz colour.npz --data people.npz
     alignkit rsa evaluate layers.npz --data people.npz \
         --generalize both --out result.json --figure result.png
+    alignkit rsa evaluate shape.npz colour.npz --data people.npz \
+        --weighted shape.npz colour.npz
     """
 
     models: Positional[tuple[Path, ...]]
@@ -79,6 +89,12 @@ class EvaluateConfig:
     """Random permutations of items, or sign flips of more than 20 people."""
     pooling: Literal["rank", "raw", "rsatoolbox"] = "rank"
     """How people are averaged for the ceiling."""
+    select: tuple[str, ...] = ()
+    """Add the best of these models, chosen on other items and people; all: of all. Names as in the table."""
+    weighted: tuple[str, ...] = ()
+    """Add a non-negative weighted sum of these models (or all), fitted on other items and people."""
+    interpolate: tuple[str, ...] = ()
+    """Add the best mixture of consecutive ones of these models (or all), fitted on other items and people."""
     sigma_k: Path | None = None
     """Array file with the variances or the covariance of the items of the data (whitened methods)."""
     dim: str | None = None
@@ -121,7 +137,7 @@ def run_evaluate(config: EvaluateConfig) -> None:
     given = [load_rdm(path) for path in paths]
     check_one_order([(path.name, rdm) for path, rdm in zip(paths, given, strict=True)])
     people = _people(config, given[: len(config.data)])
-    models = _models(config, given[len(config.data) :])
+    models = _with_fitted(config, _models(config, given[len(config.data) :]))
     options = {name: getattr(config, name) for name in _PASSED_ON}
     sigma_k = read_sigma_k(config.sigma_k, given[0], people)
     with cluster_client(config.scheduler) as client, in_flags("dim", "n_bootstrap"):
@@ -145,6 +161,27 @@ def _models(config: EvaluateConfig, given: list[RDM]) -> RDM:
     if len(given) == 1 and len(given[0].dims) == 1:
         return given[0]
     return stack_files(config.models, given, config.on_mismatch)
+
+
+def _with_fitted(config: EvaluateConfig, models: RDM) -> RDM | dict[str, Model]:
+    """Return the models, those that are to be fitted beside fixed ones by name."""
+    asked = [(flag, getattr(config, flag)) for flag in _FITTED]
+    if not any(names for _, names in asked):
+        return models
+    rows = dict(zip(named_models(models)[1], models.values.reshape(-1, models.n_pairs), strict=True))
+    found: dict[str, Model] = {name: FixedModel(RDM(row, models.labels)) for name, row in rows.items()}
+    for flag, names in asked:
+        chosen = tuple(rows) if names == ("all",) else names
+        unknown = [name for name in chosen if name not in rows]
+        if unknown:
+            msg = f"--{flag} names {join_names(unknown)}; the models are {join_names(rows)} (or all)."
+            raise ValueError(msg)
+        if len(chosen) == 1 or len(set(chosen)) < len(chosen):
+            msg = f"--{flag} takes two or more different models; got {join_names(chosen)}."
+            raise ValueError(msg)
+        if chosen:
+            found[flag] = _FITTED[flag]({name: RDM(rows[name], models.labels) for name in chosen})
+    return found
 
 
 def _tables(result: Evaluation) -> str:

@@ -119,6 +119,9 @@ _KEYWORD = re.compile(
     r"(?<![\w.'-])(?P<name>[a-z][a-z_]*)=(?P<value>'[^'\s]*'|True|False|\.\.\.|[A-Z]+(?![\w(])|(?=[\s),;:]|\.?(\s|$)))"
 )
 
+#: What functions say of their ``rng``, which is a seed on the command line.
+_GENERATOR = "rng must be a numpy Generator, a non-negative integer or None;"
+
 
 def _in_flags(sentence: str) -> str:
     """Return a sentence that speaks of ``name='value'`` in the words of the command line: ``--name value``."""
@@ -130,7 +133,7 @@ def _in_flags(sentence: str) -> str:
         value = found["value"].strip("'")
         return f"--{name}" if value in ("", "...", "True") else f"--{name} {value}"
 
-    return _KEYWORD.sub(flag, sentence)
+    return _KEYWORD.sub(flag, sentence.replace(_GENERATOR, "--seed must be a whole number from 0;"))
 
 
 def _one_line(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -193,6 +192,9 @@ def _names(groups: Sequence[str]) -> tuple[str, str]:
     if isinstance(groups, str) or len(groups) != 2 or not all(isinstance(name, str) for name in groups):
         msg = f"groups must hold two names; got {groups!r}."
         raise ValueError(msg)
+    if groups[0] == groups[1]:
+        msg = f"groups must hold two different names; got {groups[0]!r} twice."
+        raise ValueError(msg)
     return groups[0], groups[1]
 
 
@@ -212,10 +214,7 @@ def _aligned(
 
 
 def _group(which: str, x: object) -> RDM:
-    try:
-        stack = stack_of(x, None, "a comparison of groups")
-    except (ValueError, TypeError) as error:
-        raise type(error)(re.sub(r"\brdms\b", which, str(error))) from error
+    stack = stack_of(x, None, "a comparison of groups", which)
     if len(stack.dims) > 1:
         msg = f"{which} has the axes {stack.dims}; give one RDM per subject (RDM.isel takes one time)."
         raise ValueError(msg)

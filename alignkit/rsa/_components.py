@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -23,6 +23,7 @@ def named_rdms(models: object) -> tuple[list[tuple[str, RDM]], list[str]]:
     TypeError
         Values that are not real numbers.
     """
+    refuse_fitted(models)
     if isinstance(models, Mapping):
         if not models:
             msg = "models is empty; give at least one model RDM."
@@ -31,6 +32,24 @@ def named_rdms(models: object) -> tuple[list[tuple[str, RDM]], list[str]]:
         return named, [str(name) for name in models]
     found = as_rdms("the models", models)
     return numbered("the models", found), _names(found)
+
+
+def refuse_fitted(models: object) -> None:
+    """Refuse models that are made of RDMs where RDMs themselves are asked for."""
+    from alignkit.rsa._models import Model
+
+    many: Iterable[object] = (models,)
+    if isinstance(models, Mapping):
+        many = models.values()
+    elif isinstance(models, list | tuple):
+        many = models
+    for one in many:
+        if isinstance(one, Model):
+            msg = (
+                f"models holds a {type(one).__name__}, which only evaluate() takes; give RDMs: its components (.rdms), "
+                "or its prediction from weights (.predict)."
+            )
+            raise TypeError(msg)
 
 
 def rows_of(rdms: list[RDM]) -> FloatArray:

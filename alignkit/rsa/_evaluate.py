@@ -170,6 +170,9 @@ def evaluate(
     permutation, or, for t tests, in draws of normal estimates with the covariance of the real ones, each with a
     standard error of its own. The numbers are the same for any number of threads or workers.
 
+    A fitted prediction that does not vary over held-out pairs scores 0; a model that varies over no pairs has no score
+    (NaN), fitted or not.
+
     Not significant is not equal: report intervals. Cosine similarities of RDMs that share nothing are far above zero;
     only a permutation of items tests these.
 

@@ -235,13 +235,17 @@ def _counts(name: str, values: Sequence[int], least: int) -> tuple[int, ...]:
     if not counts or np.ndim(values) > 1:
         msg = f"{name} must list at least one whole number; got {values!r}."
         raise ValueError(msg)
+    if len(set(counts)) < len(counts):
+        twice = next(value for value in counts if counts.count(value) > 1)
+        msg = f"{name} must list every number once; got {twice} twice."
+        raise ValueError(msg)
     return tuple(check_count(name, value, least) for value in counts)
 
 
 def _aligned(
     models: object, pilot: object, on_mismatch: OnMismatch
 ) -> tuple[FloatArray, FloatArray, tuple[str, ...], int]:
-    stack = stack_of(pilot, None, "a pilot")
+    stack = stack_of(pilot, None, "a pilot", "pilot")
     if len(stack.dims) > 1:
         msg = f"the pilot has the axes {stack.dims}; give one RDM per subject (RDM.isel takes one time)."
         raise ValueError(msg)

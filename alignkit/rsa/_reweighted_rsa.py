@@ -191,7 +191,7 @@ def reweighted_rsa(
         aligned_by=by,
         confidence=confidence,
         n_bootstrap=n_bootstrap if n >= FEWEST else 0,
-        note=_note(n),
+        note=_note(n, [s for s, row in zip(_subjects(stack), rows, strict=True) if np.ptp(row) == 0]),
     )
 
 
@@ -211,7 +211,7 @@ def _aligned(
         raise ValueError(msg)
     stack = as_rdm("rdms", rdms)
     if stack.shape:
-        stack = subjects_first(stack, dim, "reweighted RSA")
+        stack = subjects_first(stack, dim, "reweighted RSA", "rdms")
     if len(stack.shape) > 1:
         msg = f"rdms has the axes {stack.dims}; choose one of each but the subjects with isel()."
         raise ValueError(msg)
@@ -244,7 +244,8 @@ def _subjects(stack: RDM) -> tuple[str, ...]:
     return tuple(str(one) for one in (range(len(stack)) if own is None else as_list(own)))
 
 
-def _note(n: int) -> str:
+def _note(n: int, constant: Sequence[str]) -> str:
+    flat = f"NaN: all values are equal in the RDM of {join_names(constant)}" if constant else ""
     alone = "one subject: no ceiling" if n == 1 else ""
     few = f"no interval: {counted(n, 'subject')}, of three that it needs" if n < FEWEST else ""
-    return "; ".join(filter(None, [alone, few]))
+    return "; ".join(filter(None, [alone, few, flat]))

@@ -23,18 +23,18 @@ Outcome = TypeVar("Outcome")
 _BATCH = 1 << 24
 
 
-def stack_of(rdms: object, dim: str | None, what: str) -> RDM:
-    """Return RDMs of several subjects as one stack with the axis of subjects in front."""
+def stack_of(rdms: object, dim: str | None, what: str, name: str = "rdms") -> RDM:
+    """Return RDMs of several subjects, which errors call ``name``, as one stack with the axis of subjects in front."""
     many = rdms.values() if isinstance(rdms, Mapping) else rdms if isinstance(rdms, list | tuple) else ()
     if any(isinstance(one, RDM) for one in many):
-        msg = f"rdms is a {type(rdms).__name__} of RDM objects; put them into one stack with stack([...]) first."
+        msg = f"{name} is a {type(rdms).__name__} of RDM objects; put them into one stack with stack([...]) first."
         raise TypeError(msg)
-    return subjects_first(as_rdm("rdms", rdms), dim, what)
+    return subjects_first(as_rdm(name, rdms), dim, what, name)
 
 
-def subjects_first(stack: RDM, dim: str | None, what: str) -> RDM:
+def subjects_first(stack: RDM, dim: str | None, what: str, name: str = "rdms") -> RDM:
     """Return the stack with the axis that ``dim`` names, or that can be told to hold subjects, in front."""
-    axis = _subject_axis(stack, dim, what)
+    axis = _subject_axis(stack, dim, what, name)
     dims = [stack.dims[axis], *stack.dims[:axis], *stack.dims[axis + 1 :]]
     # the one leading axis of a bare array holds subjects here
     bare = stack.dims == ("rdm",)
@@ -43,7 +43,7 @@ def subjects_first(stack: RDM, dim: str | None, what: str) -> RDM:
     return condensed_rdm(values, stack.labels, dims=["subject"] if bare else dims, coords=coords)
 
 
-def _subject_axis(stack: RDM, dim: str | None, what: str) -> int:
+def _subject_axis(stack: RDM, dim: str | None, what: str, name: str) -> int:
     if dim is not None:
         check_choice("dim", dim, stack.dims)
         return stack.dims.index(dim)
@@ -52,9 +52,9 @@ def _subject_axis(stack: RDM, dim: str | None, what: str) -> int:
     if len(stack.dims) == 1:
         return 0
     if not stack.dims:
-        msg = f"rdms holds a single RDM; {what} needs a leading axis of subjects (stack() makes one of several RDMs)."
+        msg = f"{name} holds a single RDM; {what} needs a leading axis of subjects (stack() makes one of several RDMs)."
         raise ValueError(msg)
-    msg = f"rdms has the leading axes {stack.dims}; name that of the subjects with dim=."
+    msg = f"{name} has the leading axes {stack.dims}; name that of the subjects with dim=."
     raise ValueError(msg)
 
 

@@ -118,7 +118,8 @@ def variance_partition(
     values = stack.values.reshape(-1, stack.n_pairs)
     shares = Sharing(rows, method, nan_policy)(values[None])
     r2_in = shares.r2[:, 0]
-    held_out = held_out_subsets(rows, values, folds, method, nan_policy)
+    # a model that explains nothing in-sample explains nothing elsewhere
+    held_out = np.where(np.isnan(r2_in), np.nan, held_out_subsets(rows, values, folds, method, nan_policy))
     report_all(_reasons(stack, rows, names, r2_in, held_out, nan_policy, held=bool(folds)), nan_policy)
     shape = (-1, *stack.shape)
     quantities = [part.reshape(shape) for part in (r2_in, held_out)]
@@ -167,7 +168,12 @@ def _aligned(
         raise ValueError(msg)
     stack, *others = align_all([("the data", as_rdm("the data", data)), *named], on_mismatch)
     by = "position" if any(one.labels is None for one in (stack, *others)) else "label"
-    return subjects_first(stack, dim, "a mean over subjects") if stack.shape else stack, rows_of(others), names, by
+    return (
+        subjects_first(stack, dim, "a mean over subjects", "data") if stack.shape else stack,
+        rows_of(others),
+        names,
+        by,
+    )
 
 
 def _folds(n_items: int, split: str, n_folds: int | None, rng: np.random.Generator) -> tuple[list[IntArray], str]:

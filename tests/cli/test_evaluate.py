@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alignkit.rsa import RDM, Evaluation, evaluate, stack
+from alignkit.rsa import (
+    RDM,
+    Evaluation,
+    FixedModel,
+    InterpolatedModel,
+    SelectedModel,
+    WeightedModel,
+    evaluate,
+    stack,
+)
 
 
 @pytest.fixture
@@ -78,6 +87,16 @@ def test_refusals(run, rdms):
         (("shape.npz", "--data", "people.npz", "--figure", "r.txt"), "the suffix of --figure must be one of"),
         (("shape.npz", "--data", "people.npz", "--alpha", "2"), "alpha must lie between 0 and 1"),
         (("shape.npz", "--data", "none.npz"), "none.npz"),
+        (("shape.npz", "--data", "people.npz", "--seed", "-3"), "error: --seed must be a whole number from 0; got -3."),
+        (("shape.npz", "--data", "people.npz", "--select", "all"), "--select takes two or more different models; got"),
+        (
+            ("layers.npz", "--data", "people.npz", "--weighted", "x", "w"),
+            "--weighted names 'w'; the models are 'x', 'y', 'z' (or all)",
+        ),
+        (
+            ("layers.npz", "--data", "people.npz", "--interpolate", "x", "x"),
+            "--interpolate takes two or more different",
+        ),
     ):
         code, out, err = run("rsa", "evaluate", *words, "--no-progress")
         assert code == 2, words
@@ -95,3 +114,17 @@ def test_torch_resamples_where_it_is_told_to(run, rdms):
     code, _, err = run(*words, "--device", "cuda:99")
     assert code == 2
     assert "device 'cuda:99' was asked for" in err
+
+
+def test_models_that_are_fitted(run, rdms):
+    words = ("--select", "all", "--weighted", "x", "z", "--interpolate", "y", "x", "--method", "pearson")
+    code, out, _ = run("rsa", "evaluate", "layers.npz", "--data", "people.npz", *FEW, *words)
+    assert code == 0
+    layers = {name: rdms["layers"].sel(layer=name) for name in "xyz"}
+    models = {
+        **{name: FixedModel(one) for name, one in layers.items()},
+        "select": SelectedModel(layers),
+        "weighted": WeightedModel({name: layers[name] for name in "xz"}),
+        "interpolate": InterpolatedModel({name: layers[name] for name in "yx"}),
+    }
+    assert repr(evaluate(models, rdms["people"], method="pearson", rng=0, **OPTIONS)) in out

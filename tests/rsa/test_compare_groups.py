@@ -9,7 +9,7 @@ from reference import groups as plain
 from reference import rsa as reference
 from scipy import stats
 
-from alignkit.rsa import RDM, compare, compare_groups
+from alignkit.rsa import RDM, SelectedModel, compare, compare_groups
 
 METHODS = ("spearman", "pearson", "cosine", "kendall-tau-a", "rho-a")
 
@@ -248,3 +248,11 @@ def test_long_names_leave_room_for_the_picture(rng):
     assert whole.x0 >= 0
     assert whole.x1 <= axes.figure.bbox.x1
     plt.close("all")
+
+
+def test_two_groups_have_two_names_and_fixed_rdms_as_models(rng):
+    rows = rng.random((5, 45))
+    with pytest.raises(ValueError, match="groups must hold two different names; got 'x' twice"):
+        compare_groups(rows, rows, groups=("x", "x"))
+    with pytest.raises(TypeError, match="models holds a SelectedModel, which only evaluate"):
+        compare_groups(rows, rows, models={"a": SelectedModel(rows)})

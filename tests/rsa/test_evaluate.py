@@ -386,3 +386,16 @@ def test_torch_computes_where_it_is_told_to(rng, monkeypatch):
     for device in (None, "cpu"):
         evaluate(rng.random((2, 15)), rng.random((4, 15)), generalize="both", n_bootstrap=5, device=device)
     assert found == [None, "cpu"]
+
+
+def test_refusals_speak_of_data(rng):
+    with pytest.raises(ValueError, match=r"^data holds a single RDM; an evaluation needs"):
+        evaluate(rng.random((2, 45)), rng.random(45))
+
+
+def test_plots_take_axes_alone(rng):
+    found = evaluate(rng.random((2, 45)), rng.random((4, 45)), n_bootstrap=0)
+    with pytest.raises(
+        TypeError, match=r"ax must be matplotlib axes, such as plt.subplots\(\) gives, or None; got 'x'"
+    ):
+        found.plot("x")

@@ -200,6 +200,20 @@ def test_subjects_that_do_not_vary_are_named(planted):
         assert np.isnan(fast(models, data).score).all()
 
 
+@pytest.mark.parametrize("method", ["pearson", "spearman", "whitened-cosine"])
+def test_a_model_that_does_not_vary_has_no_score_beside_whatever_models(method, planted):
+    models, data = planted
+    nothing = np.full(120, 0.0 if method == "whitened-cosine" else 0.5)
+    with pytest.warns(RuntimeWarning, match="among the models"):
+        alone = evaluate({"flat": nothing, "fixed": models["fixed"]}, data, method=method, rng=0)
+    with pytest.warns(RuntimeWarning, match="does not vary over some held-out pairs: 'flat'"):
+        beside = fast({**models, "flat": nothing}, data, method=method)
+    plain = fast(models, data, method=method)
+    assert np.isnan([alone.score[0], alone.se[0], beside.score[-1], beside.se[-1], beside.p_zero[-1]]).all()
+    assert_allclose(beside.score[:-1], plain.score, rtol=0, atol=1e-12)
+    assert_allclose(beside.se[:-1], plain.se, rtol=1e-9)
+
+
 def test_refusals(planted):
     models, data = planted
     for options, sentence in [

@@ -7,7 +7,7 @@ import pytest
 from matplotlib import pyplot as plt
 from scipy import stats
 
-from alignkit.rsa import RDM, compare, power
+from alignkit.rsa import RDM, WeightedModel, compare, power
 from alignkit.rsa._inference._t_power import t_power
 
 
@@ -169,7 +169,7 @@ def test_bad_pilots(rng):
         power(models, broken)
     with pytest.raises(ValueError, match="spearman is undefined"):
         power(np.ones((1, 66)), pilot)
-    with pytest.raises(ValueError, match="rdms holds a single RDM; a pilot needs"):
+    with pytest.raises(ValueError, match="pilot holds a single RDM; a pilot needs"):
         power(models, pilot[0])
 
 
@@ -212,3 +212,15 @@ def test_the_key_hides_nothing(rng):
     assert picture.width > 250
     assert axes.figure.bbox.x0 <= key.x0 <= key.x1 <= axes.figure.bbox.x1
     plt.close("all")
+
+
+def test_every_number_once_and_rdms_as_models(rng):
+    rows = rng.random((5, 45))
+    with pytest.raises(ValueError, match="n_subjects must list every number once; got 8 twice"):
+        power(rows[:1], rows, n_subjects=[4, 8, 8])
+    with pytest.raises(ValueError, match="n_items must list every number once; got 10 twice"):
+        power(rows[:1], rows, n_subjects=[4], n_items=[10, 10])
+    with pytest.raises(TypeError, match="models holds a WeightedModel, which only evaluate"):
+        power({"a": WeightedModel(rows)}, rows, n_subjects=[4])
+    with pytest.raises(ValueError, match=r"^pilot holds a single RDM"):
+        power(rows[:1], rows[0], n_subjects=[4])

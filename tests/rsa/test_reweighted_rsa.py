@@ -158,3 +158,11 @@ def test_the_result(planted, tmp_path):
     assert np.array_equal(back.weights, result.weights)
     assert "judged by the Pearson correlation over pairs of held-out items" in result.methods_text()
     assert len(result.plot().patches) == 3
+
+
+def test_a_subject_that_does_not_vary_is_named(rng):
+    people = rng.random((3, 66))
+    people[1] = 1.0
+    found = reweighted_rsa(rng.normal(size=(12, 3)), people, n_repeats=1, n_bootstrap=0, rng=0)
+    assert np.isnan(found.scores).tolist() == [False, True, False]
+    assert found.note == "NaN: all values are equal in the RDM of '1'"

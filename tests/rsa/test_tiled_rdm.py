@@ -83,7 +83,7 @@ def damage(folder, how):
 @pytest.mark.parametrize(
     ("how", "text"),
     [
-        ("lost tile", "values/c/0/1 is missing"),
+        ("lost tile", "values/c/0/1 is missing; delete this folder and make it anew"),
         ("short tile", "holds 3 bytes in place of 1,024"),
         ("lost list", "list of tiles that are done cannot be read"),
         ("other items", "its tiles are not those of 41 items"),

@@ -7,7 +7,7 @@ import pytest
 from reference.compare import fit
 from scipy.stats import rankdata
 
-from alignkit.rsa import RDM, VarianceShares, regress, variance_partition
+from alignkit.rsa import RDM, VarianceShares, WeightedModel, regress, variance_partition
 from alignkit.rsa._held_out import item_folds
 
 N = 14
@@ -172,3 +172,25 @@ def test_the_result(planted, tmp_path):
     assert "judged on the pairs within each" in result.methods_text()
     assert "Shares are in-sample" in variance_partition(models, data, split="none").methods_text()
     assert len(result.plot().patches) == 8
+
+
+def test_a_model_that_does_not_vary_leaves_no_shares(rng):
+    models, data = rng.random((3, 66)), rng.random((4, 66))
+    models[1] = 0.5
+    with pytest.warns(RuntimeWarning, match="no variance to explain with in the models: 'model 1'. The values that"):
+        found = variance_partition(models, data, n_folds=2, rng=0)
+    assert np.isnan(found.r2_in_sample).all()
+    assert np.isnan(found.r2_held_out).all()
+    assert np.isnan(found.parts_held_out).all()
+
+
+def test_models_that_evaluate_fits_are_refused_in_words(rng):
+    rows = rng.random((3, 66))
+    for models in ({"a": WeightedModel(rows), "b": rows[0]}, [WeightedModel(rows), rows[0]], WeightedModel(rows)):
+        with pytest.raises(TypeError, match=r"models holds a WeightedModel, .* give RDMs: its components \(\.rdms\)"):
+            variance_partition(models, rows)
+
+
+def test_refusals_speak_of_data(rng):
+    with pytest.raises(ValueError, match=r"^data has the leading axes"):
+        variance_partition(rng.random((2, 66)), rng.random((3, 4, 66)))

@@ -86,7 +86,7 @@ def evaluation_inputs(
     TypeError
         Values that are not real numbers.
     """
-    stack = _one_per_subject(stack_of(data, dim, "an evaluation"))
+    stack = _one_per_subject(stack_of(data, dim, "an evaluation", "data"))
     fitted = evaluated_models(models)
     named, names = (fitted.named, fitted.names) if fitted else named_rdms(fixed_rdms(models))
     nuisance = read_controls(controls, method, fitted=bool(fitted))

@@ -13,8 +13,9 @@ from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._condensed import n_items_of
 from alignkit.rsa._inference._fold_grams import columns_of
 from alignkit.rsa._models import Model, SelectedModel
+from alignkit.rsa._pooling import plain_of
 from alignkit.rsa._rescale import rescale
-from alignkit.rsa._similarity_methods import RANK_METHODS
+from alignkit.rsa._similarity_methods import RANK_METHODS, undefined_rows
 
 if TYPE_CHECKING:
     from alignkit.rsa._kernels._weighted_ranks_numba import SortedRows
@@ -68,6 +69,12 @@ class Task:
         for model, part in zip(self.models, self.parts, strict=True):
             found[part] |= isinstance(model, SelectedModel)
         return found
+
+    @cached_property
+    def nowhere(self) -> BoolArray:
+        """Models whose components are like nothing over all pairs, shape (models,)."""
+        nothing = undefined_rows(self.components[:, self.among], plain_of(self.method))
+        return np.array([nothing[part].all() for part in self.parts])
 
 
 def task_of(

@@ -62,7 +62,8 @@ def held_out_scores(
     One fold of items (or of subjects) holds them all, and is fitted to them as well. Only pairs within a fold of items
     are judged, and only pairs within the others are fitted. Copies of items and subjects count several times.
 
-    A prediction that is zero (or constant) scores 0: it explains nothing. Ceilings are those of the judged subjects:
+    A prediction that is zero (or constant) scores 0: it explains nothing. A model that is so over all pairs has no
+    score, as in :func:`alignkit.rsa.compare`. Ceilings are those of the judged subjects:
     their similarity to the mean of those that models are fitted to (of all others where no subjects are held out), and
     to that of all.
     """
@@ -91,8 +92,10 @@ def score(task: Task, prepared: PreparedFolds, cases: Cases) -> HeldOut:
         thetas.append(model.weights(training.part(part)))
         fitted[..., m, :] = thetas[-1] @ (part[:, None] == np.arange(len(task.components)))
     judges, everybody = prepared.judges, cases.counts[:, None].astype(np.float64)
+    scores = judges.predictions(cases.sets, fitted, cases.labels)
+    scores[:, task.nowhere] = np.nan
     return HeldOut(
-        judges.predictions(cases.sets, fitted, cases.labels),
+        scores,
         _lower(judges, cases, weights),
         judges.means(cases.sets, everybody, np.minimum(cases.labels, 0)),
         tuple(thetas),

@@ -10,6 +10,7 @@ from alignkit._typing import FloatArray
 from alignkit.rsa._align import as_rdm
 from alignkit.rsa._align_all import as_rdms, numbered
 from alignkit.rsa._compare import as_list
+from alignkit.rsa._components import refuse_fitted
 from alignkit.rsa._container import RDM
 
 
@@ -33,6 +34,7 @@ def named_models(models: object) -> tuple[list[tuple[str, RDM]], tuple[str, ...]
     ValueError
         An empty mapping, or stacks within a mapping.
     """
+    refuse_fitted(models)
     if not isinstance(models, Mapping):
         found = as_rdms("the models", models)
         return numbered("the models", found), _names(found)

@@ -20,6 +20,8 @@ from alignkit.rsa._zarr_folder import flush, opening, settle, stored_labels
 from alignkit.rsa._zarr_pieces import check_all_pieces, check_pieces
 
 SCHEMA = "alignkit.TiledRDM/1"
+#: What to do with a damaged folder.
+_ANEW = "; delete this folder and make it anew."
 _VALUES = "values"
 #: Items along a tile that a folder made by others may ask for.
 _LARGEST_SIDE = 1 << 14
@@ -56,7 +58,7 @@ class TileFiles:
         """Return a tile, or raise ValueError where its file is lost or damaged."""
         file = self.file_of(tile)
         if not file.is_file():
-            msg = f"{self.path} is damaged: {file.relative_to(self.path)} is missing."
+            msg = f"{self.path} is damaged: {file.relative_to(self.path)} is missing{_ANEW}"
             raise ValueError(msg)
         (top, bottom), (left, right) = map(self.grid.bounds, tile)
         try:
@@ -64,7 +66,7 @@ class TileFiles:
             check_pieces(values, [file])
             found: AnyArray = np.asarray(values[top:bottom, left:right])
         except Exception as error:  # zarr raises many kinds on damaged folders
-            msg = f"{self.path} is damaged: its tile {tile} cannot be read ({error})."
+            msg = f"{self.path} is damaged: its tile {tile} cannot be read ({error}){_ANEW}"
             raise ValueError(msg) from error
         return found
 
