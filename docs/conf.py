@@ -55,7 +55,8 @@ numpydoc_xref_param_type = False  # "shape (items,)" is no link
 
 html_theme = "furo"
 html_title = f"alignkit {release}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["wrap.css"]
 html_show_sourcelink = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -65,6 +66,8 @@ sphinx_gallery_conf: dict[str, Any] = {
     "gallery_dirs": "auto_gallery",
     "filename_pattern": r"/plot_",
     "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_",),  # tables, not the names of axes
+    "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "remove_config_comments": True,
     "plot_gallery": "True",

@@ -18,9 +18,10 @@ models = {f"{n} dimensions": rdm(lab.embedding[:, :n], metric="euclidean", label
 print(lab.fmri)
 
 # %%
-# RDMs can be looked at. Objects of a category lie side by side, so that blocks are categories.
+# RDMs can be looked at. With the objects of a category side by side, blocks along the diagonal are categories.
 
-models["12 dimensions"].plot()
+by_category = [label for _, label in sorted(zip(lab.categories, lab.labels, strict=True))]
+models["12 dimensions"].select(by_category).plot()
 
 # %%
 # One call compares every model with every person. Stars and brackets come from exact sign flips of the people; the band
