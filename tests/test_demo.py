@@ -99,7 +99,8 @@ def test_without_an_encoder_it_scores_pixels_and_names_the_extra(small, capsys):
     assert text.index("are simulated") < text.index("<table")
     for command in REAL_COMMANDS:
         assert f"{command}\n" in text
-    assert text.count("<img ") == 2 + 3  # the objects, the RDMs, and a figure for each part
+    assert text.count("<img ") == 2  # the objects, the RDMs
+    assert text.count('class="chart"') == 3  # bars for each part
     assert 'alt=""' not in text
 
 

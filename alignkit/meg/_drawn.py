@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from alignkit._mne_report import add_figures
 from alignkit._result import Result
 
 if TYPE_CHECKING:
@@ -35,13 +36,11 @@ class Drawn(Result):
 
         ``options`` go to ``report.add_figure`` (``section``, ``tags``, ``replace``). Where there are several models, a
         searchlight adds a figure for each.
-        """
-        from matplotlib import pyplot as plt
 
+        Raises
+        ------
+        TypeError
+            Anything but such a report.
+        """
         head = self._title() if title is None else title
-        for name, figure in self._figures():
-            own = f"{head}: {name}" if name else head
-            try:
-                report.add_figure(figure, title=own, caption=self.methods_text(), **options)
-            finally:
-                plt.close(figure)
+        add_figures(report, self._figures(), title=head, methods=self.methods_text(), options=options)

@@ -33,13 +33,17 @@ def bar_chart(
     axis: str,
     caption: str,
     ceiling: tuple[float, float] = (math.nan, math.nan),
+    limit: str = "noise ceiling",
 ) -> Chart:
-    """Return lying bars, the first on top; the ceiling is a band, or a line where only one bound is known."""
+    """Return lying bars, the first on top; the ceiling is a band, or a line where only one bound is known.
+
+    ``limit`` is what the ceiling is called: of a measure that is better when it is low, it is a floor.
+    """
     bounds = [bound for bound in ceiling if math.isfinite(bound)]
     values = [value for bar in bars for value in (bar.value, bar.low, bar.high)]
     x = Scale.around([*values, *bounds], _NAMES + 10, _WIDTH - 40, zero=True)
     bottom = _TOP + _ROW * len(bars) + 4
-    parts = [label(4, 16, title), *_grid(x, bottom, axis), *_ceiling(x, bounds, bottom)]
+    parts = [label(4, 16, title), *_grid(x, bottom, axis), *_ceiling(x, bounds, bottom, limit)]
     for k, bar in enumerate(bars):
         parts += _bar(bar, x, _TOP + _ROW * k + 3)
     zero = {"class": "axis", "x1": x(0), "x2": x(0), "y1": _TOP, "y2": bottom}
@@ -77,10 +81,10 @@ def _grid(x: Scale, bottom: float, axis: str) -> list[str]:
     return [*parts, label((x.start + x.stop) / 2, bottom + 34, axis, anchor="middle")]
 
 
-def _ceiling(x: Scale, bounds: Sequence[float], bottom: float) -> list[str]:
+def _ceiling(x: Scale, bounds: Sequence[float], bottom: float, limit: str) -> list[str]:
     if not bounds:
         return []
     low, high = x(min(bounds)), x(max(bounds))
     place = {"x": low, "y": _TOP, "width": max(high - low, 2.0), "height": bottom - _TOP}
-    told = f"noise ceiling\n{' to '.join(map(number, bounds))}"
+    told = f"{limit}\n{' to '.join(map(number, bounds))}"
     return [element("rect", {"class": "band", **place, **marked(told)})]

@@ -36,10 +36,10 @@ def _curves(found: TimeCourse) -> Chart:
     ]
     has_ceiling = bool(np.isfinite(found.lower).any())
     shades = f"; shades: {found.confidence:.0%} intervals over people" if found.n_bootstrap else ""
-    grey = "; grey: noise ceiling" if has_ceiling else ""
+    yellow = "; yellow: noise ceiling" if has_ceiling else ""
     caption = (
         f"Mean over {found.n_subjects} people of the {found.method} {found.quantity} of a model to each person's RDMs"
-        f"{shades}{grey}."
+        f"{shades}{yellow}."
     )
     axes = Axes(f"time ({unit})", f"{found.quantity} ({found.method})", (0.0,), (0.0,))
     ceiling = (times, found.lower, found.upper) if has_ceiling else None

@@ -36,9 +36,9 @@ def _bars(found: Evaluation) -> Chart:
     over = {"subjects": "new subjects", "items": "new items", "both": "new subjects and items"}[found.generalize]
     caption = (
         f"Mean over subjects of the {found.method} similarity to each one's RDM, best first, with "
-        f"{found.confidence:.0%} intervals for {over}; grey: noise ceiling. *: {_ABOVE[found.alternative]}; {_BELOW}: "
-        f"below the ceiling (family-wise p \N{LESS-THAN OR EQUAL TO} {found.alpha:g}). Which models differ is in the "
-        "table of pairs."
+        f"{found.confidence:.0%} intervals for {over}; yellow: noise ceiling. *: {_ABOVE[found.alternative]}; "
+        f"{_BELOW}: below the ceiling (family-wise p \N{LESS-THAN OR EQUAL TO} {found.alpha:g}). Which models "
+        "differ is in the table of pairs."
     )
     bars = [_bar(found, k) for k in _order(found)]
     ceiling = found.ceiling_lower, found.ceiling_upper

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count, groupby, product
 
 from alignkit._typing import PathLike
+from alignkit.report._bar_chart import Bar, bar_chart
+from alignkit.report._chart import Chart
 from alignkit.report._page import Figure, Section, write_page
 from alignkit.score import Difference, ScoreRow, ScoreTable
 from alignkit.score._row import is_in_sample
+
+_BEHIND = "\N{WHITE DOWN-POINTING TRIANGLE}"
 
 
 def write_score_report(path: PathLike, table: ScoreTable, /, *, before: Sequence[Section] = ()) -> None:
@@ -75,7 +80,9 @@ def score_sections(table: ScoreTable, /) -> list[Section]:
 
 def _part(table: ScoreTable, part: str, rows: list[ScoreRow]) -> Section:
     bars, points = ([row for row in rows if (row.role == "layer") == which] for which in (False, True))
-    figures = [_figure(table, part, m) for m in dict.fromkeys(row.measure for row in bars if row.primary)]
+    figures: list[Figure | Chart] = [
+        _figure(table, part, m) for m in dict.fromkeys(row.measure for row in bars if row.primary)
+    ]
     figures += [_curve_figure(table, part, m) for m in dict.fromkeys(row.measure for row in points)]
     letters = _letters(row.split for row in rows if row.split)
     tables = [_table(bars, letters)] if bars else []
@@ -93,17 +100,41 @@ def _letters(splits: Iterable[str]) -> dict[str, str]:
     return {split: next(marks) for split in dict.fromkeys(splits)}
 
 
-def _figure(table: ScoreTable, part: str, measure: str) -> Figure:
-    axes = table.plot(part=part, measure=measure)
-    figure = axes.get_figure(root=True)
-    assert figure is not None
+def _figure(table: ScoreTable, part: str, measure: str) -> Chart:
     rows = [row for row in table.rows if (row.part, row.measure) == (part, measure) and row.role != "layer"]
+    behind = _behind(table, part, measure)
     spoken = "; ".join(f"{row.model} {_number(row.value)}" for row in rows)
     marks = ["blue: models", "grey: baselines"]
     marks += ["black lines: intervals"] if any(math.isfinite(row.low) for row in rows) else []
     marks += [f"yellow: {_limit(rows[0])} ({rows[0].ceiling})"] if math.isfinite(rows[0].ceiling_low) else []
-    caption = f"{part}: {measure}. {', '.join(marks).capitalize()}."
-    return Figure.from_matplotlib(figure, caption, alt=f"Bar chart of {measure}: {spoken}.")
+    told = f" {_BEHIND}: behind the best, as the paired interval lacks 0." if behind else ""
+    chart = bar_chart(
+        [_bar(row, behind) for row in rows],
+        title=f"{part} (n = {rows[0].n:,})",
+        axis=measure + ("" if rows[0].higher_is_better else ", lower is better"),
+        caption=f"{part}: {measure}. {', '.join(marks).capitalize()}.{told}",
+        ceiling=(rows[0].ceiling_low, rows[0].ceiling_high),
+        limit=_limit(rows[0]),
+    )
+    return dataclasses.replace(chart, alt=f"Bar chart of {measure}: {spoken}.")
+
+
+def _bar(row: ScoreRow, behind: Collection[str]) -> Bar:
+    name = f"{row.model} (in-sample)" if is_in_sample(row.split) else row.model
+    percent = f"\n{row.percent_of_ceiling:.1f}% of the ceiling" if math.isfinite(row.percent_of_ceiling) else ""
+    told = f"{name}\n{_number(row.value)} {_interval(row.low, row.high)}".rstrip() + percent
+    model = row.role == "model"
+    mark = _BEHIND if model and row.model in behind else ""
+    return Bar(name, row.value, row.low, row.high, mark, told, faint=not model)
+
+
+def _behind(table: ScoreTable, part: str, measure: str) -> set[str]:
+    """Return the models whose paired intervals, of whatever is resampled, all say that the best is better."""
+    found = [one for one in table.differences if (one.part, one.measure) == (part, measure)]
+    clear = {one.other: True for one in found}
+    for one in found:
+        clear[one.other] &= one.low > 0 or one.high < 0
+    return {name for name, is_clear in clear.items() if is_clear}
 
 
 def _curve_figure(table: ScoreTable, part: str, measure: str) -> Figure:

@@ -247,3 +247,20 @@ class Evaluation(Result):
         from alignkit.rsa._draw_evaluation import plot_evaluation
 
         return plot_evaluation(self, ax, correction)
+
+    def add_to_report(self, report: Any, *, title: str = "Models beside the noise ceiling", **options: Any) -> None:
+        """Add the figure, with the Methods sentences as its caption, and the table of models to an ``mne.Report``.
+
+        ``options`` go to its ``add_figure`` and ``add_html`` (``section``, ``tags``, ``replace``).
+
+        Raises
+        ------
+        TypeError
+            Anything but such a report.
+        """
+        from alignkit._mne_report import add_figures, add_table
+
+        # made when it is asked for: a report that is none leaves no figure open
+        figures = (("", self.plot().get_figure(root=True)) for _ in range(1))
+        add_figures(report, figures, title=title, methods=self.methods_text(), options=options)
+        add_table(report, self.to_dataframe(), title=f"{title}: all numbers", options=options)

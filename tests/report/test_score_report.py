@@ -6,7 +6,7 @@ import math
 import pytest
 from matplotlib import pyplot as plt
 
-from alignkit.report import Section, score_sections, write_score_report
+from alignkit.report import Section, _score_report, score_sections, write_score_report
 from alignkit.score import ScoreTable
 
 EMPTY = ScoreTable("toy", (), (), ("nothing was scored",), {}, {})
@@ -52,12 +52,28 @@ def test_every_line_is_in_the_table(table):
 
 def test_primary_measures_have_figures_with_words_in_their_place(write, table):
     page = write(table)
-    (image,) = page.all("img")
-    assert image["alt"] == "Bar chart of accuracy: one 0.6000; two 0.4000; chance 0.3333."
+    (chart,) = [one for one in page.all("div") if one.get("class") == "chart"]
+    assert chart["aria-label"] == "Bar chart of accuracy: one 0.6000; two 0.4000; chance 0.3333."
     (caption,) = page.text_of("figcaption")
     assert caption.startswith("p: accuracy. Blue: models, grey: baselines")
     assert "yellow: noise ceiling (people)" in caption
     assert "black lines: intervals" in caption
+    assert caption.endswith("behind the best, as the paired interval lacks 0.")
+    tips = [one["data-tip"] for _, one in page.elements if "data-tip" in one]
+    assert tips == ["noise ceiling\n0.65", "one\n0.6000 [0.5000, 0.7000]", "two\n0.4000", "chance\n0.3333"]
+    marks = [text for text in page.text_of("text") if text == "\N{WHITE DOWN-POINTING TRIANGLE}"]
+    assert len(marks) == 1
+
+
+@pytest.mark.parametrize(("low", "high", "n"), [(-0.1, 0.3, 0), (0.1, 0.3, 1), (-0.3, -0.1, 1)])
+def test_only_a_paired_interval_without_0_says_that_a_model_is_behind(write, table, low, high, n):
+    difference = dataclasses.replace(table.differences[0], low=low, high=high)
+    page = write(dataclasses.replace(table, differences=(difference,)))
+    assert page.text_of("text").count("\N{WHITE DOWN-POINTING TRIANGLE}") == n
+    # where people are resampled as well, both intervals count
+    people = dataclasses.replace(difference, over="people", low=-1.0, high=1.0)
+    page = write(dataclasses.replace(table, differences=(difference, people)))
+    assert page.text_of("text").count("\N{WHITE DOWN-POINTING TRIANGLE}") == 0
 
 
 def test_captions_name_only_what_is_drawn(table):
@@ -65,7 +81,7 @@ def test_captions_name_only_what_is_drawn(table):
         dataclasses.replace(row, low=math.nan, high=math.nan, ceiling_low=math.nan, ceiling="") for row in table.rows
     )
     section = score_sections(dataclasses.replace(table, rows=rows))[0]
-    assert section.figures[0].caption == "p: accuracy. Blue: models, grey: baselines."
+    assert section.figures[0].caption.startswith("p: accuracy. Blue: models, grey: baselines. ")
 
 
 @pytest.fixture
@@ -96,8 +112,9 @@ def test_a_curve_has_a_figure_and_a_table(write, with_curve):
     assert rows[1] == ["<b0>", "0.4000", "[0.3000, 0.5000]", "", "0%", "a"]
     assert [row[4] for row in rows[1:]] == ["0%", "33%", "67%"]
     page = write(with_curve)
-    bars, curve = page.all("img")
-    assert bars["alt"] == "Bar chart of accuracy: one 0.6000; two 0.4000; chance 0.3333."
+    (bars,) = [one for one in page.all("div") if one.get("class") == "chart"]
+    (curve,) = page.all("img")
+    assert bars["aria-label"] == "Bar chart of accuracy: one 0.6000; two 0.4000; chance 0.3333."
     assert curve["alt"] == "Layer curve of accuracy: net <b0> 0.4000; net <b1> 0.4500; net <b2> 0.5000."
     assert page.text_of("figcaption")[1].startswith("p: accuracy of each layer. Rings: layers chosen on other items")
     assert "the highest point is no score" in page.text_of("figcaption")[1].lower()
@@ -120,7 +137,9 @@ def test_names_of_users_are_escaped(write, table):
     assert NASTY in page.text_of("td")
     assert f"{NASTY} & 'x'" in page.text_of("p")
     assert page.text_of("h1") == [f"Scores on {NASTY}"]
-    assert NASTY in str(page.all("img")[0]["alt"])
+    (chart,) = [one for one in page.all("div") if one.get("class") == "chart"]
+    assert NASTY in str(chart["aria-label"])
+    assert NASTY in "".join(str(one.get("data-tip")) for _, one in page.elements)
 
 
 def test_a_table_without_lines_is_a_page(write):
@@ -159,7 +178,7 @@ def test_the_old_page_stays_when_a_figure_fails(tmp_path, table, monkeypatch):
         msg = "no picture today"
         raise ValueError(msg)
 
-    monkeypatch.setattr(ScoreTable, "plot", fail)
+    monkeypatch.setattr(_score_report, "bar_chart", fail)
     with pytest.raises(ValueError, match="no picture today"):
         write_score_report(path, table)
     assert path.read_text() == "old"

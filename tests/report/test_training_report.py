@@ -52,7 +52,9 @@ def test_the_page_has_every_part(tmp_path, read, result, scores, table):
     titles = page.text_of("h2")
     assert titles[:2] == ["Use it, repeat it", "toy: p"]
     assert titles[-4:] == ["Dimensions", "Training", "How it was trained", "Settings"]
-    assert len(page.all("img")) == 1 + 3  # of the table; dimensions, loss, both criteria
+    assert len(page.all("img")) == 3  # dimensions, loss, both criteria
+    charts = [one for one in page.all("div") if one.get("class") == "chart"]
+    assert len(charts) == 2  # of the table; dimensions before and after
     assert table.methods_text() in page.text_of("p")
     assert any(text.startswith("Parameters were optimised by AdamW") for text in page.text_of("p"))
     lead = page.text_of("p")[0]
