@@ -67,7 +67,10 @@ def _metrics(runs: Mapping[str, RunResult]) -> tuple[str, list[str], list[list[s
 
 def _settings(runs: Mapping[str, RunResult]) -> list[tuple[str, list[str], list[list[str]]]]:
     flat = [_flat(tomllib.loads(to_toml(run.config))) for run in runs.values()]
-    names = list(dict.fromkeys(name for one in flat for name in one))
+    # what only one run has is a matter of its method
+    names = [
+        name for name in dict.fromkeys(name for one in flat for name in one) if sum(name in one for one in flat) > 1
+    ]
     rows = [[name, *(_said(one.get(name)) for one in flat)] for name in names]
     differ = [row for row in rows if len(set(row[1:])) > 1]
     methods = ["method", *(run.method.removesuffix("Config") for run in runs.values())]

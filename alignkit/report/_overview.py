@@ -42,12 +42,16 @@ def summary_section(results: Sequence[Opened]) -> list[Section]:
             )
     if not lines:
         return []
-    rows = [row for heading, group in lines.items() for row in [[heading], *group]]
-    more = [f"The first {_MOST} of {len(rows):,} lines."] if len(rows) > _MOST else []
     header = ["model", "value", "interval", "% of ceiling", "noise ceiling", "p"]
+    used = [k for k in range(len(header)) if any(row[k] for group in lines.values() for row in group)]
+    rows = [
+        row for heading, group in lines.items() for row in [[heading], *([line[k] for k in used] for line in group)]
+    ]
+    more = [f"The first {_MOST} of {len(rows):,} lines."] if len(rows) > _MOST else []
     caption = "The main measures of every model beside the noise ceiling; all others are below."
-    notes = [*more, "Baselines are in brackets; p is against 0, family-wise, where models were tested."]
-    return [Section("At a glance", tables=[(caption, header, rows[:_MOST])], notes=notes)]
+    tested = ["p is against 0, family-wise."] if len(header) - 1 in used else []
+    notes = [*more, "Baselines are in brackets.", *tested]
+    return [Section("At a glance", tables=[(caption, [header[k] for k in used], rows[:_MOST])], notes=notes)]
 
 
 def _lines(opened: Opened) -> Iterator[tuple[str, list[str]]]:

@@ -105,7 +105,7 @@ def _figure(table: ScoreTable, part: str, measure: str) -> Chart:
     behind = _behind(table, part, measure)
     spoken = "; ".join(f"{row.model} {_number(row.value)}" for row in rows)
     marks = ["blue: models", "grey: baselines"]
-    marks += ["black lines: intervals"] if any(math.isfinite(row.low) for row in rows) else []
+    marks += ["thin lines: intervals"] if any(math.isfinite(row.low) for row in rows) else []
     marks += [f"yellow: {_limit(rows[0])} ({rows[0].ceiling})"] if math.isfinite(rows[0].ceiling_low) else []
     told = f" {_BEHIND}: behind the best, as the paired interval lacks 0." if behind else ""
     chart = bar_chart(
@@ -123,13 +123,12 @@ def _bar(row: ScoreRow, behind: Collection[str]) -> Bar:
     name = f"{row.model} (in-sample)" if is_in_sample(row.split) else row.model
     percent = f"\n{row.percent_of_ceiling:.1f}% of the ceiling" if math.isfinite(row.percent_of_ceiling) else ""
     told = f"{name}\n{_number(row.value)} {_interval(row.low, row.high)}".rstrip() + percent
-    model = row.role == "model"
-    mark = _BEHIND if model and row.model in behind else ""
-    return Bar(name, row.value, row.low, row.high, mark, told, faint=not model)
+    mark = _BEHIND if row.model in behind else ""
+    return Bar(name, row.value, row.low, row.high, mark, told, faint=row.role != "model")
 
 
 def _behind(table: ScoreTable, part: str, measure: str) -> set[str]:
-    """Return the models whose paired intervals, of whatever is resampled, all say that the best is better."""
+    """Return the models and baselines whose paired intervals, of whatever is resampled, all say that the best is better."""
     found = [one for one in table.differences if (one.part, one.measure) == (part, measure)]
     clear = {one.other: True for one in found}
     for one in found:

@@ -57,7 +57,7 @@ def test_primary_measures_have_figures_with_words_in_their_place(write, table):
     (caption,) = page.text_of("figcaption")
     assert caption.startswith("p: accuracy. Blue: models, grey: baselines")
     assert "yellow: noise ceiling (people)" in caption
-    assert "black lines: intervals" in caption
+    assert "thin lines: intervals" in caption
     assert caption.endswith("behind the best, as the paired interval lacks 0.")
     tips = [one["data-tip"] for _, one in page.elements if "data-tip" in one]
     assert tips == ["noise ceiling\n0.65", "one\n0.6000 [0.5000, 0.7000]", "two\n0.4000", "chance\n0.3333"]
