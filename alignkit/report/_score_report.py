@@ -128,7 +128,7 @@ def _bar(row: ScoreRow, behind: Collection[str]) -> Bar:
 
 
 def _behind(table: ScoreTable, part: str, measure: str) -> set[str]:
-    """Return the models and baselines whose paired intervals, of whatever is resampled, all say that the best is better."""
+    """Return who is behind the best by all paired intervals, of whatever is resampled."""
     found = [one for one in table.differences if (one.part, one.measure) == (part, measure)]
     clear = {one.other: True for one in found}
     for one in found:
