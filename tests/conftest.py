@@ -21,7 +21,14 @@ settings.load_profile("alignkit")
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Files that take minutes: begun first, so that processes that test side by side end together.
-LONGEST = ("test_studies.py", "test_benchmarks.py", "test_demo_training.py", "test_demo.py", "test_examples.py")
+LONGEST = (
+    "test_studies.py",
+    "test_benchmarks.py",
+    "test_demo_training.py",
+    "test_demo.py",
+    "test_examples.py",
+    "test_docs.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -92,6 +92,8 @@ def test_python_imports_what_exists_and_calls_it_as_it_is(page):
 @each_page
 def test_commands_have_the_flags_of_their_verbs(page, tmp_path):
     for block in blocks(page):
+        if block.tag == "file":
+            (tmp_path / block.name).write_text(block.code, encoding="utf-8")
         refused = block.output is not None and block.output.startswith("error: ")
         if block.language == "bash" and not refused:
             for words in commands(block.code):
