@@ -253,7 +253,8 @@ def test_the_docs_build_without_a_warning(tmp_path):
     copy = tmp_path / "checkout"
     ignore = shutil.ignore_patterns("_build", "api", "auto_gallery", "cli.md", "__pycache__")
     shutil.copytree(ROOT / "docs", copy / "docs", ignore=ignore)
-    (copy / "alignkit").symlink_to(ROOT / "alignkit")
+    for folder in ("alignkit", "examples"):
+        (copy / folder).symlink_to(ROOT / folder)
     # pages are read and linked, not written; scripts of the gallery run in a test of their own
     words = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "dummy", "-D", "plot_gallery=0", "docs", "out"]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, cwd=copy, timeout=580)
