@@ -48,6 +48,8 @@ class ReportConfig:
     """Dissimilarity of features in RDMs."""
     kernel: Literal["cosine", "dot", "euclidean"] = "cosine"
     """Similarity of features in triplets."""
+    layer: str | None = None
+    """Which layer of features that hold several; by default the last."""
 
     def __post_init__(self) -> None:
         if not self.results:
@@ -68,5 +70,6 @@ def run_report(config: ReportConfig) -> None:
         categories=config.categories,
         metric=config.metric,
         kernel=config.kernel,
+        layer=config.layer,
     )
     print(f"report: {config.out} ({config.out.stat().st_size / 2**20:.2g} MiB)")

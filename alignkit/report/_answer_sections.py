@@ -29,7 +29,9 @@ class _Matched:
     notes: tuple[str, ...]
 
 
-def answer_sections(features: Features, answers: Triplets, name: str, items: Items, kernel: Kernel) -> list[Section]:
+def answer_sections(
+    features: Features, answers: Triplets, name: str, items: Items, kernel: Kernel, layer: str | None = None
+) -> list[Section]:
     """Return how a model's features fit people's answers, as parts of a page.
 
     Raises
@@ -37,7 +39,7 @@ def answer_sections(features: Features, answers: Triplets, name: str, items: Ite
     ValueError
         Answers and features without items in common, or answers without labels.
     """
-    matched = _match(features, answers, name)
+    matched = _match(features, answers, name, layer or features.layers[-1])
     temperature, sections = 1.0, []
     if len(np.unique(np.sort(matched.answers.items, axis=1), axis=0)) >= FEWEST:
         repeats = matched.answers if matched.answers.repeat is not None else None
@@ -90,7 +92,7 @@ def _shown(labels: tuple[str, ...], triplet: np.ndarray, p: FloatArray, counts: 
     return Shown((a, b, c), (float(p[0]), float(p[1]), float(p[2])), people)
 
 
-def _match(features: Features, answers: Triplets, name: str) -> _Matched:
+def _match(features: Features, answers: Triplets, name: str, layer: str) -> _Matched:
     """Return features of the items that answers are about; several photos of one item are averaged."""
     if answers.labels is None or features.labels is None:
         msg = (
@@ -119,7 +121,7 @@ def _match(features: Features, answers: Triplets, name: str) -> _Matched:
     if len(kept) > MOST_ANSWERS:
         kept = kept[np.unique(np.linspace(0, len(kept) - 1, MOST_ANSWERS).round().astype(int))]
         notes.append(f"{MOST_ANSWERS:,} answers, spread evenly, are scored.")
-    array = np.asarray(features.array(), dtype=np.float64)
+    array = np.asarray(features.array(layer), dtype=np.float64)
     means = np.stack([array[rows[label]].mean(axis=0) for label in rows])
     return _Matched(means, tuple(rows), answers.take(kept), tuple(notes))
 

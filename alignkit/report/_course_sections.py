@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
-from alignkit.meg import TimeCourse
+from alignkit.meg import ClusterTest, TimeCourse, cluster_test
 from alignkit.meg._sample_unit import UNTIMED
 from alignkit.report._chart import Chart
 from alignkit.report._grid_chart import grid_chart
 from alignkit.report._line_chart import Axes, Line, line_chart
 from alignkit.report._page import Figure, Section
 from alignkit.report._svg import number
+
+#: People that a one-sided test needs to reach .05 (2 ** -5 does), and models that are tested on a page.
+_FEWEST, _MOST_TESTED = 5, 12
 
 
 def course_sections(found: TimeCourse) -> list[Section]:
@@ -30,8 +35,16 @@ def _scale(found: TimeCourse) -> tuple[float, str]:
 def _curves(found: TimeCourse) -> Chart:
     factor, unit = _scale(found)
     times = factor * found.times
+    tests = _tests(found)
+    spans = {name: _spans(test, factor) for name, test in tests.items()}
     lines = [
-        Line(name, times, found.mean[k], (found.interval[0, k], found.interval[1, k]) if found.n_bootstrap else None)
+        Line(
+            name,
+            times,
+            found.mean[k],
+            (found.interval[0, k], found.interval[1, k]) if found.n_bootstrap else None,
+            spans.get(name, ()),
+        )
         for k, name in enumerate(found.models)
     ]
     has_ceiling = bool(np.isfinite(found.lower).any())
@@ -39,11 +52,46 @@ def _curves(found: TimeCourse) -> Chart:
     yellow = "; yellow: noise ceiling" if has_ceiling else ""
     caption = (
         f"Mean over {found.n_subjects} people of the {found.method} {found.quantity} of a model to each person's RDMs"
-        f"{shades}{yellow}."
+        f"{shades}{yellow}.{_told(tests, spans)}"
     )
     axes = Axes(f"time ({unit})", f"{found.quantity} ({found.method})", (0.0,), (0.0,))
     ceiling = (times, found.lower, found.upper) if has_ceiling else None
     return line_chart(lines, title="Models over time", axes=axes, caption=caption, ceiling=ceiling)
+
+
+def _tests(found: TimeCourse) -> dict[str, ClusterTest]:
+    """Return a cluster test of each model above 0, where enough people were measured for it to reach its level."""
+    if found.quantity == "distance" or found.n_subjects < _FEWEST or len(found.models) > _MOST_TESTED:
+        return {}
+    if not np.isfinite(found.similarity).all() or len(found.times) < 2:
+        return {}
+    return {
+        name: cluster_test(found.similarity[k], times=found.times, tail="greater", rng=0)
+        for k, name in enumerate(found.models)
+    }
+
+
+def _spans(test: ClusterTest, factor: float) -> list[tuple[float, float]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], test.significant, [False]]).astype(int)))
+    half = float(np.median(np.diff(test.times))) / 2
+    return [
+        (factor * (float(test.times[a]) - half), factor * (float(test.times[b - 1]) + half))
+        for a, b in zip(edges[::2], edges[1::2], strict=True)
+    ]
+
+
+def _told(tests: Mapping[str, ClusterTest], spans: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """Return what the bars below the curves mean, or that there are none."""
+    if not tests:
+        return ""
+    how = f"cluster mass under sign flips of people, corrected p \N{LESS-THAN OR EQUAL TO} {_alpha(tests):g}, one-sided"
+    if not any(spans.values()):
+        return f" No cluster lies above 0 ({how})."
+    return f" Bars below: clusters above 0 ({how}); they say nothing of onsets."
+
+
+def _alpha(tests: Mapping[str, ClusterTest]) -> float:
+    return next(iter(tests.values())).alpha
 
 
 def _table(found: TimeCourse) -> tuple[str, list[str], list[list[str]]]:

@@ -21,8 +21,8 @@ MOST_ITEMS = 1000
 
 
 def rdm_of(features: Features, metric: Metric, layer: str | None = None) -> RDM:
-    """Return the RDM of features, or of items spread evenly over many."""
-    array = features.array(layer)
+    """Return the RDM of features of a layer, the last by default, or of items spread evenly over many."""
+    array = features.array(layer or features.layers[-1])
     rows = np.unique(np.linspace(0, len(array) - 1, min(len(array), MOST_ITEMS)).round().astype(int))
     labels = None if features.labels is None else [features.labels[k] for k in rows]
     found: RDM = rdm(np.asarray(array)[rows], metric=metric, labels=labels)

@@ -40,6 +40,7 @@ def write_report(
     categories: PathLike | None = None,
     metric: Metric = "correlation",
     kernel: Kernel = "cosine",
+    layer: str | None = None,
 ) -> None:
     """Write runs and results of any kind, one or several, as one self-contained HTML page.
 
@@ -65,6 +66,8 @@ def write_report(
         Dissimilarity of features in RDMs, as :func:`alignkit.rsa.rdm` takes it.
     kernel : {"cosine", "dot", "euclidean"}
         Similarity of features in triplets.
+    layer : str, optional
+        Which layer of features that hold several; by default the last.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def write_report(
     check_choice("kernel", kernel, _KERNELS)
     opened = _opened(results)
     items = _items(opened, images, categories)
-    rdms = _rdms(opened, metric)
+    rdms = _rdms(opened, metric, layer)
     sections = [*summary_section(opened), *compare_runs(_of_type(opened, RunResult)), *comparison_of_rdms(rdms)]
     for one in opened:
         own = rdm_sections(rdms[one.name], one.name, items) if one.name in rdms else sections_of(one)
@@ -98,7 +101,7 @@ def write_report(
     for who, answers in _of_type(opened, Triplets).items():
         for name, features in _of_type(opened, Features).items():
             about = f"{name} on {who}"
-            sections += [_named(one, about) for one in answer_sections(features, answers, name, items, kernel)]
+            sections += [_named(one, about) for one in answer_sections(features, answers, name, items, kernel, layer)]
     origin = provenance_section(opened)
     sections.append(dataclasses.replace(origin, notes=[*items.notes, *origin.notes]))
     heading = title or (f"Report: {opened[0].name}" if len(opened) == 1 else f"Report on {len(opened)} results")
@@ -155,13 +158,13 @@ def _items(opened: Sequence[Opened], images: PathLike | None, categories: PathLi
     return dataclasses.replace(small_pictures(images, labels), categories=kinds)
 
 
-def _rdms(opened: Sequence[Opened], metric: Metric) -> dict[str, RDM]:
+def _rdms(opened: Sequence[Opened], metric: Metric, layer: str | None) -> dict[str, RDM]:
     found = {}
     for one in opened:
         if isinstance(one.value, RDM):
             found[one.name] = one.value
         elif isinstance(one.value, Features):
-            found[one.name] = rdm_of(one.value, metric)
+            found[one.name] = rdm_of(one.value, metric, layer)
     return found
 
 

@@ -82,7 +82,7 @@ FROZEN = {
     },
     "permute": {"(first)", "(second)", "method", "n-permutations", "alternative", "average", "controls", "partial"}
     | {"nan-policy", "on-mismatch", "seed", "progress", "scheduler", "out"},
-    "report": {"(results)", "out", "title", "images", "categories", "metric", "kernel"},
+    "report": {"(results)", "out", "title", "images", "categories", "metric", "kernel", "layer"},
     **RSA,
     "design triplets": {
         "(items)",

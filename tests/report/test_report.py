@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alignkit.meg import timecourse
+from alignkit.meg import cluster_test, timecourse
 from alignkit.models import Features
 from alignkit.report import write_report
 from alignkit.report._report import MOST
@@ -98,6 +98,33 @@ def test_a_time_course_has_curves_with_the_ceiling(tmp_path, read, models, peopl
         for t in range(7):
             assert f"{name}\n{found.mean[k, t]:.4g} at {1e3 * movie.coords['time'][t]:.4g} ms" in tips
     assert "noise ceiling" in tips
+    significant = cluster_test(found, model="good", tail="greater", rng=0).significant
+    (start,), (stop,) = (
+        np.flatnonzero(np.diff(np.append(significant, False).astype(int), prepend=0) == k) for k in (1, -1)
+    )
+    span = [tip for tip in tips if tip.startswith("good\nsignificant")]
+    # half a sample, 50 ms, to either side
+    ends = [1e3 * (found.times[start] - 0.05), 1e3 * (found.times[stop - 1] + 0.05)]
+    assert span == [f"good\nsignificant from {ends[0]:.4g} to {ends[1]:.4g}"] * 2
+    assert any("Bars below: clusters above 0" in text for text in page.text_of("figcaption"))
+
+
+def test_few_people_are_not_tested_over_time(tmp_path, read, models, people):
+    values = np.repeat(people.values[:4, None], 3, axis=1) + np.random.default_rng(5).random((4, 3, 66))
+    movie = RDM(values, labels=LABELS, dims=["subject", "time"], coords={"time": [0.0, 0.1, 0.2]})
+    write_report(tmp_path / "page.html", timecourse(models, movie, n_bootstrap=0))
+    assert not any("cluster" in text for text in read(tmp_path / "page.html").text_of("figcaption"))
+
+
+def test_the_last_layer_of_features_is_taken_unless_another_is_named(tmp_path, read, points, people):
+    noise = np.random.default_rng(6).normal(size=points.shape)
+    both = Features.from_arrays({"first": points, "last": noise}, LABELS, name="net")
+    alone = {name: Features.from_array(x, LABELS, name="net") for name, x in (("first", points), ("last", noise))}
+    for layer, name in ((None, "last"), ("first", "first"), ("last", "last")):
+        write_report(tmp_path / "one.html", [both, people], layer=layer)
+        write_report(tmp_path / "two.html", [alone[name], people])
+        shown = [read(tmp_path / file).text_of("td") for file in ("one.html", "two.html")]
+        assert shown[0] == shown[1]
 
 
 def test_rdms_and_features_have_maps_with_pictures(tmp_path, read, people, features):
