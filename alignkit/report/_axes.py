@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
-from alignkit.report._svg import element, label
+from alignkit.report._svg import element, fit, label
 
 #: Steps between ticks, times a power of ten.
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -57,6 +57,6 @@ def frame(x: Scale, y: Scale, x_name: str, y_name: str) -> list[str]:
         parts.append(element("line", {"class": "axis", "x1": x(tick), "x2": x(tick), "y1": bottom, "y2": bottom + 4}))
         parts.append(label(x(tick), bottom + 17, f"{tick:.6g}", anchor="middle", kind="muted"))
     parts.append(element("line", {"class": "axis", "x1": left, "x2": right, "y1": bottom, "y2": bottom}))
-    parts.append(label((left + right) / 2, bottom + 36, x_name, anchor="middle"))
-    parts.append(label(13, (top + bottom) / 2, y_name, anchor="middle", turn=-90))
+    parts.append(label((left + right) / 2, bottom + 36, fit(x_name, right - left + 20), anchor="middle"))
+    parts.append(label(13, (top + bottom) / 2, fit(y_name, bottom - top + 20), anchor="middle", turn=-90))
     return parts

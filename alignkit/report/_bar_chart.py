@@ -43,7 +43,7 @@ def bar_chart(
     values = [value for bar in bars for value in (bar.value, bar.low, bar.high)]
     x = Scale.around([*values, *bounds], _NAMES + 10, _WIDTH - 40, zero=True)
     bottom = _TOP + _ROW * len(bars) + 4
-    parts = [label(4, 16, title), *_grid(x, bottom, axis), *_ceiling(x, bounds, bottom, limit)]
+    parts = [label(4, 16, fit(title, _WIDTH - 8)), *_grid(x, bottom, axis), *_ceiling(x, bounds, bottom, limit)]
     for k, bar in enumerate(bars):
         parts += _bar(bar, x, _TOP + _ROW * k + 3)
     zero = {"class": "axis", "x1": x(0), "x2": x(0), "y1": _TOP, "y2": bottom}
@@ -55,7 +55,7 @@ def bar_chart(
 
 def _bar(bar: Bar, x: Scale, top: float) -> list[str]:
     middle, height = top + _ROW / 2 - 3, _ROW - 8
-    parts = [label(_NAMES, middle + 4.5, fit(bar.name, _NAMES - 10), anchor="end", kind="muted" if bar.faint else None)]
+    parts = [label(_NAMES, middle + 4.5, fit(bar.name, _NAMES), anchor="end", kind="muted" if bar.faint else None)]
     known = math.isfinite(bar.value)
     start, stop = sorted((x(0), x(bar.value if known else 0)))
     colour = COLOURS[-1] if bar.faint else COLOURS[0]
@@ -78,7 +78,7 @@ def _grid(x: Scale, bottom: float, axis: str) -> list[str]:
     for tick in x.ticks():
         parts.append(element("line", {"class": "grid", "x1": x(tick), "x2": x(tick), "y1": _TOP, "y2": bottom}))
         parts.append(label(x(tick), bottom + 16, f"{tick:.6g}", anchor="middle", kind="muted"))
-    return [*parts, label((x.start + x.stop) / 2, bottom + 34, axis, anchor="middle")]
+    return [*parts, label((x.start + x.stop) / 2, bottom + 34, fit(axis, x.stop - x.start + 60), anchor="middle")]
 
 
 def _ceiling(x: Scale, bounds: Sequence[float], bottom: float, limit: str) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from alignkit._typing import FloatArray
 from alignkit.report._chart import Chart
-from alignkit.report._svg import LETTER, drawing, element, fit, label, marked, number
+from alignkit.report._svg import drawing, element, fit, label, marked, number, width_of
 
 #: Rows and columns that are shown; the first so many.
 MOST_ROWS, MOST_COLUMNS = 100, 40
@@ -26,25 +26,27 @@ def grid_chart(values: FloatArray, rows: Sequence[str], columns: Sequence[str], 
     width = min(90.0, (_WIDTH - _NAMES - 8) / len(columns))
     height = min(26.0, max(9.0, 560.0 / len(rows)))
     top = _TOP + _HEAD
-    parts = [label(4, 16, title)]
+    texts = [[number(float(value), 3) for value in row] for row in values]
+    written = height >= 15 and width > max(width_of(text) for row in texts for text in row) + 4
+    parts = [label(4, 16, fit(title, _WIDTH - 8))]
     if width >= 8:
         parts += [
-            label(_NAMES + (k + 0.5) * width + 4, top - 6, fit(name, _HEAD), turn=-60) for k, name in enumerate(columns)
+            label(_NAMES + (k + 0.5) * width + 4, top - 6, fit(name, _HEAD + 6), turn=-60)
+            for k, name in enumerate(columns)
         ]
     for i, name in enumerate(rows):
         y = top + i * height
         if height >= 11:
-            parts.append(label(_NAMES - 6, y + height / 2 + 4, fit(name, _NAMES - 22), anchor="end"))
+            parts.append(label(_NAMES - 6, y + height / 2 + 4, fit(name, _NAMES - 8), anchor="end"))
         for k, column in enumerate(columns):
             value = float(values[i, k])
             told = marked(f"{name}\n{column}: {number(value)}")
             fill, ink = _colours((value - low) / ((high - low) or 1.0))
             place = {"x": _NAMES + k * width, "y": y, "width": width - 1, "height": height - 1, "fill": fill}
             parts.append(element("rect", place | told))
-            text = number(value, 3)
-            if height >= 15 and width > LETTER * len(text) + 4:
+            if written:
                 at = {"x": _NAMES + (k + 0.5) * width, "y": y + height / 2 + 4, "text-anchor": "middle"}
-                parts.append(element("text", {**at, "fill": ink, "pointer-events": "none"}, text))
+                parts.append(element("text", {**at, "fill": ink, "pointer-events": "none"}, texts[i][k]))
     alt = f"Matrix of {len(rows)} rows and {len(columns)} columns, {title}, from {number(low)} to {number(high)}."
     svg = drawing(_WIDTH, top + len(rows) * height + 6, *parts)
     return Chart(svg, f"{caption} From {number(low)} (dark) to {number(high)} (bright).{some}", alt)

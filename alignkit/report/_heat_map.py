@@ -13,7 +13,7 @@ from alignkit._typing import AnyArray, FloatArray
 from alignkit.report._chart import Chart
 from alignkit.report._items import Items
 from alignkit.report._legend import colours_of, legend
-from alignkit.report._svg import drawing, element, label, number
+from alignkit.report._svg import drawing, element, fit, label, number
 from alignkit.rsa import RDM
 
 #: Items of a map; of more, these are spread evenly.
@@ -52,7 +52,12 @@ def _draw(square: FloatArray, names: Sequence[str], groups: Sequence[str], title
     place = {"x": _LEFT, "y": _TOP, "width": _SIDE, "height": _SIDE, "class": "pixels"}
     image = element("image", place | {"href": _png(_coloured(square, low, high))})
     height, keys = legend(colours_of(groups), 0.0, _TOP + _SIDE + 24.0, _WIDTH)
-    parts = [element("g", {"class": "heat", **data}, image), label(_LEFT, 16, title), *_strips(groups), *keys]
+    parts = [
+        element("g", {"class": "heat", **data}, image),
+        label(_LEFT, 16, fit(title, _SIDE)),
+        *_strips(groups),
+        *keys,
+    ]
     return drawing(_WIDTH, height + 6.0, *parts, *_scale_bar(low, high, metric))
 
 
@@ -103,5 +108,5 @@ def _scale_bar(low: float, high: float, metric: str) -> list[str]:
         element("image", place),
         label(x + 16, _TOP + 10, number(high, 2), kind="muted"),
         label(x + 16, _TOP + _SIDE, number(low, 2), kind="muted"),
-        label(x + 26, middle, metric, anchor="middle", turn=-90),
+        label(x + 26, middle, fit(metric, _SIDE - 60), anchor="middle", turn=-90),
     ]

@@ -66,4 +66,6 @@ def _draw(places: FloatArray, names: Sequence[str], groups: Sequence[str], title
             texts.append(label(at[0] + (9 if anchor == "start" else -9), at[1] + 4, fit(names[k], 110), anchor=anchor))
     border = {"x": 0.5, "y": _TOP, "width": _WIDTH - 1, "height": _HEIGHT, "class": "grid"}
     bottom, keys = legend(looks, 4.0, _TOP + _HEIGHT + 22.0, _WIDTH - 8.0)
-    return drawing(_WIDTH, bottom + 4.0, label(4, 16, title), element("rect", border), *texts, *dots, *keys)
+    return drawing(
+        _WIDTH, bottom + 4.0, label(4, 16, fit(title, _WIDTH - 8)), element("rect", border), *texts, *dots, *keys
+    )

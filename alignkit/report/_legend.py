@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from alignkit.report._svg import COLOURS, LETTER, element, fit, label
+from alignkit.report._svg import COLOURS, element, fit, label, width_of
 
 SHAPES = ("circle", "square", "diamond", "triangle")
 #: Groups that can be told apart by colour and shape; the others are grey.
@@ -38,7 +38,7 @@ def legend(marks: Mapping[str, tuple[str, str]], left: float, top: float, width:
     x, y, parts = left, top, []
     for name, (colour, kind) in marks.items():
         text = fit(name, 0.6 * width)
-        room = 24.0 + LETTER * len(text) * 1.2
+        room = 28.0 + width_of(text)
         if x > left and x + room > left + width:
             x, y = left, y + _LINE
         parts += [shape(kind, x + 8, y - 4, 5.0, {"fill": colour}), label(x + 18, y, text)]

@@ -11,7 +11,7 @@ from alignkit._typing import FloatArray
 from alignkit.report._axes import Scale, frame
 from alignkit.report._chart import Chart
 from alignkit.report._legend import legend
-from alignkit.report._svg import COLOURS, drawing, element, label, marked, number
+from alignkit.report._svg import COLOURS, drawing, element, fit, label, marked, number
 
 #: Points of a curve that tell their value; of more, these are spread evenly.
 _TOLD = 60
@@ -58,7 +58,7 @@ def line_chart(
     rows = [line for line in lines if len(line.spans)]
     x = Scale.around(np.concatenate([line.x for line in lines]).tolist(), _LEFT, _WIDTH - 12, margin=0.01)
     y = Scale.around(y_values.tolist(), _TOP + _HEIGHT - 8 * len(rows), _TOP, margin=0.06)
-    parts = [label(4, 16, title)]
+    parts = [label(4, 16, fit(title, _WIDTH - 8))]
     if ceiling is not None:
         parts += _areas(x, y, *ceiling, {"class": "band", **marked("noise ceiling")})
     parts += frame(x, dataclasses.replace(y, start=y.start, stop=y.stop), axes.x, axes.y)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from alignkit.report._axes import Scale, frame
 from alignkit.report._chart import Chart
-from alignkit.report._svg import COLOURS, drawing, element, label, marked, number
+from alignkit.report._svg import COLOURS, drawing, element, fit, label, marked, number
 
 _WIDTH, _SIDE, _LEFT, _TOP = 480.0, 340.0, 66.0, 30.0
 
@@ -32,7 +32,7 @@ def scatter(points: Sequence[Point], *, title: str, x_axis: str, y_axis: str, ca
     x = Scale.around(values, _LEFT, _LEFT + _SIDE)
     y = dataclasses.replace(x, start=_TOP + _SIDE, stop=_TOP)
     line = {"x1": x.start, "y1": y.start, "x2": x.stop, "y2": y.stop}
-    parts = [label(4, 16, title), *frame(x, y, x_axis, y_axis)]
+    parts = [label(4, 16, fit(title, _WIDTH - 8)), *frame(x, y, x_axis, y_axis)]
     parts.append(element("line", {"class": "axis", "stroke-dasharray": "4 3", **line}))
     for one in known:
         if math.isfinite(one.low) and math.isfinite(one.high):

@@ -23,7 +23,7 @@ class Shown:
 
 def triplet_chart(triplets: Sequence[Shown], *, title: str, caption: str, items: Items) -> Chart:
     """Return a row for each triplet: the pair that people left together, and the odd one out in a frame."""
-    parts = [label(4, 16, title)]
+    parts = [label(4, 16, fit(title, _WIDTH - 8))]
     for row, one in enumerate(triplets):
         top = _TOP + row * _ROW
         for k, name in enumerate(one.items):

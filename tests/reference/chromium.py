@@ -64,6 +64,16 @@ class Browser:
         """Move the pointer to a place in the window."""
         self._ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
+    def cut_texts(self) -> list[str]:
+        """Return the words of charts that reach beyond their drawing."""
+        found: list[str] = self.run(
+            "[...document.querySelectorAll('.chart text')].filter(text => { const box = text.getBoundingClientRect(), "
+            "edge = text.ownerSVGElement.getBoundingClientRect(); return box.left < edge.left - 1 || "
+            "box.right > edge.right + 1 || box.top < edge.top - 1 || box.bottom > edge.bottom + 1 })"
+            ".map(text => text.textContent)"
+        )
+        return found
+
     def screenshot(self, path: Path) -> None:
         """Write the whole page as a picture."""
         size = self._ask("Page.getLayoutMetrics")["cssContentSize"]

@@ -8,12 +8,16 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from alignkit.report import Section, write_page
 from alignkit.report._bar_chart import Bar, bar_chart
 from alignkit.report._grid_chart import MOST_COLUMNS, MOST_ROWS, grid_chart
+from alignkit.report._heat_map import heat_map
+from alignkit.report._item_map import item_map
 from alignkit.report._items import Items
 from alignkit.report._line_chart import Axes, Line, line_chart
 from alignkit.report._scatter import Point, scatter
 from alignkit.report._triplet_chart import Shown, triplet_chart
+from alignkit.rsa import RDM
 
 NASTY = "</svg><script>alert('1')</script>\""
 NAN = math.nan
@@ -73,6 +77,25 @@ def test_curves_break_where_they_are_missing_and_tell_their_values():
     assert "significant from 1 to 2" in span.get("data-tip")
     assert numbers(span, "width")[0] == pytest.approx(steps[0], abs=0.05)
     assert f"{NASTY} highest 2 at 4; flat undefined" in chart.alt
+
+
+def test_no_words_are_cut_however_long_names_are(browser, tmp_path):
+    long, x = "MMMM WWWW \u732b\u732b mmmm " * 9, np.arange(9.0)
+    charts = [
+        bar_chart([Bar(long, 0.4, 0.3, 0.5, "*"), Bar(long, 1.0)], title=long, axis=long, caption="c"),
+        line_chart([Line(long, x, 1e5 * x), Line(f"{long}.", x, -x)], title=long, axes=Axes(long, long), caption="c"),
+        scatter([Point(long, 0.123456, 1.0)], title=long, x_axis=long, y_axis=long, caption="c"),
+        grid_chart(-np.eye(3) / 777, [long] * 3, [f"{long}{k}" for k in range(3)], title=long, caption="c"),
+        triplet_chart([Shown((long, "b", long), (0.2, 0.3, 0.5), "people")], title=long, caption="c", items=Items()),
+        heat_map(RDM(x[:6] / 1234, labels=list("abcd"), metric=long), long, Items({}, dict.fromkeys("abcd", long))),
+        item_map(RDM(1 + x[:6], labels=[f"{long}{k}" for k in range(4)]), long),
+    ]
+    write_page(tmp_path / "page.html", title=long, lead=long, sections=[Section(long, figures=charts)])
+    for width in (390, 1280):
+        browser.open(tmp_path / "page.html", width=width)
+        assert browser.cut_texts() == []
+        assert browser.run("document.documentElement.scrollWidth") <= width
+    assert not browser.complaints
 
 
 def test_long_curves_are_drawn_with_no_more_points_than_a_screen_has():

@@ -286,12 +286,5 @@ def test_a_browser_shows_all_of_it_without_complaint(browser, tmp_path, people, 
     )
     assert len(told) == 10
     assert all(told)
-    # no text is cut by the edge of its drawing
-    cut = browser.run(
-        "[...document.querySelectorAll('.chart text')].filter(text => { const box = text.getBoundingClientRect(), "
-        "edge = text.ownerSVGElement.getBoundingClientRect(); return box.left < edge.left - 1 || "
-        "box.right > edge.right + 1 || box.top < edge.top - 1 || box.bottom > edge.bottom + 1 })"
-        ".map(text => text.textContent)"
-    )
-    assert cut == []
+    assert browser.cut_texts() == []
     assert not browser.complaints

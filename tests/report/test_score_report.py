@@ -199,11 +199,13 @@ def test_the_same_table_gives_the_same_page(tmp_path, table):
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_shows_it_without_complaint(tmp_path, table, browser, width):
-    rows = tuple(dataclasses.replace(row, model=row.model + " with a very long name" * 3) for row in table.rows)
+    long = "MMMM WWWW mmmm" * 9
+    rows = tuple(dataclasses.replace(row, model=row.model + long, part=long, measure=long) for row in table.rows)
     page = tmp_path / "page.html"
     write_score_report(page, dataclasses.replace(table, rows=rows))
     browser.open(page, width=width)
     assert not browser.complaints
     assert browser.run("document.documentElement.scrollWidth") <= width  # tables scroll in their own box
+    assert browser.cut_texts() == []
     browser.screenshot(tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 5000

@@ -28,4 +28,6 @@ def test_numbers_have_no_more_digits_than_are_seen():
 
 def test_long_text_is_cut():
     assert fit("abc", 100) == "abc"
-    assert fit("a" * 100, 70) == "a" * 9 + "…"
+    assert fit("a" * 100, 70) == "a" * 6 + "…"
+    assert len(fit("i" * 100, 70)) > len(fit("M" * 100, 70)) > 1
+    assert fit("", 10) == ""
