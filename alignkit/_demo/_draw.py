@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tqdm import tqdm
 
 from alignkit._io import atomic_write
 from alignkit._threads import n_threads
@@ -33,9 +37,29 @@ def draw(lab: SimulatedLab, folder: Path, n_views: Mapping[str, int]) -> None:
         return
     parts = [missing[start : start + _PART] for start in range(0, len(missing), _PART)]
     lab_of = (len(lab.labels), lab.image_size, lab.seed)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, lab_of) as pool:
-        for _ in pool.map(_draw_part, itertools.repeat(folder), parts):
-            pass
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, lab_of)
+    try:
+        with _ctrl_c_ignored():  # by the processes, which begin here: this one tells them to stop
+            drawn = {pool.submit(_draw_part, folder, part): len(part) for part in parts}
+        with tqdm(total=len(missing), desc="drawing", unit="picture") as bar:
+            for part in as_completed(drawn):
+                part.result()
+                bar.update(drawn[part])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C, which processes that begin meanwhile go on doing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 #: In a process of its own: the lab whose objects are drawn.

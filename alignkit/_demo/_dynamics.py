@@ -6,8 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alignkit._demo._config import DemoConfig, say
-from alignkit._demo._meg_lab import N_OBJECTS, RECORDING, MEGLab, make_meg_lab
+from alignkit._demo._config import DemoPlan, say
+from alignkit._demo._meg_lab import MEGLab, make_meg_lab
 from alignkit._demo._training import training_config
 
 if TYPE_CHECKING:
@@ -44,36 +44,37 @@ class Unfolded:
     scores: HBAMEGScores
 
 
-def unfold_in_lab(config: DemoConfig, folder: Path, /) -> Unfolded:
+def unfold_in_lab(plan: DemoPlan, folder: Path, /) -> Unfolded:
     """Train a start on the pictures and dimensions of a folder, record people, train the group's model, and score it.
 
     What is there is reused.
 
     Parameters
     ----------
-    config : DemoConfig
+    plan : DemoPlan
     folder : Path
         Of :func:`train_in_lab`.
     """
     from alignkit.train import run
 
-    start = start_config(folder, config)
+    start = start_config(folder, plan)
     say(f"     training {_BACKBONE} for {start.loop.max_steps:,} steps into {start.out}")
     run(start)
-    study = record(config, folder / "meg")
-    settings = group_config(study, start.out, folder / f"unfolding-{start.out.name}", seed=config.seed)
+    study = record(plan, folder)
+    out = folder / f"unfolding-{start.out.name}-{len(study.rdms)}-people-{plan.unfolding_epochs}-epochs"
+    settings = group_config(study, start.out, out, seed=plan.seed, epochs=plan.unfolding_epochs)
     say(f"     training it to unfold as {len(study.rdms)} people's M/EEG does, into {settings.out}")
     result = run(settings)
     say("     scoring it on held-out objects and sessions")
-    return Unfolded(study, result, score(result))
+    return Unfolded(study, result, score(result, plan.n_bootstrap))
 
 
-def start_config(folder: Path, config: DemoConfig, /) -> HBAConfig:
+def start_config(folder: Path, plan: DemoPlan, /) -> HBAConfig:
     """Return the settings of the run of CLIP-HBA that the model starts at: the same study, another network."""
     from alignkit.models import AdapterConfig
 
-    steps = max(10, config.training_steps // 3)
-    settings = training_config(folder, dataclasses.replace(config, training_steps=steps))
+    steps = max(10, plan.training_steps // 3)
+    settings = training_config(folder, dataclasses.replace(plan, training_steps=steps))
     return dataclasses.replace(
         settings,
         out=folder / f"transformer-{steps}-steps",
@@ -83,18 +84,19 @@ def start_config(folder: Path, config: DemoConfig, /) -> HBAConfig:
     )
 
 
-def record(config: DemoConfig, folder: Path, /) -> MEGLab:
+def record(plan: DemoPlan, folder: Path, /) -> MEGLab:
     """Record M/EEG of the lab's first people, who see its first objects."""
     from alignkit.data import simulate
 
-    n_people = min(int(RECORDING["n_subjects"]), config.n_participants)
-    n_objects = min(N_OBJECTS, config.n_training_objects)
+    n_people = min(plan.n_recorded, plan.n_participants)
+    n_objects = min(plan.n_shown, plan.n_training_objects)
     say(f"     recording M/EEG of {n_people} simulated people, who see {n_objects} objects")
-    lab = simulate(n_objects, n_participants=config.n_participants, n_scanned=1, rng=config.seed)
-    return make_meg_lab(folder, lab, views=_VIEWS, n_subjects=n_people)
+    lab = simulate(n_objects, n_participants=plan.n_participants, n_scanned=1, rng=plan.seed)
+    place = folder / f"meg-{n_people}-people-{n_objects}-objects"
+    return make_meg_lab(place, lab, views=_VIEWS, n_subjects=n_people, n_times=plan.n_times)
 
 
-def group_config(study: MEGLab, start: Path, out: Path, /, *, seed: int) -> HBAMEGConfig:
+def group_config(study: MEGLab, start: Path, out: Path, /, *, seed: int, epochs: int) -> HBAMEGConfig:
     """Return the settings of the group's model.
 
     Squared distances, as the lab's RDMs are cross-validated ones. Small batches and strong decay hold back what single
@@ -124,18 +126,26 @@ def group_config(study: MEGLab, start: Path, out: Path, /, *, seed: int) -> HBAM
             kind="lora", rank=8, dropout=0.0, projections=("q", "k", "v", "out"), image_blocks=6, text_blocks=0
         ),
         optim=OptimConfig(lr=3e-4, weight_decay=1.0),
-        loop=LoopConfig(epochs=30, batch_size=24, patience=15, monitor="val_spearman", mode="max", seed=seed),
+        loop=LoopConfig(
+            epochs=epochs,
+            batch_size=min(24, len(study.lab.labels) // 4),
+            drop_last=True,
+            patience=15,
+            monitor="val_spearman",
+            mode="max",
+            seed=seed,
+        ),
     )
 
 
-def score(result: RunResult, /) -> HBAMEGScores:
+def score(result: RunResult, /, n_bootstrap: int) -> HBAMEGScores:
     """Return what a run bought, from its folder where it was scored before."""
     from alignkit.train import HBAMEGScores, evaluate_run
 
     path = result.path / "scores.json"
     if path.is_file():
         return HBAMEGScores.load(path)
-    scores = evaluate_run(result.path)
+    scores = evaluate_run(result.path, n_bootstrap=n_bootstrap)
     assert isinstance(scores, HBAMEGScores)
     scores.save(path)
     return scores

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 from alignkit._demo._draw import draw
 from alignkit._io import atomic_write, read_json, write_json
@@ -121,7 +122,8 @@ def _write_rdms(meg: SimulatedMEG, folder: Path, sessions: range) -> tuple[Path,
     rows = np.isin(meg.session, sessions)
     shown = [meg.labels[c] for c in meg.condition[rows]]
     paths = tuple(folder / f"{person}.zarr" for person in meg.subjects)
-    for person, path in zip(meg.subjects, paths, strict=True):
+    people = tqdm(meg.subjects, desc=f"RDMs over time, {folder.name}", unit="person")
+    for person, path in zip(people, paths, strict=True):
         if path.exists() and RDMStore.open(path).finished:
             continue
         trials = np.concatenate([trials for k, trials in enumerate(meg.sessions(person)) if k in sessions])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alignkit._demo._config import DemoConfig, say
+from alignkit._demo._config import DemoPlan, say
 from alignkit._demo._draw import draw
 from alignkit._demo._training_result import Ceilings, Trained
 from alignkit._io import atomic_write
@@ -21,61 +21,58 @@ if TYPE_CHECKING:
     from alignkit.train.hba._data import HBAData
     from alignkit.train.hba.config import HBAConfig
 
-#: Pictures of each object to train on, and of each that is held out: predictions are means over these.
-_VIEWS, _VIEWS_HELD_OUT = 3, 8
 #: Objects held out, at most.
 _HELD_OUT = 400
-#: Answers about these, and triplets of any objects that everybody answers.
-_N_ANSWERS, _N_REPEATS = 20_000, 800
-#: Answers of each person, for models of their own.
-_N_OWN = 2_000
+#: Triplets of any objects that everybody answers.
+_N_REPEATS = 800
 #: Small, and trained as a whole: it reads these drawings better after two minutes than a large frozen network does.
 _BACKBONE = "random:small_cnn"
 
 
-def train_in_lab(config: DemoConfig) -> Trained:
+def train_in_lab(plan: DemoPlan) -> Trained:
     """Draw the lab, train, score before and after, and fit models of single people; what is there is reused."""
-    folder = training_folder(config)
+    folder = training_folder(plan)
     folder.mkdir(parents=True, exist_ok=True)
-    lab, held_out = draw_study(config, folder)
-    result = _run(folder, config)
-    people = folder / f"{config.n_participants}-people"
+    lab, held_out = draw_study(plan, folder)
+    result = _run(folder, plan)
+    people = folder / f"{plan.n_participants}-people"
     people.mkdir(exist_ok=True)
     say("     scoring it on the held-out objects, before training and after")
-    data = _data(lab, held_out, result)
-    scores = _score(data, result, people / f"scores-{result.path.name}.json")
+    data = _data(lab, held_out, result, plan.n_answers)
+    scores = _score(data, result, people / f"scores-{result.path.name}.json", plan.n_bootstrap)
     say("     fitting models of single people to their own answers about held-out objects")
-    personal, ideal = _personal(lab, held_out, result, people)
+    personal, ideal = _personal(lab, held_out, result, people, plan)
     return Trained(lab, result, scores, _ceilings(lab, data), personal, ideal)
 
 
-def training_folder(config: DemoConfig) -> Path:
+def training_folder(plan: DemoPlan) -> Path:
     """Return where the larger lab's pictures and models lie."""
-    return config.out / f"training-{config.n_training_objects}-objects-seed-{config.seed}"
+    quick = "-quick" if plan.quick else ""
+    return plan.out / f"training-{plan.n_training_objects}-objects-seed-{plan.seed}{quick}"
 
 
-def draw_study(config: DemoConfig, folder: Path) -> tuple[SimulatedLab, Sequence[str]]:
+def draw_study(plan: DemoPlan, folder: Path) -> tuple[SimulatedLab, Sequence[str]]:
     """Draw the larger lab into a folder, and return it with the names of the objects held out."""
-    lab = _simulate(config)
+    lab = _simulate(plan)
     train, held_out = lab.split["train"], lab.split["test"][:_HELD_OUT]
     say(
-        f"     drawing {len(train):,} objects to train on, {_VIEWS} pictures of each, and {len(held_out)} held out, "
-        f"{_VIEWS_HELD_OUT} of each"
+        f"     drawing {len(train):,} objects to train on, {plan.views} pictures of each, and {len(held_out)} held "
+        f"out, {plan.views_held_out} of each"
     )
-    draw(lab, folder / "images", {**dict.fromkeys(train, _VIEWS), **dict.fromkeys(held_out, _VIEWS_HELD_OUT)})
+    draw(lab, folder / "images", {**dict.fromkeys(train, plan.views), **dict.fromkeys(held_out, plan.views_held_out)})
     _write_study(lab, (*train, *held_out), held_out, folder)
     return lab, held_out
 
 
-def _simulate(config: DemoConfig) -> SimulatedLab:
+def _simulate(plan: DemoPlan) -> SimulatedLab:
     from alignkit.data import simulate
 
     return simulate(
-        config.n_training_objects,
-        n_participants=config.n_participants,
+        plan.n_training_objects,
+        n_participants=plan.n_participants,
         n_repeats=_N_REPEATS,
         n_scanned=1,  # nobody's brain is asked here
-        rng=config.seed,
+        rng=plan.seed,
     )
 
 
@@ -91,21 +88,21 @@ def _write_study(lab: SimulatedLab, labels: Sequence[str], held_out: Sequence[st
             file.write("".join(f"{row}\n" for row in rows).encode())
 
 
-def _run(folder: Path, config: DemoConfig) -> RunResult:
+def _run(folder: Path, plan: DemoPlan) -> RunResult:
     from alignkit.train import run
 
-    settings = training_config(folder, config)
-    say(f"     training {_BACKBONE} for {config.training_steps:,} steps into {settings.out}")
+    settings = training_config(folder, plan)
+    say(f"     training {_BACKBONE} for {plan.training_steps:,} steps into {settings.out}")
     return run(settings)
 
 
-def training_config(folder: Path, config: DemoConfig) -> HBAConfig:
+def training_config(folder: Path, plan: DemoPlan) -> HBAConfig:
     """Return the settings of the run, which another program would find the same study with."""
     from alignkit.models import AdapterConfig
     from alignkit.train import LoopConfig, OptimConfig
     from alignkit.train.hba.config import HBAConfig
 
-    steps = config.training_steps
+    steps = plan.training_steps
     return HBAConfig(
         out=folder / f"model-{steps}-steps",
         images=folder / "images",
@@ -119,37 +116,37 @@ def training_config(folder: Path, config: DemoConfig) -> HBAConfig:
         loop=LoopConfig(
             epochs=steps,
             max_steps=steps,
-            batch_size=min(64, config.n_training_objects // 4),
+            batch_size=min(64, plan.n_training_objects // 4),
             drop_last=True,
             validate_every=max(1, steps // 10),
             monitor="val_rdm_spearman",
             mode="max",
             log_every=max(1, steps // 200),
-            seed=config.seed,
+            seed=plan.seed,
         ),
     )
 
 
-def _data(lab: SimulatedLab, held_out: Sequence[str], result: RunResult) -> HBAData:
+def _data(lab: SimulatedLab, held_out: Sequence[str], result: RunResult, n_answers: int) -> HBAData:
     """Return the run's data with people's answers, which it was not given."""
     from alignkit.train.hba._data import read_data, restrict_answers
 
     data = read_data(result.config)
     return dataclasses.replace(
         data,
-        triplets=restrict_answers(lab.ask(_N_ANSWERS, objects=held_out), data.labels),
+        triplets=restrict_answers(lab.ask(n_answers, objects=held_out), data.labels),
         repeats=restrict_answers(lab.repeats, data.labels),
         notes=("Objects and people are simulated; nothing here says anything about real people.",),
     )
 
 
-def _score(data: HBAData, result: RunResult, path: Path) -> HBAScores:
+def _score(data: HBAData, result: RunResult, path: Path, n_bootstrap: int) -> HBAScores:
     from alignkit.train import HBAScores
     from alignkit.train.hba._evaluate_run import evaluate_data
 
     if path.is_file():
         return HBAScores.load(path)
-    scores = evaluate_data(data, result.path)
+    scores = evaluate_data(data, result.path, n_bootstrap=n_bootstrap)
     scores.save(path)
     return scores
 
@@ -174,16 +171,21 @@ def _share_right(lab: SimulatedLab, answers: Triplets, of: str) -> float:
 
 
 def _personal(
-    lab: SimulatedLab, held_out: Sequence[str], result: RunResult, folder: Path
+    lab: SimulatedLab, held_out: Sequence[str], result: RunResult, folder: Path, plan: DemoPlan
 ) -> tuple[PersonalModels, Mapping[str, float]]:
     """Return models of all people, and how often ideal observers of the group and of each person are right."""
     from alignkit.train.hba._personal_run import run_personal
 
-    answers = lab.ask(_N_OWN * len(lab.participants), objects=held_out, rng=1)
+    answers = lab.ask(plan.n_own * len(lab.participants), objects=held_out, rng=1)
     file = folder / "answers.npz"
     if not file.is_file():
         answers.save(file)
     settings = dataclasses.replace(
-        result.config, out=folder / f"people-of-{result.path.name}", start=result.path, subject="all", triplets=file
+        result.config,
+        out=folder / f"people-of-{result.path.name}",
+        start=result.path,
+        subject="all",
+        triplets=file,
+        n_bootstrap=plan.n_bootstrap,
     )
     return run_personal(settings), {of: _share_right(lab, answers, of) for of in ("group", "person")}
