@@ -8,12 +8,21 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+#: Becomes the browser, which reads commands from descriptor 3 and answers on 4; high numbers first, lest one hides the
+#: other. Between fork and exec nothing of ours may run where there are threads.
+_WIRE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 60), os.dup2(int(sys.argv[2]), 61)
+os.dup2(60, 3), os.dup2(61, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -123,17 +132,11 @@ class Browser:
 def chromium(program: str, folder: Path) -> Iterator[Browser]:
     """Start a browser with a profile of its own in ``folder``, and end it."""
     (read, to), (back, write) = os.pipe(), os.pipe()
-
-    def wire() -> None:
-        # the browser reads commands from descriptor 3 and answers on 4; high numbers first, lest one hides the other
-        high = os.dup2(read, 60), os.dup2(write, 61)
-        os.dup2(high[0], 3)
-        os.dup2(high[1], 4)
-
-    words = [program, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    words = [sys.executable, "-c", _WIRE, str(read), str(write), program]
+    words += ["--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     words += ["--disable-dev-shm-usage", "--disable-background-networking", f"--user-data-dir={folder}", "about:blank"]
     with open(os.devnull, "wb") as nothing:
-        process = subprocess.Popen(words, preexec_fn=wire, close_fds=False, stdout=nothing, stderr=nothing)
+        process = subprocess.Popen(words, pass_fds=(read, write), stdout=nothing, stderr=nothing)
     os.close(read)
     os.close(write)
     try:
