@@ -187,6 +187,58 @@ def check_verb(words: list[str], where: str, folder: Path) -> None:
         raise AssertionError(msg) from error
 
 
+# --- the checks themselves
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("from alignkit.rsa import rdn", "rdn"),
+        ("import alignkit.rsb", "rsb"),
+        ("from alignkit.rsa import rdm\nrdm(x, metrik='cosine')", "metrik"),
+        ("from alignkit.rsa import compare\ncompare(x)", "missing"),
+        ("from alignkit.rsa import compare\nfound = compare(x, y)\nprint(found.value)", "Comparison has no value"),
+        ("from alignkit.rsa import RDM\nRDM(x).square()", "RDM has no square"),
+    ],
+)
+def test_names_and_arguments_that_do_not_exist_are_found(code, sentence):
+    with pytest.raises((AssertionError, ImportError), match=sentence):
+        check_python(code, "page", {})
+
+
+def test_bash_is_taken_apart():
+    code = (
+        "export A=1 && B='x y' alignkit extract --out \"a b\" \\\n  --layers 1  # it's the first\n"
+        "for p in 1 2; do\n    alignkit rdm p$p.npy > log; done\ntorchrun --nproc-per-node=8 -m alignkit train hba\n"
+    )
+    assert commands(code) == [
+        ["export", "A=1"],
+        ["alignkit", "extract", "--out", "a b", "--layers", "1"],
+        ["alignkit", "rdm", "p$p.npy"],
+        ["alignkit", "train", "hba"],
+    ]
+
+
+@pytest.mark.parametrize("words", ["rdm x.npy --metrik cosine", "extract --images photos", "rdmm x.npy", "rdm x --p y"])
+def test_flags_that_do_not_exist_are_found(words, tmp_path):
+    with pytest.raises(AssertionError, match="page: alignkit"):
+        check_verb(words.split(), "page", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "error"),
+    [
+        ("print(1)", "2\n", AssertionError),
+        ("raise ValueError('no')", "ValueError: yes\n", AssertionError),
+        ("raise ValueError('no')", None, ValueError),
+        ("import warnings; warnings.warn('look')", None, UserWarning),
+    ],
+)
+def test_pages_that_print_something_else_fail(code, output, error, tmp_path):
+    with pytest.raises(error):
+        run_blocks([Block(ROOT / "page.md", 1, "python", "run", code, output)], tmp_path)
+
+
 # --- the gallery, and the pages that are made from the code
 
 GALLERY = sorted((ROOT / "docs" / "gallery").glob("plot_*.py"))
