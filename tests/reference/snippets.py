@@ -11,7 +11,7 @@ from pathlib import Path
 TAGS = {
     "run": "runs here and now; a test runs it",
     "needs-data": "needs files of the reader's; a test parses commands, and checks names and arguments of calls",
-    "needs-gpu": "needs an accelerator or a cluster; checked in the same way",
+    "needs-gpu": "needs an accelerator, a cluster or minutes; checked in the same way",
     "needs-network": "installs or downloads; checked in the same way",
     "file": "a file of the name that follows, in the folder where the page runs",
     "theirs": "the code of another package that need not be installed; a test compiles it",
