@@ -50,7 +50,7 @@ FROZEN = {
         "out",
         "progress",
     },
-    "demo": {"out", "n-objects", "n-participants", "seed", "train", "n-training-objects", "training-steps"},
+    "demo": {"out", "n-objects", "n-participants", "seed", "quick", "train", "n-training-objects", "training-steps"},
 }
 
 
@@ -491,7 +491,7 @@ def test_a_page_that_cannot_be_drawn_leaves_the_old_one(run, save, here, root, m
         msg = "no picture today."
         raise ValueError(msg)
 
-    monkeypatch.setattr(ScoreTable, "plot", fail)
+    monkeypatch.setattr("alignkit.report._score_report.bar_chart", fail)
     words = ("--dataset", "rsa92", "--root", root, "--n-bootstrap", 0, "--out", "r.html")
     code, _, err = run("score", "--features", "a.npz", *words)
     assert (code, err) == (2, "error: no picture today.\n")

@@ -60,7 +60,8 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Dataset]:
         files["byhand.txt"] = DataFile("byhand.txt", by_hand="a colleague", aliases=("other_name.txt",), optional=True)
         folders = {"img": DataFolder("img", (".png",), "a camera", n_files=2, aliases=("pictures",), optional=True)}
         parts = {"files": files, "folders": folders, **changes}
-        toy = Dataset("toy", "made up", "Nobody (2026)", "CC0", "https://example.org", **parts)
+        card = ("nobody", "that files arrive", "anything else")
+        toy = Dataset("toy", "made up", "Nobody (2026)", "CC0", "https://example.org", *card, **parts)
         monkeypatch.setattr("alignkit.data._registry._entries", lambda: {"toy": toy})
         return toy
 
