@@ -185,12 +185,13 @@ def test_what_cannot_be_summed_up_is_a_note(run, lab):
 
 RUN = """
 import os, signal, sys
+from alignkit import _executor
 from alignkit.cli import main
 from alignkit.meg import _judged_file, _over_time
 from alignkit.meg._judge import Judge
 
 limit, calls, judge = int(sys.argv.pop(1)), [], Judge.__call__
-_over_time._BLOCK, _over_time._AHEAD, _over_time.n_threads = 5 * 6 * 45, 1, lambda: 1
+_over_time._BLOCK, _executor.n_threads = 5 * 6 * 45, lambda: 1
 _judged_file._EVERY = 0.0
 
 def counted(self, rows):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from alignkit import _executor
 from alignkit.meg import _judged_file, _over_time, timecourse
 from alignkit.meg._judge import Judge
 from alignkit.rsa import RDM
@@ -27,8 +28,7 @@ def models(rng) -> dict[str, np.ndarray]:
 def stretches_of_two(monkeypatch):
     """Work on two times together, one stretch after the other, and write after each."""
     monkeypatch.setattr(_over_time, "_BLOCK", 2 * 3 * 28)
-    monkeypatch.setattr(_over_time, "_AHEAD", 1)
-    monkeypatch.setattr(_over_time, "n_threads", lambda: 1)
+    monkeypatch.setattr(_executor, "n_threads", lambda: 1)
     monkeypatch.setattr(_judged_file, "_EVERY", 0.0)
 
 
