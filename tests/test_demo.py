@@ -218,7 +218,9 @@ def test_a_demo_that_was_killed_goes_on_to_the_same_results(tmp_path):
 def interrupt(folder: Path, sign: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Send Ctrl-C to a program, and all that it started, once it has printed a sign (a regular expression)."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "alignkit", *words]
+    # what began these tests in the background may have left SIGINT ignored
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{code}; from alignkit.cli import main; sys.exit(main(sys.argv[1:]))", *words]
     with subprocess.Popen(
         command,
         cwd=folder,

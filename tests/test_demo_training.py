@@ -63,8 +63,10 @@ def test_pictures_that_are_there_are_kept(tmp_path):
 
 
 def test_ctrl_c_ends_the_processes_that_draw_without_a_word_of_theirs(tmp_path):
+    # what began these tests in the background may have left SIGINT ignored
     code = """
-        import sys
+        import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         from pathlib import Path
         from alignkit._demo import _draw
         from alignkit.data import simulate
