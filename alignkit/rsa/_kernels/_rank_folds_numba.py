@@ -12,7 +12,7 @@ import numpy as np
 
 from alignkit._typing import BoolArray, FloatArray, IntArray
 from alignkit.rsa._kernels._numba import compiled
-from alignkit.rsa._kernels._weighted_ranks_numba import SortedRows, _place_items, _rank_row, _weigh
+from alignkit.rsa._kernels._weighted_ranks_numba import SortedRows, _dot, _place_items, _rank_row, _weigh
 
 #: Of a prediction's largest value, a spread that is nothing but rounding.
 _CONSTANT = 1e-14
@@ -141,15 +141,15 @@ def _train(codes, runs, places, valid, components, ranked, counts, labels, total
                 if k >= n_subjects:
                     _gather(components[k - n_subjects], times, values)
                     for t in range(n_subjects):
-                        crossed[b, f, k - n_subjects, t] = _product(weight, values, ranks[t])
+                        crossed[b, f, k - n_subjects, t] = _dot(weight, values, ranks[t])
                     if not ranked[k - n_subjects]:
                         continue
                 own = runs[places[k, 0] : places[k, 1]]
                 _rank_row(codes[k], own, table, np.int64(total[b, f]), ranks[s])
-                squares[b, f, k] = _product(weight, ranks[s], ranks[s])
+                squares[b, f, k] = _dot(weight, ranks[s], ranks[s])
                 if k >= n_subjects:
                     for t in range(n_subjects):
-                        products[b, f, k - n_subjects, t] = _product(weight, ranks[s], ranks[t])
+                        products[b, f, k - n_subjects, t] = _dot(weight, ranks[s], ranks[t])
 
 
 @compiled
@@ -174,16 +174,6 @@ def _gather(row, times, values):  # type: ignore[no-untyped-def]
                 values[k] = row[pair]
                 k += 1
             pair += 1
-
-
-def _in_any_order(weight, x, y):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for p in range(weight.size):
-        total += weight[p] * x[p] * y[p]
-    return total
-
-
-_product = compiled(_in_any_order, reorder=True)
 
 
 @compiled
@@ -217,7 +207,7 @@ def _compare(n_pairs, totals, weights, ranks, summed, sets, coefficients, groups
                 continue
             weight = weights[b, f, : n_pairs[b, f]]
             for s in range(squares.size):
-                squares[s] = _product(weight, ranks[b, f, s], ranks[b, f, s])
+                squares[s] = _dot(weight, ranks[b, f, s], ranks[b, f, s])
             for g in range(coefficients.shape[2]):
                 for m in range(coefficients.shape[3]):
                     coefs = coefficients[c, f, g, m]
@@ -233,16 +223,16 @@ def _compare(n_pairs, totals, weights, ranks, summed, sets, coefficients, groups
 @compiled
 def _correlate(weight, own, ranks, squares, members, nothing, cubes, found):  # type: ignore[no-untyped-def]
     # rho-a where there are cubes; infinity for nothing: there is something
-    square = _product(weight, own, own)
+    square = _dot(weight, own, own)
     for s in range(squares.size):
         if not members[s] or (cubes == 0.0 and squares[s] == 0.0):
             continue
         if nothing != np.inf:
             found[s] = nothing
         elif cubes > 0.0:
-            found[s] = 3.0 * _product(weight, own, ranks[s]) / cubes
+            found[s] = 3.0 * _dot(weight, own, ranks[s]) / cubes
         elif square > 0.0:
-            found[s] = min(max(_product(weight, own, ranks[s]) / np.sqrt(square * squares[s]), -1.0), 1.0)
+            found[s] = min(max(_dot(weight, own, ranks[s]) / np.sqrt(square * squares[s]), -1.0), 1.0)
 
 
 @compiled
