@@ -92,3 +92,19 @@ def test_no_more_wait_than_are_asked_for(executor):
         for n, _ in enumerate(found):
             assert len(begun) <= n + 2
     assert begun == list(range(20))
+
+
+def at_odd_addresses(held, small, task):
+    """Return how many arrays of a task, and of what it shares with others, BLAS cannot take."""
+    return sum(not one.flags.aligned for one in (*held, *small, *task))
+
+
+@pytest.mark.parametrize("n", [5, 3000])  # tasks that go with the message, and beside it
+def test_arrays_arrive_where_they_can_be_computed_with(client, n):
+    # odd lengths before them put arrays at odd addresses
+    held, small = (b"x" * 7, np.zeros((200, 200)), np.zeros(3001)), ("odd", np.zeros(7))
+    tasks = [(np.full(n, k), np.full(n + 1, k, dtype=np.float32)) for k in range(8)]
+    found = Workers(client).map(at_odd_addresses, iter(tasks), (held[1:], small[1:]), together=3)
+    assert list(found) == [0] * 8
+    labels = Workers(client).map(add, iter(np.arange(4.0)[:, None] * np.ones(n)), (np.ones(n), held[2][:1]))
+    np.testing.assert_array_equal(list(labels), np.arange(4.0)[:, None] + np.ones(n))

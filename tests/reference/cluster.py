@@ -32,7 +32,7 @@ class AtOnce:
         return what
 
     def submit(self, call, function, tasks, *shared, pure):
-        self.bundles.append(len(tasks))
+        self.bundles.append(len(tasks.what))
         return Done(call(function, tasks, *shared))
 
 
