@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -50,8 +51,12 @@ class PermutedProducts:
         n_moved, n = len(self.squares), self.squares.shape[-1]
         n_fixed = len(self.tiles[0][2])
         total = np.zeros((len(orders) * n_moved, n_fixed))
+        # memory of one size after the other would be asked for, and touched for the first time, again and again
+        largest = max((last - first) * (n - first) for first, last, _ in self.tiles)
+        memory = np.empty(len(total) * largest)
         for first, last, tile in self.tiles:
-            block = np.empty((len(orders), n_moved, last - first, n - first))
+            shape = (len(orders), n_moved, last - first, n - first)
+            block = memory[: math.prod(shape)].reshape(shape)
             for order, out in zip(orders, block, strict=True):
                 # whole rows, then their columns: each row stays in the first-level cache while it is reordered
                 self.squares.take(order[first:last], axis=1).take(order[first:], axis=2, out=out, mode="clip")
