@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from importlib import metadata
 
@@ -24,6 +25,7 @@ PACKAGES = (
 )
 
 
+@functools.cache  # looked for in every folder that Python imports from, at every file that is saved
 def installed(package: str) -> str | None:
     """Return the version of a distribution, or None when it is not installed."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,7 +88,7 @@ def config_tokenizer(config: Mapping[str, Any]) -> Any:
     length, kwargs = text.get("context_length", 77), dict(text.get("tokenizer_kwargs") or {})
     wanted = text.get("hf_tokenizer_name")
     if not wanted:
-        tokenizer = SimpleTokenizer(context_length=length, **kwargs)
+        tokenizer = SimpleTokenizer(context_length=length, **kwargs) if kwargs else _plain_tokenizer(length)
         known = text.get("vocab_size", tokenizer.vocab_size)
         if known < tokenizer.vocab_size:
             msg = f"the text tower knows {known:,} words, and open_clip's tokenizer has {tokenizer.vocab_size:,}."
@@ -102,6 +103,13 @@ def config_tokenizer(config: Mapping[str, Any]) -> Any:
             f"fetch https://huggingface.co/{wanted} elsewhere, into the cache of huggingface_hub ({_cache()})."
         )
         raise FileNotFoundError(msg) from error
+
+
+@functools.cache  # which reads its words anew each time
+def _plain_tokenizer(length: int) -> Any:
+    from open_clip.tokenizer import SimpleTokenizer
+
+    return SimpleTokenizer(context_length=length)
 
 
 def _cache() -> str:

@@ -44,11 +44,12 @@ def sparse_rotation(x: FloatArray, /) -> FloatArray:
     rotation, before = np.eye(len(size)), 0.0
     for _ in range(_MAX_ITERATIONS):
         turned = axes @ rotation
-        u, s, v = np.linalg.svd(axes.T @ (turned**3 - turned * np.square(turned).mean(axis=0)))
+        squares = np.square(turned)
+        u, s, v = np.linalg.svd(axes.T @ (turned * (squares - squares.mean(axis=0))))
         rotation = u @ v
         if s.sum() <= before * (1.0 + _TOLERANCE):
             break
         before = s.sum()
     turned = axes @ rotation
-    skewed = np.sign((turned**3).sum(axis=0))
+    skewed = np.sign((turned * np.square(turned)).sum(axis=0))
     return turned * np.where(skewed == 0, 1.0, skewed)
