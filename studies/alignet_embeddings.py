@@ -120,14 +120,15 @@ class Study:
                 **self._recovered(embedding, data),
                 "seconds": seconds,
             }
-        oracle, _ = self._fit("recovery-oracle", data, self.config("SPoSE", 0, start="random"), at=self.spose)
+        begun = self.config("SPoSE", 0, start="random", n_dims=SPoSEConfig().n_dims)
+        oracle, _ = self._fit("recovery-oracle", data, begun, at=self.spose)
         rows[f"SPoSE begun at SPoSE-66 itself, {sizes[0]:,} answers"] = self._recovered(oracle, data)
         return rows
 
     def config(self, name: str, seed: int, **own: Any) -> SPoSEConfig | VICEConfig:
         """Return a method's default settings."""
-        config = METHODS[name](**own)
         few = {"max_steps": 20, "validate_every": 10} if self.small else {}
+        config = METHODS[name](**({"n_dims": 20, **own} if self.small else own))
         loop: LoopConfig = dataclasses.replace(config.loop, seed=seed, progress=False, device="cpu", **few)
         return dataclasses.replace(config, loop=loop, **({"start_steps": 20} if self.small else {}))
 
@@ -245,7 +246,7 @@ class Study:
             )
 
         human = human_distribution(repeats, min_answers=2)
-        ceiling = triplet_ceiling(repeats)
+        ceiling = triplet_ceiling(repeats, n_bootstrap=0)
         return {
             **_scored(of(repeats)),
             "kl_human": kl_divergence(human, of(human)),

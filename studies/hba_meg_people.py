@@ -170,7 +170,7 @@ def train_start(plan: Plan) -> dict[str, Any]:
     items = plan.work / "concepts.csv"
     chosen = list(shown.items())[: 60 if plan.small else None]
     items.write_text("\n".join(["file,item", *(f"{file},{name}" for name, file in chosen)]) + "\n")
-    less: dict[str, Any] = {"batch_size": 16, "img_size": 112} if plan.small else {}  # a quarter of the tokens
+    less: dict[str, Any] = {"batch_size": 16, "img_size": 56} if plan.small else {}  # a sixteenth of the tokens
     config: HBAConfig = settings(plan.root, loss="triplets", epochs=plan.epochs, adapter=HEAD, **less)
     config = dataclasses.replace(config, items=items, out=plan.start, n_bootstrap=0)
     return {"metrics": dict(run(config).metrics), "n_concepts": len(chosen)}

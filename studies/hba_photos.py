@@ -188,7 +188,7 @@ class Study:
     def __init__(self, root: Path, options: argparse.Namespace) -> None:
         self.root, self.epochs, self.small = root, options.epochs, options.small
         self.batch_size = 16 if options.small else 64
-        self.img_size = 112 if options.small else 224  # a quarter of the tokens
+        self.img_size = 56 if options.small else 224  # a sixteenth of the tokens
         data = read_data(settings(root, loss="triplets"))
         # the 48 are held out in a run of its own; here every concept is held out once
         self.data = dataclasses.replace(first(data, 60) if self.small else data, always=())

@@ -235,7 +235,7 @@ def _loop(seed: int, size: Size, *, epochs: int, monitor: str) -> LoopConfig:
     return LoopConfig(
         epochs=epochs,
         max_steps=size.max_steps,
-        batch_size=128,
+        batch_size=128 if size.max_steps is None else 32,
         monitor=monitor,
         mode="last",
         keep_last=1,

@@ -57,7 +57,7 @@ STAGE_1 = {
 }
 ARMS, CONTROLS = ("web-only", *STAGE_1), ("labels", "shuffled")
 MEASURES = ("category", "trait", "people")
-FIRST_EPOCHS, STEPS, TRIALS, BATCH = 4, 300, 6000, 128
+FIRST_EPOCHS, STEPS, TRIALS = 4, 300, 6000
 #: The draws of the trials that are scored; those of `studies._pi_lab_data` are below.
 _TRIALS, _VOTES = 20, 20
 #: So rarely that only the untrained model is kept.
@@ -74,9 +74,10 @@ class Size:
     n_people: int = 4000
     n_zero_shot: int = 1600
     n_trials: int = 20_000
+    batch: int = 128
 
 
-SMALL = Size(pairs=(128, 144, 160), steps=3, first_steps=3, n_people=240, n_zero_shot=64, n_trials=600)
+SMALL = Size(pairs=(128, 144, 160), steps=3, first_steps=3, n_people=240, n_zero_shot=64, n_trials=600, batch=32)
 
 
 def main() -> None:
@@ -207,7 +208,7 @@ def run_arm(arm: str, work: Path, data: PILabData, asked: Questions, seed: int, 
 def perceptual(arm: str, work: Path, data: PILabData, seed: int, size: Size) -> PerceptualConfig:
     """Return the settings of an arm's stage 1."""
     of_arm = STAGE_1[arm]
-    loop = _loop(seed, epochs=FIRST_EPOCHS, max_steps=size.first_steps, monitor="val_accuracy")
+    loop = _loop(seed, size.batch, epochs=FIRST_EPOCHS, max_steps=size.first_steps, monitor="val_accuracy")
     return PerceptualConfig(
         judgements=data.judgements[of_arm["table"]],
         images=data.images,
@@ -222,7 +223,7 @@ def perceptual(arm: str, work: Path, data: PILabData, seed: int, size: Size) -> 
 
 def contrastive(arm: str, work: Path, seed: int, size: Size, k: int) -> ContrastiveConfig:
     """Return the settings of an arm's stage 2 on the ``k``-th smallest set of pairs: the shards up to the ``k``-th."""
-    loop = _loop(seed, epochs=size.steps, max_steps=size.steps, monitor="zero_shot")
+    loop = _loop(seed, size.batch, epochs=size.steps, max_steps=size.steps, monitor="zero_shot")
     return ContrastiveConfig(
         pairs=work / "data" / "pairs" / f"{{00000..{k:05d}}}.tar",
         start=None if arm == "web-only" else work / "stage-1" / arm,
@@ -240,11 +241,11 @@ def _optim(warmup: int) -> OptimConfig:
     return OptimConfig(lr=2e-3, weight_decay=0.1, beta2=0.98, schedule="cosine", warmup=warmup)
 
 
-def _loop(seed: int, *, epochs: int, max_steps: int | None, monitor: str) -> LoopConfig:
+def _loop(seed: int, batch: int, *, epochs: int, max_steps: int | None, monitor: str) -> LoopConfig:
     return LoopConfig(
         epochs=epochs,
         max_steps=max_steps,
-        batch_size=BATCH,
+        batch_size=batch,
         monitor=monitor,
         mode="last",
         keep_last=1,

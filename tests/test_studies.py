@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from reference.run_module import run_module
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
@@ -22,9 +20,7 @@ def test_one_small_fold_of_photos(shared_data, tmp_path):
     data = shared_data("weights", "vit_small_patch14_dinov2.imgfocus_fp16.safetensors").parents[1]
     shared_data("things", "photos")
     before = sorted(STUDIES.iterdir())
-    command = [sys.executable, "-m", "studies.hba_photos", "--small", "--data", str(data), "--work", str(tmp_path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=550, check=False)
+    done = run_module("studies.hba_photos", "--small", "--data", str(data), "--work", str(tmp_path))
     assert done.returncode == 0, done.stderr
     rows = dict(re.findall(r"^(.+?) +accuracy .* rho +(-?\d\.\d+)", done.stdout, flags=re.MULTILINE))
     assert set(rows) == {"frozen", "frozen, centred", "ridge", "mse, head", "triplets, head"}
@@ -42,9 +38,7 @@ def test_a_small_part_of_the_people(shared_data, tmp_path):
     for part in (("things", "photos"), ("things", "emoji"), ("eeg_erp5",), ("rsa92",)):
         shared_data(*part)
     before = sorted(STUDIES.glob("*.json"))
-    command = [sys.executable, "-m", "studies.hba_meg_people", "--small", "--data", str(data), "--work", str(tmp_path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=580, check=False)
+    done = run_module("studies.hba_meg_people", "--small", "--data", str(data), "--work", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     cells = re.findall(
@@ -115,9 +109,7 @@ def test_embeddings_of_a_few_answers(shared_data):
         pytest.skip("the studies are not beside the tests")
     data = shared_data("things", "triplets_test10.txt").parents[1]
     before = sorted(STUDIES.glob("*.json"))
-    command = [sys.executable, "-m", "studies.alignet_embeddings", "--small", "--data", str(data)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = run_module("studies.alignet_embeddings", "--small", "--data", str(data))
     assert done.returncode == 0, done.stderr
     lines = dict(line.split(": ", 1) for line in done.stdout.splitlines())
     assert json.loads(lines["SPoSE on 10,000 answers of SPoSE-66"])["generator"] == pytest.approx(0.81, abs=0.1)
@@ -130,9 +122,7 @@ def test_a_small_lab_of_alignet(tmp_path):
     if not STUDIES.exists():
         pytest.skip("the studies are not beside the tests")
     before = sorted(STUDIES.glob("*.json"))
-    command = [sys.executable, "-m", "studies.alignet_lab", "--small", "--work", str(tmp_path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=580, check=False)
+    done = run_module("studies.alignet_lab", "--small", "--work", str(tmp_path))
     assert done.returncode == 0, done.stderr
     levels = json.loads(done.stdout)["lab 1"]["levels"]
     assert list(levels) == ["global", "local", "class border"]
@@ -186,9 +176,7 @@ def test_a_small_lab_of_perceptual_initialization(tmp_path):
 def last_rows(module, *arguments):
     """Return the rows that a study prints in the end; its small run keeps nothing."""
     before = sorted(STUDIES.glob("*.json"))
-    command = [sys.executable, "-m", module, "--small", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=580, check=False)
+    done = run_module(module, "--small", *arguments)
     assert done.returncode == 0, done.stderr
     assert sorted(STUDIES.glob("*.json")) == before
     return json.loads(done.stdout[done.stdout.index("\n{\n") :])
@@ -205,8 +193,7 @@ def named(cell):
 def test_data_that_are_not_at_hand_are_named(study, tmp_path):
     if not STUDIES.exists():
         pytest.skip("the studies are not beside the tests")
-    command = [sys.executable, "-m", f"studies.{study}", "--data", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_module(f"studies.{study}", "--data", str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
     assert "the data are not at hand" in done.stdout
 
