@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import functools
 import io
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +23,18 @@ from alignkit.cli import main
 ROOT = Path(__file__).resolve().parents[2]
 _SAME = doctest.OutputChecker().check_output
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+#: Asks this process to run alignkit on the words, waits, shows what it printed, and ends as it ended.
+_FUNCTION = r"""alignkit() {{
+    printf '%s\0' "$#" "$@" >&{call}
+    local code
+    read -r code <&{end}
+    cat "{folder}/out"
+    cat "{folder}/error" >&2
+    return "$code"
+}}
+"""
+#: What changes where a program would run, or with whom.
+_ELSEWHERE = re.compile(r"\b(cd|export)\b|^\s*\w+=|[^&]&\s*$", re.MULTILINE)
 
 
 def run_blocks(
@@ -91,16 +106,25 @@ def _run_bash(block: Block, folder: Path) -> str:
 
 def _run_command(words: list[str], block: Block) -> str:
     """Run one command in this process, and return what it prints; only a page that shows an error may have one."""
+    code, out, error = _called(words)
+    expected = block.output is not None and block.output.startswith("error: ")
+    assert code == (2 if expected else 0), f"{block}: alignkit {' '.join(words)}:\n{out}\n{error}"
+    return out + (error if expected else "")
+
+
+def _called(words: list[str]) -> tuple[int, str, str]:
+    """Return how a command of alignkit's exits, run in this process, and what it prints and complains of."""
     out, error = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         code = main(words)
-    expected = block.output is not None and block.output.startswith("error: ")
-    assert code == (2 if expected else 0), f"{block}: alignkit {' '.join(words)}:\n{out.getvalue()}\n{error.getvalue()}"
-    return out.getvalue() + (error.getvalue() if expected else "")
+    return code, out.getvalue(), error.getvalue()
 
 
 def _run_script(block: Block, folder: Path) -> str:
-    """Run a block under bash, where ``alignkit`` and ``python`` are this checkout's, and return what it prints."""
+    """Run a block under bash, where ``alignkit`` and ``python`` are this checkout's, and return what it prints.
+
+    The shell's own calls of ``alignkit`` are answered by this process, unless the block changes where they would run.
+    """
     programs = folder / ".programs"
     if not programs.exists():
         programs.mkdir()
@@ -108,13 +132,36 @@ def _run_script(block: Block, folder: Path) -> str:
             (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n', encoding="utf-8")
             (programs / name).chmod(0o755)
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.code],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=300,
-    )
-    assert done.returncode == 0, f"{block}:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    (asked, call), (end, told) = os.pipe(), os.pipe()
+    function = "" if _ELSEWHERE.search(block.code) else _FUNCTION.format(call=call, end=end, folder=programs)
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as error:
+        command = ["bash", "-euo", "pipefail", "-c", function + block.code]
+        with subprocess.Popen(command, stdout=out, stderr=error, env=environment, pass_fds=(call, end)) as shell:
+            os.close(call), os.close(end)
+            _answer(asked, told, programs)
+        for file in (out, error):
+            file.seek(0)
+        printed, complaints = out.read(), error.read()
+    assert shell.returncode == 0, f"{block}:\n{printed}\n{complaints}"
+    return printed
+
+
+def _answer(asked: int, told: int, folder: Path) -> None:
+    """Run the commands that a shell asks for, each as so many words with a zero after every one, until it ends."""
+    with open(asked, "rb") as questions, open(told, "w") as answers:
+        fields = iter(functools.partial(_field, questions), None)
+        for n in fields:
+            words = [next(fields) for _ in range(int(n))]
+            code, *texts = _called(words)
+            for name, text in zip(("out", "error"), texts, strict=True):
+                (folder / name).write_text(text, encoding="utf-8")
+            answers.write(f"{code}\n")
+            answers.flush()
+
+
+def _field(file: Any) -> str | None:
+    """Return what comes before the next zero; None at the end."""
+    found = bytearray()
+    while (byte := file.read(1)) not in (b"", b"\0"):
+        found += byte
+    return found.decode() if byte else None
