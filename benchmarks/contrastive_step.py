@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 import math
 import resource
@@ -13,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks._harness import Line, Timing, arguments, in_turn, keep, largest_difference, peer
+from benchmarks._harness import Line, Timing, arguments, in_copy, in_turn, keep, largest_difference, peer
 
 #: Pixels, patch, width, layers (of both towers), and pairs of a batch.
 _STEPS = ((32, 4, 128, 4, 64), (64, 8, 256, 6, 32))
@@ -28,14 +30,17 @@ _OPTIM = {"lr": 5e-4, "weight_decay": 0.2, "beta1": 0.9, "beta2": 0.98, "eps": 1
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--memory", type=int, nargs=2, help="take a step of so many pairs in so many parts, and report")
+    parser.add_argument("--memory", type=int, nargs="+", help="take steps of so many pairs in so many parts")
     options = parser.parse_args()
     for name, install in (("torch", "'alignkit[train]'"), ("open_clip", "open_clip_torch")):
         if peer(name, install) is None:
             return
     sizes = _SMALL_STEPS if options.small else _STEPS
     if options.memory is not None:
-        print(json.dumps(one_step(sizes[0], *options.memory)))
+        for name in ("models._build_clip", "train._contrastive", "train._loop"):
+            importlib.import_module(f"alignkit.{name}")  # once for all copies
+        for n, parts in zip(options.memory[::2], options.memory[1::2], strict=True):
+            print(json.dumps(in_copy(functools.partial(one_step, sizes[0], n, parts))), flush=True)
         return
     lines = [step_line(*size, small=options.small) for size in sizes]
     keep("contrastive_step", [*lines, memory_line(small=options.small)], small=options.small)
@@ -65,7 +70,7 @@ def step_line(pixels: int, patch: int, width: int, layers: int, n: int, *, small
         largest_difference(own.detach(), other.detach(), limit=1e-5)
         for own, other in zip(model.parameters(), rival.parameters(), strict=True)
     )
-    timings = in_turn({"ours": ours, "theirs": their_step}, repeats=3 if small else 15, clock=time.process_time)
+    timings = in_turn({"ours": ours, "theirs": their_step}, repeats=1 if small else 15, clock=time.process_time)
     task = f"one step of a CLIP, {layers} layers of width {width} each, {pixels} pixels, batch {n}, time of one core"
     note = f"{n / timings['ours'].median:.0f} pairs/s"
     return Line(task, "open_clip's step", timings["ours"], timings["theirs"], None, "", _PROMISED, difference, note)
@@ -74,10 +79,8 @@ def step_line(pixels: int, patch: int, width: int, layers: int, n: int, *, small
 def memory_line(*, small: bool) -> Line:
     """Compare the memory of a large batch in parts with what it would take in one."""
     n, parts, fewer = _SMALL_MEMORY if small else _MEMORY
-    own = alone(n, parts, small=small)
-    first, second = (alone(m, 1, small=small) for m in fewer)
+    own, first, second, cut = alone((n, parts), *((m, 1) for m in fewer), (fewer[0], parts), small=small)
     slope = (second["mib"] - first["mib"]) / (fewer[1] - fewer[0])
-    cut = alone(fewer[0], parts, small=small)
     difference = largest_difference(first["weights"], cut["weights"], limit=1e-4)
     task = (
         f"one step of {n:,} pairs in {parts} parts, gradient of the whole batch; whole process in MiB (in one part at "
@@ -88,14 +91,13 @@ def memory_line(*, small: bool) -> Line:
     return Line(task, "", timing, None, None, "", 0, difference, note)
 
 
-def alone(n: int, parts: int, *, small: bool) -> dict[str, Any]:
-    """Return what a process of its own reports of one step."""
-    command = [sys.executable, "-m", "benchmarks.contrastive_step", "--memory", str(n), str(parts)]
+def alone(*steps: tuple[int, int], small: bool) -> list[dict[str, Any]]:
+    """Return what a process of its own reports of each step, of so many pairs in so many parts."""
+    command = [sys.executable, "-m", "benchmarks.contrastive_step", "--memory", *(str(k) for one in steps for k in one)]
     command += ["--small"] if small else []
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return [json.loads(line) for line in done.stdout.splitlines()[-len(steps) :]]
 
 
 def one_step(size: Sequence[int], n: int, parts: int) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def main() -> None:
     difference = largest_difference(*(x.numpy() for x in rdms), limit=1e-5)
     for found, wanted in gradients:  # whose size follows from the sizes here
         largest_difference(*(x.numpy() / float(wanted.abs().max()) for x in (found, wanted)), limit=1e-3)
-    timing = in_turn({"ours": ours}, repeats=3 if small else 7)["ours"]
+    timing = in_turn({"ours": ours}, repeats=1 if small else 7)["ours"]
     task = (
         f"RDMs over {n_times} times of {n_images} images, {n_layers} layers of {width} channels, {n_dimensions} "
         "dimensions, forward and backward"

@@ -36,7 +36,7 @@ def main() -> None:
     small = options.small or not on_gpu
     if not on_gpu:
         print(f"no GPU: small sizes on torch's {device}, of which nothing is kept; these times tell nothing of a GPU")
-    lines = [_line(*task, torch if on_gpu else None) for task in _tasks(torch, device, small)]
+    lines = [_line(*task, torch if on_gpu else None, 1 if small else 3) for task in _tasks(torch, device, small)]
     lines += _tiles(device, *((1500, 32) if small else (options.items, options.channels)))
     keep("gpu_rsa", lines, device=torch.cuda.get_device_name(device) if on_gpu else device, small=small)
 
@@ -84,7 +84,7 @@ def _tasks(torch: Any, device: str, small: bool) -> list[tuple[str, Pair]]:
     return tasks
 
 
-def _line(name: str, pair: Pair, torch: Any) -> Line:
+def _line(name: str, pair: Pair, torch: Any, repeats: int) -> Line:
     ours, theirs, limit = pair
     difference = largest_difference(ours(), theirs(), limit=limit)
 
@@ -94,7 +94,7 @@ def _line(name: str, pair: Pair, torch: Any) -> Line:
             torch.cuda.synchronize()
         return result
 
-    timings = in_turn({"ours": finished, "theirs": theirs}, repeats=3)
+    timings = in_turn({"ours": finished, "theirs": theirs}, repeats=repeats)
     return Line(name, "the processor", timings["ours"], timings["theirs"], None, "", 0, difference)
 
 

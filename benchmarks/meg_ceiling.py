@@ -34,8 +34,8 @@ def main() -> None:
         return np.array([boot_noise_ceiling(RDMs(data[:, t]), method="spearman") for t in range(N_TIMED)])
 
     difference = largest_difference(ours()[:N_TIMED], theirs(), limit=1e-12)
-    timing = in_turn({"ours": ours}, repeats=2 if small else 7)["ours"]
-    loop = extrapolated(theirs, n_times / N_TIMED)
+    timing = in_turn({"ours": ours}, repeats=1 if small else 7)["ours"]
+    loop = extrapolated(theirs, n_times / N_TIMED, repeats=1 if small else 3)
     task = f"noise ceiling and similarity of a model, {n_subjects} participants x {n_items} items x {n_times} samples"
     rival = f"rsatoolbox boot_noise_ceiling, without the model ({N_TIMED} samples timed)"
     keep("meg_ceiling", [Line(task, rival, timing, loop, None, "", 0, difference)], small=small)

@@ -54,7 +54,7 @@ def main() -> None:
             limit=1e-12,
         )
     )
-    repeats = 2 if small else 7
+    repeats = 1 if small else 7
     cluster = in_turn(
         {
             "ours": lambda: cluster_test(x, n_permutations=n_flips, rng=0),

@@ -41,7 +41,7 @@ def main() -> None:
             white = (patterns.reshape(-1, n_channels) @ precision).reshape(n_items, -1)
             white @ white.T
 
-    timings = in_turn({"ours": ours, "theirs": theirs, "floor": floor}, repeats=3 if small else 7)
+    timings = in_turn({"ours": ours, "theirs": theirs, "floor": floor}, repeats=1 if small else 7)
     task = f"crossnobis, {n_items} conditions x {n_folds} folds x {n_channels} channels x {n_times} samples"
     floor_is = "whitening and products of every sample"
     line = Line(task, "rsatoolbox calc_rdm_movie", *timings.values(), floor_is, 100, difference)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import itertools
 import json
 import os
@@ -26,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from alignkit.data import simulate
 from alignkit.meg import RDMStore, time_rdms
-from benchmarks._harness import Line, Timing, arguments, keep, largest_difference, peak_memory, peer
+from benchmarks._harness import Line, Timing, arguments, in_copy, keep, largest_difference, peak_memory, peer
 
 #: Objects, sessions, channels, samples, samples per second.
 SIZES = 1854, 12, 271, 281, 200.0
@@ -36,6 +37,7 @@ SETS = {
     "exp": {"by": "things_category_nr", "folds": "session_nr", "query": "trial_type == 'exp'"},
     "test": {"by": "things_category_nr", "folds": "session_nr", "query": "trial_type == 'test'"},
 }
+PROMISED = {"exp": "under 15 min and 4 GB", "test": "under 20 s"}
 
 
 def main() -> None:
@@ -44,10 +46,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to write the simulated epochs and the RDMs, and leave them")
     parser.add_argument("--samples", type=int, help="only so many samples from the first on; nothing is kept")
     parser.add_argument("--memory", default="2 GB", help="what time_rdms may work in")
-    parser.add_argument("--alone", choices=tuple(SETS), help=argparse.SUPPRESS)
+    parser.add_argument("--alone", nargs="+", choices=tuple(SETS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
-        print(json.dumps(alone(options.file, options.folder, options.alone, options.samples, options.memory)))
+        for name in options.alone:
+            how = options.file, options.folder, name, options.samples, options.memory
+            print(json.dumps(in_copy(functools.partial(alone, *how))), flush=True)
     elif peer("mne") is not None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = options.folder or Path(temporary)
@@ -72,12 +76,14 @@ def written(folder: Path, *, small: bool) -> Path:
 def lines(file: Path, folder: Path, options: argparse.Namespace) -> list[Line]:
     """Check decisions, then time every set of trials in a process of its own."""
     samples = Samples.read(file, options.samples)
-    found = []
-    for name, promised in (("exp", "under 15 min and 4 GB"), ("test", "under 20 s")):
+    checked = {}
+    for name in SETS:
         trials = samples.of(name)
-        difference, per_fit = trials.compared(file, name)
+        checked[name] = trials, *trials.compared(file, name)
         print(f"{name}: decisions of {N_PAIRS} pairs at {N_CHECKED} samples equal scikit-learn's", flush=True)
-        ours = in_child(file, folder, name, options)
+    found = []
+    for (name, promised), ours in zip(PROMISED.items(), in_children(file, folder, options), strict=True):
+        trials, difference, per_fit = checked[name]
         n_items, n_folds = len(np.unique(trials.condition)), len(np.unique(trials.fold))
         seconds = per_fit * (n_items * (n_items - 1) // 2) * n_folds * ours["n_times"]
         task = (
@@ -179,14 +185,13 @@ def accuracy(
     return float(model.fit(*train).score(*test))
 
 
-def in_child(file: Path, folder: Path, name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what a process that does nothing else took."""
-    command = [sys.executable, "-m", "benchmarks.meg_decoding", "--alone", name, "--file", str(file)]
+def in_children(file: Path, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return what processes that do nothing else took, one for each set of trials."""
+    command = [sys.executable, "-m", "benchmarks.meg_decoding", "--alone", *PROMISED, "--file", str(file)]
     command += ["--folder", str(folder), "--memory", options.memory]
     command += [] if options.samples is None else ["--samples", str(options.samples)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent, check=True)
-    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return report
+    return [json.loads(line) for line in done.stdout.splitlines()[-len(PROMISED) :]]
 
 
 def alone(file: Path, folder: Path, name: str, samples: int | None, memory: str) -> dict[str, Any]:

@@ -39,9 +39,9 @@ def main() -> None:
         return np.mean(scores, axis=0)
 
     difference = largest_difference(ours(3), theirs(3, n_folds), limit=1e-12)
-    timing = in_turn({"ours": ours}, repeats=2 if small else 7)["ours"]
+    timing = in_turn({"ours": ours}, repeats=1 if small else 7)["ours"]
     n_fits = n_items * (n_items - 1) // 2 * n_folds
-    loop = extrapolated(lambda: theirs(2, 2), n_fits / 2)
+    loop = extrapolated(lambda: theirs(2, 2), n_fits / 2, repeats=1 if small else 3)
     task = (
         f"decoding across times, {n_items} conditions x {2 * n_folds} trials x {n_channels} channels x {n_times} x "
         f"{n_times} samples, {n_folds} folds"

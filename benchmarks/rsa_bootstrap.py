@@ -144,7 +144,11 @@ def dual_lines(n_items: int, n_bootstrap: int, repeats: int, *, beside: bool) ->
             {"ours": lambda method=method: evaluate(models, data, generalize="both", method=method, **options)},
             repeats=repeats,
         )["ours"]
-        theirs = extrapolated(lambda name=name: rival.dual(name), n_bootstrap / N_TIMED) if rival else None
+        theirs = (
+            extrapolated(lambda name=name: rival.dual(name), n_bootstrap / N_TIMED, repeats=min(repeats, 3))
+            if rival
+            else None
+        )
         size = f"{what} x 4 subjects x 5 models x {n_bootstrap:,} resamples"
         task = f"dual bootstrap with ceilings and tests, {method}, {size}"
         beside_it = f"rsatoolbox eval_dual_bootstrap {name} ({N_TIMED} resamples timed)"
@@ -181,7 +185,7 @@ def item_lines(n_items: int, n_bootstrap: int, n_ranked: int, *, beside: bool) -
 def main() -> None:
     small = arguments(__doc__).parse_args().small
     beside = peer("rsatoolbox") is not None
-    lines = dual_lines(12 if small else 92, 20 if small else N_BOOTSTRAP, 2 if small else 7, beside=beside)
+    lines = dual_lines(12 if small else 92, 20 if small else N_BOOTSTRAP, 1 if small else 7, beside=beside)
     lines += item_lines(30 if small else 1854, 20 if small else N_BOOTSTRAP, 5 if small else 100, beside=beside)
     keep("rsa_bootstrap", lines, small=small)
 

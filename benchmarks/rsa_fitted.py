@@ -112,7 +112,11 @@ def lines_of(n_items: int, n_bootstrap: int, repeats: int, *, beside: bool) -> l
             ),
         }
         timings = in_turn(calls, repeats=repeats)
-        theirs = extrapolated(lambda name=name: rival.dual(name), n_bootstrap / N_TIMED) if rival else None
+        theirs = (
+            extrapolated(lambda name=name: rival.dual(name), n_bootstrap / N_TIMED, repeats=min(repeats, 3))
+            if rival
+            else None
+        )
         for names, timing in timings.items():
             task = (
                 f"dual bootstrap of cross-validated models ({names}), {method}, "
@@ -126,7 +130,7 @@ def lines_of(n_items: int, n_bootstrap: int, repeats: int, *, beside: bool) -> l
 def main() -> None:
     small = arguments(__doc__).parse_args().small
     beside = peer("rsatoolbox") is not None
-    lines = lines_of(16 if small else 92, 20 if small else N_BOOTSTRAP, 2 if small else 5, beside=beside)
+    lines = lines_of(16 if small else 92, 20 if small else N_BOOTSTRAP, 1 if small else 5, beside=beside)
     keep("rsa_fitted", lines, small=small)
 
 

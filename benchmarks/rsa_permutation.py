@@ -49,7 +49,7 @@ def main() -> None:
         largest_difference(null[:N_CHECKED], by_spearmanr(N_CHECKED), limit=1e-12),
         largest_difference(null, by_ranks(), limit=1e-12),
     ]
-    timings = in_turn({"ours": ours, "ranks": by_ranks}, repeats=2 if small else 7)
+    timings = in_turn({"ours": ours, "ranks": by_ranks}, repeats=1 if small else 7)
     loop = extrapolated(lambda: by_spearmanr(N_TIMED), n_permutations / N_TIMED)
     task = f"Mantel's test, {n_permutations:,} permutations x {n_times} times x {n_items} items, spearman"
     rivals = (

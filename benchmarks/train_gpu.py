@@ -25,11 +25,12 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     name = torch.cuda.get_device_name() if device == "cuda" else "processor"
     network, size, n = ("test_vit", 32, 4) if small else ("vit_large_patch14_clip_224", 224, 256)
-    lines = [measure(network, size, n, blocks, device, name) for blocks in ((1,) if small else (2, 24))]
+    repeats = 1 if small else 3
+    lines = [measure(network, size, n, blocks, device, name, repeats) for blocks in ((1,) if small else (2, 24))]
     keep("train_gpu", lines, device=name, small=small)
 
 
-def measure(network: str, size: int, n: int, blocks: int, device: str, name: str) -> Line:
+def measure(network: str, size: int, n: int, blocks: int, device: str, name: str, repeats: int) -> Line:
     """Time a step with DoRA in the last ``blocks`` blocks in bfloat16, images in the GPU's memory."""
     import torch
 
@@ -53,7 +54,7 @@ def measure(network: str, size: int, n: int, blocks: int, device: str, name: str
         if device == "cuda":
             torch.cuda.synchronize()
 
-    timing = in_turn({"step": step}, repeats=3)["step"]
+    timing = in_turn({"step": step}, repeats=repeats)["step"]
     flops = _flops(model.image, images, blocks)
     peak = next((value for key, value in PEAK.items() if key in name), float("nan"))
     memory = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else float("nan")

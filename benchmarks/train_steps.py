@@ -46,7 +46,7 @@ def cached(*, small: bool) -> Line:
         difference = largest_difference(
             loss_of(model, target, cache(numbers)), loss_of(model, target, {"image": images}), limit=1e-4
         )
-        timings = in_turn({"ours": ours, "theirs": theirs}, repeats=3)
+        timings = in_turn({"ours": ours, "theirs": theirs}, repeats=1 if small else 3)
     rate = n / timings["ours"].median
     task = f"training step, {network}, LoRA r8 in the last block, batch {n}"
     rival = "the same step from images in memory"
@@ -77,7 +77,7 @@ def prompts(*, small: bool) -> Line:
         return features.detach()
 
     difference = largest_difference(ours(), theirs(), limit=1e-4)
-    timings = in_turn({"ours": ours, "theirs": theirs}, repeats=3 if small else 7)
+    timings = in_turn({"ours": ours, "theirs": theirs}, repeats=1 if small else 7)
     task = f"{n} prompts through MiniLM and back, its last block trained"
     return Line(task, "one by one, whole network", *timings.values(), None, "", 4, difference)
 
