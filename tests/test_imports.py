@@ -6,7 +6,7 @@ import ast
 import functools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,7 @@ HEAVY = {
 }
 
 
+@functools.cache
 def files() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
@@ -100,8 +101,22 @@ def test_every_package_has_a_rank():
     assert packages <= set(RANKS), f"give {packages - set(RANKS)} a place in the order of imports"
 
 
-@pytest.mark.parametrize("path", files(), ids=module_of)
-def test_imports_go_one_way(path):
+def each_file(check: Callable[[Path], None]) -> Callable[[], None]:
+    """Return a test that checks every file; one test for each would take longer to begin than to do."""
+
+    @functools.wraps(check)
+    def test() -> None:
+        found = files()
+        assert len(found) > 100
+        for path in found:
+            check(path)
+
+    del test.__wrapped__  # it takes no argument
+    return test
+
+
+@each_file
+def test_imports_go_one_way(path: Path) -> None:
     module = module_of(path)
     unit, tree = unit_of(module), tree_of(path)
     if module == "alignkit":  # loads packages when they are asked for
@@ -140,8 +155,8 @@ def loaded_with_packages() -> set[str]:
     return loaded
 
 
-@pytest.mark.parametrize("path", files(), ids=module_of)
-def test_heavy_packages_are_imported_inside_functions(path):
+@each_file
+def test_heavy_packages_are_imported_inside_functions(path: Path) -> None:
     for imported, line in module_level_imports(path):
         root = imported.partition(".")[0]
         # networks, kernels and estimators are written in torch, numba and scikit-learn; such modules are imported
@@ -150,8 +165,8 @@ def test_heavy_packages_are_imported_inside_functions(path):
         assert root not in HEAVY or late, f"{path}:{line}: import {imported} inside a function"
 
 
-@pytest.mark.parametrize("path", files(), ids=module_of)
-def test_no_pickle(path):
+@each_file
+def test_no_pickle(path: Path) -> None:
     tree = tree_of(path)
     for imported, line in imports(tree, module_of(path)):
         root = imported.partition(".")[0]
@@ -178,6 +193,7 @@ def check_loader(call: ast.Call, where: str) -> None:
     assert name not in needed or needed[name] in given, f"{where}: {name} needs {needed.get(name)}"
 
 
+@functools.cache
 def public_names() -> set[str]:
     """Return what the packages export."""
     names: set[str] = set()
@@ -198,8 +214,8 @@ def public_functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
             yield from (item for item in node.body if isinstance(item, ast.FunctionDef))
 
 
-@pytest.mark.parametrize("path", files(), ids=module_of)
-def test_asserts_are_no_input_checks(path):
+@each_file
+def test_asserts_are_no_input_checks(path: Path) -> None:
     for function in public_functions(tree_of(path)):
         arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
         own = {argument.arg for argument in arguments} - {"self", "cls"}
@@ -209,8 +225,8 @@ def test_asserts_are_no_input_checks(path):
                 assert not used & own, f"{path}:{node.lineno}: raise a sentence; python -O drops asserts"
 
 
-@pytest.mark.parametrize("path", files(), ids=module_of)
-def test_nothing_is_left_to_be_done(path):
+@each_file
+def test_nothing_is_left_to_be_done(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for word in ("TODO", "FIXME", "XXX", "NotImplementedError("):
         assert f"raise {word}" not in text, path
