@@ -49,10 +49,11 @@ _DAMAGE = (
 
 
 @contextmanager
-def atomic_write(path: PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
+def atomic_write(path: PathLike, mode: str = "wb", *, durable: bool = True) -> Iterator[IO[Any]]:
     """Open a temporary file beside ``path`` and rename it over ``path`` when the block succeeds.
 
-    A reader sees the old file or the new one, never half of one; a failed block leaves no trace.
+    A reader sees the old file or the new one, never half of one; a failed block leaves no trace. What is not
+    ``durable`` may be lost with the power: thousands of small files that can be made again take no wait for the disk.
     """
     path = Path(path)
     if path.is_dir():
@@ -68,7 +69,8 @@ def atomic_write(path: PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
         with os.fdopen(handle, mode, **_TEXT if "b" not in mode else {}) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException as error:
         temporary.unlink(missing_ok=True)

@@ -164,7 +164,7 @@ def test_other_objects_or_seeds_do_not_mix(small):
 
 def test_quick_is_the_same_with_smaller_sizes_unless_they_are_given():
     usual, quick = DemoConfig().plan(), DemoConfig(quick=True).plan()
-    assert (usual.n_objects, usual.n_participants, usual.training_steps) == (96, 24, 2400)
+    assert (usual.n_objects, usual.n_participants, usual.training_steps) == (96, 24, 1800)
     sizes = [f.name for f in dataclasses.fields(quick) if f.name not in ("out", "seed", "train", "quick")]
     assert all(getattr(quick, name) < getattr(usual, name) for name in sizes)
     asked = DemoConfig(quick=True, n_objects=96, seed=3, out=Path("x"), train=False).plan()

@@ -376,6 +376,9 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(tmp_path, monkeyp
     with _io.atomic_write(tmp_path / "a") as file:
         file.write(b"new")
     assert order == ["content", "name"]
+    with _io.atomic_write(tmp_path / "b", durable=False) as file:  # can be made again
+        file.write(b"new")
+    assert order == ["content", "name", "name"]
 
 
 def test_members_that_point_outside_are_only_names(tmp_path):

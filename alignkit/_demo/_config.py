@@ -43,7 +43,7 @@ class DemoConfig:
     quick: bool = False
     """The same story in under a minute: so few objects, people and steps that its figures say little."""
     n_objects: int | None = None
-    """Objects to draw, and again as many new ones to score what was trained; by default 96, quick: 24."""
+    """Objects to draw, and again as many new ones to score what was trained; by default 96, quick: 20."""
     n_participants: int | None = None
     """People to simulate; by default 24, quick: 6."""
     seed: int = 0
@@ -53,7 +53,7 @@ class DemoConfig:
     n_training_objects: int | None = None
     """Objects of the larger lab for that, a quarter of them held out; by default 4800, quick: 240."""
     training_steps: int | None = None
-    """Optimiser steps; by default 2400, quick: 60."""
+    """Optimiser steps; by default 1800, quick: 60."""
 
     def __post_init__(self) -> None:
         for name, least in (("n_objects", 16), ("n_participants", 3), ("n_training_objects", 64)):
@@ -88,7 +88,7 @@ class DemoPlan:
     """People."""
     n_training_objects: int = 4800
     """Objects of the lab for training, a quarter of them held out."""
-    training_steps: int = 2400
+    training_steps: int = 1800
     """Optimiser steps."""
     n_answers: int = 20_000
     """Answers about objects held out that training is judged by."""
@@ -116,9 +116,9 @@ class DemoPlan:
 
 _COUNTS = ("n_objects", "n_participants", "n_training_objects", "training_steps")
 _QUICK: Mapping[str, Any] = {
-    "n_objects": 24,
+    "n_objects": 20,
     "n_participants": 6,
-    "n_training_objects": 320,
+    "n_training_objects": 240,
     "training_steps": 60,
     "n_answers": 4_000,
     "n_own": 300,
@@ -130,7 +130,7 @@ _QUICK: Mapping[str, Any] = {
     "n_shown": 40,
     "n_times": 46,
     "unfolding_epochs": 2,
-    "n_bootstrap": 200,
+    "n_bootstrap": 100,
 }
 
 

@@ -82,7 +82,7 @@ def _draw(lab: SimulatedLab, folder: Path, views: Sequence[tuple[int, int]]) -> 
     from PIL import Image
 
     for i, view in views:
-        with atomic_write(_path(lab, folder, i, view)) as file:
+        with atomic_write(_path(lab, folder, i, view), durable=False) as file:
             Image.fromarray(lab.image(i, view)).save(file, format="PNG", compress_level=1)
 
 

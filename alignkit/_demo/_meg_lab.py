@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +93,7 @@ def make_meg_lab(folder: Path, lab: SimulatedLab, /, *, views: int = 1, **design
     draw(lab, images, dict.fromkeys(lab.labels, views))
     with atomic_write(held_out) as file:
         file.write("".join(f"{label}\n" for label in lab.split["test"]).encode())
-    half = meg.n_sessions // 2
-    rdms = _write_rdms(meg, folder / "rdms", range(half))
-    test_rdms = _write_rdms(meg, folder / "rdms-test", range(half, 2 * half))
+    rdms, test_rdms = _write_rdms(meg, (folder / "rdms", folder / "rdms-test"))
     return MEGLab(lab=lab, meg=meg, images=images, rdms=rdms, test_rdms=test_rdms, held_out=held_out)
 
 
@@ -114,19 +113,34 @@ def _claim(folder: Path, lab: SimulatedLab, design: Mapping[str, Any]) -> None:
         raise ValueError(msg)
 
 
-def _write_rdms(meg: SimulatedMEG, folder: Path, sessions: range) -> tuple[Path, ...]:
-    """Write the crossnobis RDMs of everybody's sessions, where they are missing."""
-    from alignkit.meg import RDMStore, time_rdms
+def _write_rdms(meg: SimulatedMEG, folders: tuple[Path, Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Write the crossnobis RDMs of both halves of everybody's sessions, where they are missing."""
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    first, second = (tuple(folder / f"{person}.zarr" for person in meg.subjects) for folder in folders)
+    people = tqdm(meg.subjects, desc="RDMs over time", unit="person")
+    for person, *paths in zip(people, first, second, strict=True):
+        if not all(_finished(path) for path in paths):
+            _write_halves(meg, person, paths)
+    return first, second
 
-    folder.mkdir(exist_ok=True)
-    rows = np.isin(meg.session, sessions)
-    shown = [meg.labels[c] for c in meg.condition[rows]]
-    paths = tuple(folder / f"{person}.zarr" for person in meg.subjects)
-    people = tqdm(meg.subjects, desc=f"RDMs over time, {folder.name}", unit="person")
-    for person, path in zip(people, paths, strict=True):
-        if path.exists() and RDMStore.open(path).finished:
-            continue
-        trials = np.concatenate([trials for k, trials in enumerate(meg.sessions(person)) if k in sessions])
-        folds = meg.session[rows].tolist()
-        time_rdms(trials, by=shown, folds=folds, times=meg.times, dtype="float32", out=path)
-    return paths
+
+def _write_halves(meg: SimulatedMEG, person: str, paths: Sequence[Path]) -> None:
+    """Record one person once, half of the sessions after the other."""
+    from alignkit.meg import time_rdms
+
+    half = meg.n_sessions // len(paths)
+    sessions = meg.sessions(person)
+    for k, path in enumerate(paths):
+        trials = np.concatenate(list(itertools.islice(sessions, half)))
+        rows = (meg.session >= k * half) & (meg.session < (k + 1) * half)
+        shown = [meg.labels[c] for c in meg.condition[rows]]
+        if not _finished(path):
+            folds = meg.session[rows].tolist()
+            time_rdms(trials, by=shown, folds=folds, times=meg.times, dtype="float32", out=path)
+
+
+def _finished(path: Path) -> bool:
+    from alignkit.meg import RDMStore
+
+    return path.exists() and RDMStore.open(path).finished

@@ -158,7 +158,7 @@ class SimulatedLab:
         for i, label in enumerate(tqdm(self.labels, desc="images", unit="object", disable=not progress)):
             for view in range(views):
                 path = folder / f"{label}.png" if views == 1 else _make_folder(folder / label) / f"view_{view:02d}.png"
-                with atomic_write(path) as file:
+                with atomic_write(path, durable=False) as file:
                     PILImage.fromarray(self.image(i, view)).save(file, format="PNG")
                 paths.append(path)
         return paths
