@@ -14,20 +14,23 @@ import os, sys, warnings
 import numpy as np
 from alignkit import _threads
 from alignkit.rsa import compare, noise_ceiling, rank, rdm, triplet_accuracy
+from alignkit.rsa._kernels import _numba
 
 _threads.n_threads = lambda: 2  # as on a machine of two processors
+_numba._BLOCK = 1 << 13  # so that little is enough for threads
 rng = np.random.default_rng(0)
 patterns = rng.normal(size=(4, 24, 10))
 people = rdm(patterns)
+two = rdm(patterns[:2])
 design = {"labels": [f"item {i % 12}" for i in range(24)], "folds": np.arange(24) // 12}
-long = rng.normal(size=(3, 60_000)).astype(np.float32)
+long = rng.normal(size=(3, 4_000)).astype(np.float32)
 triplets = np.array([rng.permutation(24)[:3] for _ in range(50)])
 """
 CALLS = {
     "rdm": 'rdm(patterns[0]); rdm(patterns[0], metric="crossnobis", **design)',
     "rank": 'rank(people.values); rank(people.values, backend="numba")',
     "compare": 'compare(people, people); compare(people, people, method="kendall-tau-b", backend="numba")',
-    "compare whitened": 'compare(people, people, method="whitened-cosine"); compare(people, people, method="bures")',
+    "compare whitened": 'compare(two, two, method="whitened-cosine"); compare(two, two, method="bures")',
     "noise_ceiling": "noise_ceiling(people, n_bootstrap=2, rng=0)",
     "triplet_accuracy": "triplet_accuracy(patterns[0], triplets, n_bootstrap=2, rng=0)",
     "threads": 'rank(long, backend="numba")',
