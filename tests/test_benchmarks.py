@@ -229,3 +229,35 @@ def test_fitted_models_equal_rsatoolbox_in_the_same_folds():
     assert len(lines) == 6
     assert all(float(re.fullmatch(r".*\| (\S+) \|", line)[1]) <= 1e-10 for line in lines)
     assert sorted(FOLDER.glob("results/*")) == before
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bits_and_moves_bytes():
+    pytest.importorskip("distributed")
+    before = sorted(FOLDER.glob("results/*"))
+    done = run("rsa_cluster", "--small", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    moved = [float(size.replace(",", "")) for size in re.findall(r"2 process\(es\), ([\d.,]+) MB moved", done.stdout)]
+    assert len(moved) == 4
+    assert min(moved) > 0
+    assert sorted(FOLDER.glob("results/*")) == before
+
+
+@pytest.mark.parametrize(("name", "promises"), [("rsa_bootstrap", 5), ("rsa_permutation", 1), ("rsa_fitted", 6)])
+def test_the_kept_results_of_inference_keep_what_they_promise(name, promises):
+    lines = kept_lines(name)
+    held = [line for line in lines if line["target"]]
+    assert len(held) == promises
+    for line in held:
+        assert line["theirs"]["median"] / line["ours"]["median"] >= line["target"] >= 100
+    assert all(line["largest_difference"] <= 1e-9 for line in lines)
+
+
+def test_the_kept_results_of_scale_keep_what_they_promise():
+    (whole,) = (line for line in kept_lines("rsa_bootstrap") if "pearson, 1,854 items" in line["task"])
+    assert whole["ours"]["median"] < 15
+    lines = {line["task"]: line["ours"] for line in kept_lines("rsa_scale")}
+    (ranks,) = (ours for task, ours in lines.items() if task.startswith("spearman") and "20,000 items" in task)
+    assert ranks["median"] < 15 * 60
+    assert ranks["peak_mib"] < 2048
+    assert sum("100,000 items" in task for task in lines) == 3
