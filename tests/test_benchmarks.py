@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from reference.run_module import run_module
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks"
@@ -28,9 +28,10 @@ RIVALS = {
 def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
     if not FOLDER.exists():
         pytest.skip("the benchmarks are not beside the tests")
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    command = [sys.executable, "-m", f"benchmarks.{name}", *options]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **threads}, capture_output=True, text=True, check=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+            patch.setenv(variable, "1")  # of the processes that it starts
+        return run_module(f"benchmarks.{name}", *options)
 
 
 def test_every_script_of_meg_is_tested():
@@ -39,12 +40,19 @@ def test_every_script_of_meg_is_tested():
     assert sorted(path.stem for path in FOLDER.glob("meg_*.py")) == sorted(RIVALS)
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """Return a small run of decoding, of its first samples, and the folder in which another may go on."""
+    folder = tmp_path_factory.mktemp("decoding")
+    return run("meg_decoding", "--small", "--folder", str(folder), "--samples", "4"), folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RIVALS)
-def test_a_small_run_checks_and_prints_and_keeps_nothing(name):
+def test_a_small_run_checks_and_prints_and_keeps_nothing(name, request):
     pytest.importorskip(RIVALS[name])
     before = sorted(FOLDER.glob("results/*"))
-    done = run(name, "--small")
+    done = request.getfixturevalue("begun")[0] if name == "meg_decoding" else run(name, "--small")
     assert done.returncode == 0, done.stderr
     head, *_, last = (line for line in done.stdout.splitlines() if line.startswith("|"))
     assert "times faster" in head
@@ -74,32 +82,22 @@ def test_teachers_start_from_the_published_loss():
 
 
 @pytest.mark.parametrize(("name", "module"), [("meg_cluster", "mne"), ("meg_crossnobis", "rsatoolbox")])
-def test_a_missing_rival_is_named_and_passed_over(name, module, tmp_path):
-    (tmp_path / f"{module}.py").write_text("raise ImportError")
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    code = f"import sys, runpy; sys.argv[1:] = ['--small']; runpy.run_module('benchmarks.{name}', run_name='__main__')"
-    if not FOLDER.exists():
-        pytest.skip("the benchmarks are not beside the tests")
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_a_missing_rival_is_named_and_passed_over(name, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)  # which makes importing it fail
+    done = run(name, "--small")
     assert done.returncode == 0, done.stderr
     assert f"{module} is missing (pip install {module})" in done.stdout
 
 
 @pytest.mark.slow
-def test_decoding_goes_on_where_a_run_ended(tmp_path):
+def test_decoding_goes_on_where_a_run_ended(begun):
     pytest.importorskip("mne")
-    options = ["--small", "--folder", str(tmp_path), "--samples", "4"]
-    assert "earlier" not in run("meg_decoding", *options).stdout
-    for report in tmp_path.glob("exp*.json"):
+    first, folder = begun
+    assert "earlier" not in first.stdout
+    for report in folder.glob("exp*.json"):
         report.unlink()
-    shutil.rmtree(tmp_path / "exp4.zarr")
-    again = run("meg_decoding", *options)
+    shutil.rmtree(folder / "exp4.zarr")
+    again = run("meg_decoding", "--small", "--folder", str(folder), "--samples", "4")
     assert again.returncode == 0, again.stderr
     assert "writing simulated epochs" not in again.stdout
     assert again.stdout.count("measured by an earlier run") == 1
