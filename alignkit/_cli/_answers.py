@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from alignkit._check import join_names
 from alignkit.models import Features, open_features
 from alignkit.rsa import Triplets
 
@@ -52,7 +53,14 @@ def open_answers(name: str, labels: Sequence[str] | None, whose: str, root: Path
 
         answers = read_answers(Path(name), labels)
     names = set(answers.labels or ())
-    kept = answers.restrict([label for label in labels if label in names])
+    both = [label for label in labels if label in names]
+    if not both:
+        msg = (
+            f"{whose} and the answers of {name} name no item in common: {join_names(labels, 2)} against "
+            f"{join_names(answers.labels or (), 2)}; name rows as the answers do, with --labels FILE."
+        )
+        raise ValueError(msg)
+    kept = answers.restrict(both)
     if len(kept) < len(answers):
         print(f"{len(kept):,} of {len(answers):,} answers are about items that have features")
     return kept

@@ -68,3 +68,14 @@ def test_wrong_input_is_one_sentence(run, saved, words, sentence):
     assert code == 2
     assert sentence in err
     assert "Traceback" not in err
+
+
+def test_names_that_no_answer_knows_are_shown_beside_those_that_it_does(run, saved):
+    x, *_ = saved
+    Features.from_array(x, [f"{name}.jpg" for name in NAMES]).save("photos.npz")
+    code, out, err = run("align", "check", "photos.npz", "--triplets", "t.npz", *FAST)
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: photos.npz and the answers of t.npz name no item in common: 'item0.jpg', 'item1.jpg' and 38 more against "
+        "'item0', 'item1' and 38 more; name rows as the answers do, with --labels FILE.\n"
+    )
