@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference.forks import Program, alignkit_main
 
 import alignkit
 from alignkit import cli
@@ -128,7 +129,6 @@ def test_what_cannot_be_is_refused_at_once(words, run, here, study):
 def test_killed_in_every_step_it_ends_in_the_same_bits(words, made, tmp_path):
     """Killed with -9 as soon as each step has left a trace, between steps and inside them."""
     out = tmp_path / "chain"
-    command = [sys.executable, "-m", "alignkit", *words(out)]
     traces = (
         "steps/human.json",
         "teacher",
@@ -136,15 +136,15 @@ def test_killed_in_every_step_it_ends_in_the_same_bits(words, made, tmp_path):
         "students/aligned/checkpoints",
         "students/shuffled",
     )
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     killed = 0
     for trace in traces:
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-            while process.poll() is None and not (out / trace).exists():
+        with Program(tmp_path / "said", alignkit_main, *words(out)) as program:
+            while program.poll() is None and not (out / trace).exists():
                 time.sleep(0.01)
-            killed += process.poll() is None
-            process.kill()
+            killed += program.poll() is None
     assert killed >= 3
+    command = [sys.executable, "-m", "alignkit", *words(out)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert weights(out) == weights(made)

@@ -12,15 +12,12 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from reference.forks import Program
 
-import alignkit
 from alignkit import cli
 from alignkit._cli._parse import parse
 from alignkit._cli._train_hba_meg import TrainHBAMEGConfig, presets
@@ -30,11 +27,10 @@ from alignkit.train.hba_meg.config import HBAMEGConfig
 from tests.reference.hba_meg_runs import PROMPTS, small_lab
 from tests.reference.toy_clip import add_tiny_clip, sizes
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("peft")
 pytest.importorskip("open_clip")
 
-ROOT = Path(alignkit.__file__).resolve().parents[1]
 PEOPLE = ("p001", "p002", "p003", "p004")
 
 
@@ -150,38 +146,31 @@ def test_a_run_is_repeated_from_its_folder_alone(run, finished):
     assert Path("again/report.html").is_file()
 
 
+def killed_at(step: int, clip: str, words: list[str]) -> None:
+    """Train in a process that is killed as it computes the loss of a step."""
+    import open_clip
+
+    from alignkit.train.hba_meg.task import HBAMEGTask
+
+    open_clip.add_model_config(clip)
+    own, steps = HBAMEGTask.loss, []
+
+    def loss(self, outputs, targets, /):
+        steps.append(1)
+        if len(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return own(self, outputs, targets)
+
+    HBAMEGTask.loss = loss
+    cli.main(words)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 6])  # of the first stage, and of the second
 def test_a_killed_run_goes_on_to_the_same_bits(run, train, weights, here, finished, step):
-    code = f"""
-        import os, signal, sys
-        import open_clip
-        from alignkit.cli import main
-        from alignkit.train.hba_meg.task import HBAMEGTask
-
-        open_clip.add_model_config({str(weights.parent / "Tiny-CLIP.json")!r})
-        own, steps = HBAMEGTask.loss, []
-
-        def loss(self, outputs, targets, /):
-            steps.append(1)
-            if len(steps) == {step}:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return own(self, outputs, targets)
-
-        HBAMEGTask.loss = loss
-        sys.exit(main(sys.argv[1:]))
-    """
-    # as many threads as the run that is not killed and the one that goes on, for the same bits
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     words = train("k", "--loop.checkpoint-every", 1)
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *words],
-        env=environment,
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    with Program(here / "said", killed_at, step, str(weights.parent / "Tiny-CLIP.json"), words) as program:
+        assert program.wait() == -signal.SIGKILL, program.stderr
     assert not Path("k/model.json").exists()
     code, _, err = run(*words)
     assert code == 0, err

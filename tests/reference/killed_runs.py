@@ -1,7 +1,7 @@
 """Train the toy method in processes that are killed with -9, again and again, until one comes to the end.
 
-``python -m reference.killed_runs FOLDER SEED`` writes FOLDER/whole, which nothing stopped, and FOLDER/killed, and
-prints what the killed processes were doing.
+:func:`main` writes FOLDER/whole, which nothing stopped, and FOLDER/killed, and prints what the killed processes were
+doing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from reference.toy_method.config import ToyConfig
 
 from alignkit.models import _tensor_file
@@ -104,6 +105,7 @@ def killed_at_any_time(folder: Path, seconds: float) -> int:
 
 def main(folder: Path, seed: int) -> None:
     METHODS["ToyConfig"] = ("reference.toy_method.task", "build")
+    torch.set_num_threads(1)  # what forks inherit of other threads is only their locks
     run(ToyConfig(out=folder / "whole", loop=LOOP))  # in this process, so that all is imported
     rng = np.random.default_rng(seed)
     for n_kills in range(60):
@@ -115,7 +117,3 @@ def main(folder: Path, seed: int) -> None:
             print(n_kills, "kills")
             return
     sys.exit("no run came to its end")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,13 +1,10 @@
 """Run a function in several processes that meet as those of torchrun do, in a second instead of ten.
 
-A server process imports torch once; every process is a fork of it. Functions are found by their file and name, and
-give plain values and tensors back.
+They give plain values and tensors back.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import multiprocessing
 import os
 import socket
 import sys
@@ -20,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-_PRELOAD = ["numpy", "pytest", "safetensors.torch", "torch", "torch.distributed.fsdp", "torch.nn.parallel"]
+from reference.forks import begin, load
 
 
 def launch(function: Callable[..., Any], *args: Any, n: int = 2, timeout: float = 90) -> list[Any]:
@@ -34,19 +30,12 @@ def launch(function: Callable[..., Any], *args: Any, n: int = 2, timeout: float 
 
 def attempt(function: Callable[..., Any], *args: Any, n: int = 2, timeout: float = 90) -> list[dict[str, Any]]:
     """Return ``{"value": ...}`` or ``{"error": traceback}`` of each process."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD)
     path = sys.modules[function.__module__].__file__
     with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
-        started = [
-            context.Process(target=_work, args=(path, function.__name__, args, rank, n, port, folder), daemon=True)
-            for rank in range(n)
-        ]
-        for process in started:
-            process.start()
+        started = [begin(_work, path, function.__name__, args, rank, n, port, folder) for rank in range(n)]
         deadline = time.monotonic() + timeout
         for process in started:
             process.join(max(deadline - time.monotonic(), 0))
@@ -80,20 +69,7 @@ def _work(path: str, name: str, args: tuple[Any, ...], rank: int, n: int, port: 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            outcome = {"value": getattr(_load(path), name)(*args)}
+            outcome = {"value": load(path, name)(*args)}
     except BaseException:
         outcome = {"error": traceback.format_exc()}
     torch.save(outcome, Path(folder, str(rank)))
-
-
-def _load(path: str) -> Any:
-    root = str(Path(__file__).resolve().parents[2])
-    if root not in sys.path:
-        sys.path.append(root)  # test modules import tests.reference, which pytest finds by itself
-    spec = importlib.util.spec_from_file_location(f"launched_{Path(path).stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    spec.loader.exec_module(module)
-    return module

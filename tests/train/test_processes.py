@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
+import warnings
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
+from reference.forks import Program
 from reference.launch import attempt, launch
 
 import alignkit
@@ -21,21 +20,22 @@ CPU = LoopConfig(device="cpu")
 TORCHRUN = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}
 
 
-def test_one_process_needs_none_of_it():
-    code = (
-        "from alignkit.train import LoopConfig\n"
-        "from alignkit.train._processes import Processes\n"
-        "with Processes.start(LoopConfig(device='cpu')) as processes:\n"
-        "    value = object()\n"
-        "    assert processes.broadcast(value) is value and processes.gather(value) is value\n"
-        "    assert processes.any(True) and not processes.any(False)\n"
-        "    processes.barrier()\n"
-        "    assert sorted(processes.rng_states()) == ['0.cpu']\n"
-        "    import torch\n"
-        "    assert not torch.distributed.is_initialized()\n"
-    )
-    where = {**os.environ, "PYTHONPATH": str(Path(alignkit.__file__).parents[1])}
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120, env=where)
+def be_alone():
+    warnings.simplefilter("error")
+    with Processes.start(CPU) as processes:
+        value = object()
+        assert processes.broadcast(value) is value
+        assert processes.gather(value) is value
+        assert processes.any(True)
+        assert not processes.any(False)
+        processes.barrier()
+        assert sorted(processes.rng_states()) == ["0.cpu"]
+        assert not torch.distributed.is_initialized()
+
+
+def test_one_process_needs_none_of_it(tmp_path):
+    with Program(tmp_path / "said", be_alone) as program:
+        assert program.wait() == 0, program.stderr
 
 
 VALUE = {"text": "ä", "none": None, "numbers": [1, 2.5, float("inf"), True], "nested": {"x": (1, {"y": "z"})}}
@@ -173,14 +173,20 @@ for again in range(2):  # as for one student after the other
 """
 
 
+def torchrun(*words):
+    from torch.distributed.run import main
+
+    main(list(words))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["well", "fail"])
-def test_torchrun_starts_them_and_ends_all(tmp_path, end):
+def test_torchrun_starts_them_and_ends_all(tmp_path, monkeypatch, end):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script), end]
-    where = {**os.environ, "PYTHONPATH": str(Path(alignkit.__file__).parents[1])}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=where)
-    assert done.stdout.count("sum 3") == 2
-    assert (done.returncode == 0) == (end == "well")
-    assert ("OSError: the disk is full" in done.stderr) == (end == "fail")
+    monkeypatch.setenv("PYTHONPATH", str(Path(alignkit.__file__).parents[1]))
+    with Program(tmp_path / "said", torchrun, "--standalone", "--nproc-per-node=2", str(script), end) as program:
+        code = program.wait()
+    assert program.stdout.count("sum 3") == 2
+    assert (code == 0) == (end == "well")
+    assert ("OSError: the disk is full" in program.stderr) == (end == "fail")

@@ -274,7 +274,12 @@ def test_compiled_blocks_give_the_same(again, alone, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     if not any(shutil.which(name) for name in ("g++", "c++", "clang++")):
         pytest.skip("no C++ compiler at hand, which torch.compile needs on a CPU")
-    with warnings.catch_warnings():
+    from torch._inductor import config as inductor
+
+    # plain C++ will do: trying out which vector instructions there are takes longer than all else; and no other
+    # processes are to import torch
+    fast = inductor.patch({"cpp.vec_isa_ok": False, "compile_threads": 1})
+    with fast, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch hides its own by other means
         found = train(settings("none", compile=True, gradient_checkpointing=again), (0, 2))
     assert_same(found, train(settings("none"), (0, 2)))

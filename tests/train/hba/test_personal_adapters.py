@@ -6,17 +6,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import textwrap
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from reference.forks import Program
 
-import alignkit
-from alignkit._config import dump_config
+from alignkit._config import dump_config, read_config
 from alignkit.models import AdapterConfig, extract, load
 from alignkit.models._tensor_file import write_tensors
 from alignkit.models._weights import read_weights
@@ -236,34 +232,29 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(study, everybody, tmp_p
     assert files_of(config.out) == files_of(study.out)
 
 
+def killed_at(step, config):
+    """Train in a process that is killed as it computes the loss of a step."""
+    calls, own = [], PersonTask.loss
+
+    def kill(self, *rest):
+        calls.append(1)
+        if len(calls) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return own(self, *rest)
+
+    PersonTask.loss = kill
+    personal_adapters(read_config(config, HBAConfig))
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bits(study, everybody, tmp_path):
     config = dataclasses.replace(study, out=tmp_path / "people")
     dump_config(config, tmp_path / "config.toml")
-    code = """
-        import os, signal, sys
-        from alignkit._config import read_config
-        from alignkit.train import personal_adapters
-        from alignkit.train.hba._personal_task import PersonTask
-        from alignkit.train.hba.config import HBAConfig
-
-        calls, own = [], PersonTask.loss
-        def kill(self, *rest):
-            calls.append(1)
-            if len(calls) == 60:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return own(self, *rest)
-        PersonTask.loss = kill
-        personal_adapters(read_config(sys.argv[1], HBAConfig))
-    """
-    words = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "config.toml")]
-    environment = {**os.environ, "PYTHONPATH": str(Path(alignkit.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    assert subprocess.run(words, env=environment, timeout=120, check=False).returncode == -signal.SIGKILL
+    with Program(tmp_path / "said", killed_at, 60, tmp_path / "config.toml") as program:
+        assert program.wait() == -signal.SIGKILL, program.stderr
     done = (config.out / "subject-p001" / "finished.json").stat().st_mtime_ns
     assert not (config.out / "subject-p003" / "finished.json").exists()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that another number of threads goes on
-        personal_adapters(config)
+    personal_adapters(config)
     assert (config.out / "subject-p001" / "finished.json").stat().st_mtime_ns == done
     assert files_of(config.out) == files_of(study.out)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference.forks import Program, alignkit_main
 
 import alignkit
 from alignkit._config import dump_config, read_config
@@ -259,16 +260,14 @@ def test_while_one_is_trained_elsewhere_the_next_is_taken(elsewhere, monkeypatch
 @pytest.mark.slow
 def test_two_processes_share_the_work(trained, elsewhere, tmp_path):
     dump_config(elsewhere, tmp_path / "settings.toml")
-    command = [sys.executable, "-m", "alignkit", "train", "pi", "--config", str(tmp_path / "settings.toml")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    jobs = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    told = [job.communicate(timeout=300) for job in jobs]
-    assert [job.returncode for job in jobs] == [0, 0], told
+    words = ["train", "pi", "--config", str(tmp_path / "settings.toml")]
+    with (
+        Program(tmp_path / "one", alignkit_main, *words) as one,
+        Program(tmp_path / "two", alignkit_main, *words) as two,
+    ):
+        assert [job.wait() for job in (one, two)] == [0, 0], (one.stderr, two.stderr)
     assert bits(elsewhere.out) == bits(trained.path)
-    assert told[0][0] == told[1][0]
+    assert one.stdout == two.stdout != ""
 
 
 @pytest.mark.slow
@@ -276,16 +275,16 @@ def test_two_processes_share_the_work(trained, elsewhere, tmp_path):
 def test_killed_anywhere_it_ends_in_the_same_bits(trained, elsewhere, tmp_path):
     """Killed with -9 as soon as each of several runs has left a trace."""
     dump_config(elsewhere, tmp_path / "settings.toml")
-    command = [sys.executable, "-m", "alignkit", "train", "pi", "--config", str(tmp_path / "settings.toml")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    words = ["train", "pi", "--config", str(tmp_path / "settings.toml")]
     killed = 0
     for trace in ("stage-1/pi/config.toml", "pi/checkpoints", "shuffled-triplets", "post-hoc/checkpoints"):
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as job:
+        with Program(tmp_path / "said", alignkit_main, *words) as job:
             while job.poll() is None and not (elsewhere.out / "seed-5" / trace).exists():
                 time.sleep(0.01)
             killed += job.poll() is None
-            job.kill()
     assert killed >= 3
+    command = [sys.executable, "-m", "alignkit", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert bits(elsewhere.out) == bits(trained.path)
