@@ -130,10 +130,12 @@ def test_from_rdms_over_time_to_a_model_that_scores_itself(run, lab, weights, fi
     assert "-100ms" in out + Path("FEATURES/manifest.json").read_text()
 
 
-def test_a_finished_run_shows_what_it_found(run, train, finished):
+def test_a_finished_run_shows_what_it_found(shell, train, finished):
+    """In a Python of its own, as at a prompt."""
     before = {path: path.stat().st_mtime_ns for path in Path("m").rglob("*.safetensors")}
     movies = Path("m/movies/people.npz").stat().st_mtime_ns
-    assert run(*train("m")) == (0, finished, "")
+    done = shell(*train("m"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, finished, "")
     assert {path: path.stat().st_mtime_ns for path in Path("m").rglob("*.safetensors")} == before
     assert Path("m/movies/people.npz").stat().st_mtime_ns == movies
 
