@@ -70,12 +70,13 @@ def test_wrong_input_is_one_sentence(run, saved, words, sentence):
     assert "Traceback" not in err
 
 
-def test_names_that_no_answer_knows_are_shown_beside_those_that_it_does(run, saved):
+def test_photos_are_not_taken_for_items_of_things(run, saved, shared_data):
     x, *_ = saved
     Features.from_array(x, [f"{name}.jpg" for name in NAMES]).save("photos.npz")
-    code, out, err = run("align", "check", "photos.npz", "--triplets", "t.npz", *FAST)
+    root = shared_data("things", "triplets_test10.txt").parents[1]
+    code, out, err = run("align", "check", "photos.npz", "--triplets", "things", "--root", root, *FAST)
     assert (code, out) == (2, "")
     assert err == (
-        "error: photos.npz and the answers of t.npz name no item in common: 'item0.jpg', 'item1.jpg' and 38 more against "
-        "'item0', 'item1' and 38 more; name rows as the answers do, with --labels FILE.\n"
+        "error: photos.npz and the answers of things name no item in common: 'item0.jpg', 'item1.jpg' and 38 more "
+        "against 'aardvark', 'abacus' and 1852 more; name rows as the answers do, with --labels FILE.\n"
     )
