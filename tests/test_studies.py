@@ -7,10 +7,17 @@ import re
 from pathlib import Path
 
 import pytest
+from reference.keep_memory import keep_memory
 from reference.run_module import run_module
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_is_kept():
+    with keep_memory():
+        yield
 
 
 @pytest.mark.slow
