@@ -13,7 +13,12 @@ import alignkit
 _OTHERS = (
     "pytest",
     "pandas",
+    "scipy.optimize",
     "scipy.stats",
+    "sklearn.cluster",
+    "sklearn.linear_model",
+    "sklearn.manifold",
+    "zarr",
     "matplotlib.pyplot",
     "torch",
     "torch.distributed.fsdp",
@@ -25,7 +30,7 @@ _OTHERS = (
     "transformers",
 )
 #: Our own packages, with all modules of theirs.
-_OURS = ("alignkit._cli", "alignkit.train", "alignkit.report", "alignkit.models")
+_OURS = ("alignkit._cli", "alignkit.align", "alignkit.models", "alignkit.report", "alignkit.train")
 
 
 def _preload() -> None:
