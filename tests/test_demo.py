@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from reference.forks import Program
 
 import alignkit
 from alignkit import cli
@@ -194,52 +195,39 @@ def test_other_interruptions_keep_their_sentence(capsys):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # three minutes of one core, of many that may be busy
-def test_a_demo_that_was_killed_goes_on_to_the_same_results(tmp_path):
+def test_a_demo_that_was_killed_goes_on_to_the_same_results(tmp_path, monkeypatch):
     """Ctrl-C while a model trains and after it; then to the end, as if nothing had been."""
     for name in (*_run._TRAINING_NEEDS, *_run._ENCODERS_NEED):
         if _run.installed(name) is None:
             pytest.skip(f"{name} is not installed")
+    monkeypatch.chdir(tmp_path)
     words = ("demo", "--quick", "--n-objects", "16", "--n-participants", "4", "--n-training-objects", "128")
     for sign in (r"step ([5-9]|[1-4]\d)/60", "fitting a teacher"):  # bars leave steps out
-        stopped = interrupt(tmp_path, sign, *words, "--out", "stopped")
-        assert stopped.returncode == 130, stopped.stderr
+        with Program(tmp_path / "said", interruptible, *words, "--out", "stopped") as stopped:
+            while not re.search(sign, stopped.stderr):
+                assert stopped.poll() is None, stopped.stderr
+                time.sleep(0.01)
+            os.kill(stopped.pid, signal.SIGINT)
+            assert stopped.wait() == 130, stopped.stderr
         assert "and the same command, given again, goes on from there." in stopped.stderr
         assert "Traceback" not in stopped.stderr
-    done = [shell(tmp_path, *words, "--out", "stopped")]
+    with Program(tmp_path / "said", interruptible, *words, "--out", "stopped") as resumed:
+        assert resumed.wait() == 0, resumed.stderr
     started = processor_time()
-    done.append(shell(tmp_path, *words, "--out", "whole"))
+    whole = shell(tmp_path, *words, "--out", "whole")
     assert processor_time() - started < 90  # a minute on two cores
-    assert [one.returncode for one in done] == [0, 0], done[0].stderr
+    assert whole.returncode == 0, whole.stderr
     for name in ("result.json", "result-again.json"):
         first, second = (json.loads((tmp_path / out / name).read_text()) for out in ("stopped", "whole"))
         assert first["rows"] == second["rows"]
-    told = [one.stdout[: one.stdout.index("Done in")].replace("stopped", "whole") for one in done]
+    told = [text[: text.index("Done in")].replace("stopped", "whole") for text in (resumed.stdout, whole.stdout)]
     assert told[0] == told[1]
 
 
-def interrupt(folder: Path, sign: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Send Ctrl-C to a program, and all that it started, once it has printed a sign (a regular expression)."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    # what began these tests in the background may have left SIGINT ignored
-    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    command = [sys.executable, "-c", f"{code}; from alignkit.cli import main; sys.exit(main(sys.argv[1:]))", *words]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        assert process.stderr is not None
-        told = b""
-        while not re.search(sign.encode(), told):
-            read = os.read(process.stderr.fileno(), 4096)
-            assert read, told.decode()
-            told += read
-        os.killpg(process.pid, signal.SIGINT)
-        told += process.stderr.read()
-    return subprocess.CompletedProcess(command, process.returncode, "", told.decode())
+def interruptible(*words: str) -> None:
+    """Do what the program does, and mind Ctrl-C: what began these tests in the background may have left it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(cli.main(list(words)))
 
 
 def test_the_commands_for_real_data_parse():
