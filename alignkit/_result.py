@@ -133,7 +133,8 @@ def restore(hint: Any, value: Any) -> Any:
     choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if value is None and (NoneType in choices or Any in choices):
         return None
-    kinds = [(get_origin(choice) or choice, choice) for choice in choices if choice is not NoneType]
+    named = (_spelled_out(choice) for choice in choices if choice is not NoneType)
+    kinds = [(get_origin(choice) or choice, choice) for choice in named]
     # one number or an array of them: the value says which of the two it is
     fitting = [pair for pair in kinds if (pair[0] in (np.ndarray, list, tuple)) == isinstance(value, list)]
     kind, hint = (fitting or kinds)[0]
@@ -154,6 +155,12 @@ def restore(hint: Any, value: Any) -> Any:
         msg = f"a {kind.__name__} is expected where it holds {shown(value)}"
         raise TypeError(msg)
     return value
+
+
+def _spelled_out(hint: Any) -> Any:
+    """Return what an alias with a name of its own stands for, as ``NDArray[np.float64]`` is one since numpy 2.5."""
+    meaning = getattr(get_origin(hint), "__value__", None)
+    return hint if meaning is None else meaning[get_args(hint)]
 
 
 def _plain(kind: type, value: Any) -> Any:

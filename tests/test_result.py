@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pytest
 
-from alignkit._result import Result, jsonable
+from alignkit._result import Result, jsonable, restore
 from alignkit._typing import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -200,3 +203,15 @@ def test_saved_results_say_what_they_were_made_with(tmp_path: Path) -> None:
     assert {"python", "alignkit", "numpy"} <= set(made_with)
     assert made_with["numpy"] == np.__version__
     assert Other.load(tmp_path / "result.json").score == 0.5
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_arrays_come_back_by_an_alias_with_a_name_of_its_own(optional):
+    # as numpy's NDArray is one since 2.5, for Python 3.12 and later
+    alias = pytest.importorskip("typing_extensions").TypeAliasType(
+        "Named", np.ndarray[Any, np.dtype[Scalar]], type_params=(Scalar,)
+    )
+    hint = alias[np.float64] | None if optional else alias[np.float64]
+    found = restore(hint, [1, None, 3])
+    assert (type(found), found.dtype) == (np.ndarray, np.float64)
+    np.testing.assert_array_equal(found, [1, np.nan, 3])

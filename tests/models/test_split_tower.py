@@ -369,6 +369,7 @@ def test_a_block_that_computes_again_finds_all_tokens_again() -> None:
     torch.testing.assert_close(torch.autograd.grad(tower.suffix(hidden).square().sum(), weights), expected)
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower:RuntimeWarning")  # of Python 3.13.0 alone
 def test_compiled_halves_agree(make_clip: Callable[..., Any]) -> None:
     tower = SplitTower.from_model(as_model(make_clip().visual))
     tower.split_at(1)
