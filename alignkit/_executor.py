@@ -208,10 +208,11 @@ class _InOnePiece:
     Unpacked arrays have memory of their own.
     """
 
-    __slots__ = ("what",)
+    __slots__ = ("nbytes", "what")
 
-    def __init__(self, what: Any) -> None:
+    def __init__(self, what: Any, nbytes: int = 0) -> None:
         self.what = what
+        self.nbytes = nbytes
 
     def __reduce__(self) -> tuple[Callable[[AnyArray], _InOnePiece], tuple[AnyArray]]:
         from distributed.protocol.pickle import dumps
@@ -219,13 +220,13 @@ class _InOnePiece:
         return _unpacked, (np.frombuffer(dumps(self.what), dtype=np.uint8),)  # bytes, which any address suits
 
     def __sizeof__(self) -> int:
-        return super().__sizeof__() + int(getattr(self.what, "nbytes", 0))  # a cluster watches its memory
+        return super().__sizeof__() + self.nbytes  # workers watch their memory
 
 
 def _unpacked(packed: AnyArray) -> _InOnePiece:
     from distributed.protocol.pickle import loads
 
-    return _InOnePiece(loads(packed.data))
+    return _InOnePiece(loads(packed.data), packed.nbytes)
 
 
 def _call(function: Callable[..., Outcome], tasks: _InOnePiece, *shared: _InOnePiece) -> list[Outcome]:

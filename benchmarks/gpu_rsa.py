@@ -37,7 +37,7 @@ def main() -> None:
     if not on_gpu:
         print(f"no GPU: small sizes on torch's {device}, of which nothing is kept; these times tell nothing of a GPU")
     lines = [_line(*task, torch if on_gpu else None, 1 if small else 3) for task in _tasks(torch, device, small)]
-    lines += _tiles(device, *((400, 32) if small else (options.items, options.channels)))
+    lines += _tiles(device, *((1500, 32) if small else (options.items, options.channels)))
     keep("gpu_rsa", lines, device=torch.cuda.get_device_name(device) if on_gpu else device, small=small)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 
 import numpy as np
@@ -108,3 +109,12 @@ def test_arrays_arrive_where_they_can_be_computed_with(client, n):
     assert list(found) == [0] * 8
     labels = Workers(client).map(add, iter(np.arange(4.0)[:, None] * np.ones(n)), (np.ones(n), held[2][:1]))
     np.testing.assert_array_equal(list(labels), np.arange(4.0)[:, None] + np.ones(n))
+
+
+def test_workers_know_how_much_memory_it_takes():
+    pytest.importorskip("distributed")
+    what = _executor._InOnePiece([np.zeros(1000), np.zeros(500)])
+    unpack, packed = what.__reduce__()
+    found = unpack(*packed)
+    assert [one.shape for one in found.what] == [(1000,), (500,)]
+    assert sys.getsizeof(found) > 8 * 1500

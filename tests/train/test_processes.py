@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
-import warnings
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,22 +22,21 @@ CPU = LoopConfig(device="cpu")
 TORCHRUN = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}
 
 
-def be_alone():
-    warnings.simplefilter("error")
-    with Processes.start(CPU) as processes:
-        value = object()
-        assert processes.broadcast(value) is value
-        assert processes.gather(value) is value
-        assert processes.any(True)
-        assert not processes.any(False)
-        processes.barrier()
-        assert sorted(processes.rng_states()) == ["0.cpu"]
-        assert not torch.distributed.is_initialized()
-
-
-def test_one_process_needs_none_of_it(tmp_path):
-    with Program(tmp_path / "said", be_alone) as program:
-        assert program.wait() == 0, program.stderr
+def test_one_process_needs_none_of_it():
+    code = (
+        "from alignkit.train import LoopConfig\n"
+        "from alignkit.train._processes import Processes\n"
+        "with Processes.start(LoopConfig(device='cpu')) as processes:\n"
+        "    value = object()\n"
+        "    assert processes.broadcast(value) is value and processes.gather(value) is value\n"
+        "    assert processes.any(True) and not processes.any(False)\n"
+        "    processes.barrier()\n"
+        "    assert sorted(processes.rng_states()) == ['0.cpu']\n"
+        "    import torch\n"
+        "    assert not torch.distributed.is_initialized()\n"
+    )
+    where = {**os.environ, "PYTHONPATH": str(Path(alignkit.__file__).parents[1])}
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120, env=where)
 
 
 VALUE = {"text": "ä", "none": None, "numbers": [1, 2.5, float("inf"), True], "nested": {"x": (1, {"y": "z"})}}
