@@ -119,8 +119,8 @@ def test_claimed_pieces_beyond_numbers(folder, side):
         content["chunk_grid"]["configuration"]["chunk_shape"] = [side, side]
 
     edit(folder / "values" / "zarr.json", change)
-    with pytest.raises(ValueError, match=r"a\.zarr is damaged: its values are no RDMs"):
-        RDMStore.open(folder)
+    with pytest.raises(ValueError, match=r"a\.zarr is damaged: (its values are no RDMs|values/c/0/1 is missing)"):
+        RDMStore.open(folder).read(0, 2)  # zarr 3.4 takes 0 for 1: then most are missing
 
 
 def test_no_times(folder):
