@@ -64,7 +64,7 @@ def _accuracy(trained: Trained) -> Figure:
     for value, style, label in lines:
         ax.axvline(value, color=_RED if style != ":" else "0.4", linestyle=style, linewidth=1.2, label=label)
     ax.set_yticks(range(len(rows)), [name for name, _, _ in rows])
-    ax.set(xlim=(0.25, 0.8), ylim=(-0.6, 1.6), xlabel="odd-one-out accuracy, held-out objects")
+    ax.set(xlim=(0, 0.8), ylim=(-0.6, 1.6), xlabel="odd-one-out accuracy, held-out objects")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     caption = "Accuracy on simulated people's answers about held-out objects, beside ceilings; lines are 95% intervals."

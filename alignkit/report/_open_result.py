@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alignkit._check import shown
+from alignkit._config import read_toml
 from alignkit._io import check_file, load_npz, read_json
 from alignkit._result import Result
 from alignkit._typing import PathLike
@@ -36,6 +37,8 @@ class Opened:
         Of a run, what it bought.
     versions : mapping of str to str
         What it was made with, where that is known.
+    settings : mapping
+        Of a folder of several runs, what its config.toml says.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Opened:
     path: Path | None = None
     scores: Any = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def open_result(path: PathLike, /) -> Opened:
@@ -77,6 +81,8 @@ def open_result(path: PathLike, /) -> Opened:
 
 
 def _open_folder(path: Path) -> Opened:
+    from alignkit.train._run_folder import CONFIG, is_run
+
     name = path.resolve().name
     if path.suffix == ".zarr" or (path / "zarr.json").is_file():
         from alignkit.rsa import RDM
@@ -84,9 +90,8 @@ def _open_folder(path: Path) -> Opened:
         return Opened(path.stem, RDM.load(path), path)
     for kept in _KEPT:
         if (path / kept).is_file():
-            return dataclasses.replace(_open_json(path / kept), name=name)
-    from alignkit.train._run_folder import is_run
-
+            settings = read_toml(path / CONFIG) if (path / CONFIG).is_file() else {}
+            return dataclasses.replace(_open_json(path / kept), name=name, settings=settings)
     if is_run(path):
         return _open_run(path)
     if (path / "manifest.json").is_file():

@@ -20,7 +20,7 @@ from alignkit.report._personal_report import personal_sections
 from alignkit.report._pi_report import pi_sections
 from alignkit.report._score_report import score_sections
 from alignkit.report._suite_report import suite_sections
-from alignkit.report._training_report import hba_sections, training_sections
+from alignkit.report._training_report import hba_sections, settings_section, training_sections
 from alignkit.report._zero_shot_report import zero_shot_sections
 from alignkit.rsa import Calibration, Evaluation, Triplets
 from alignkit.score import ScoreTable, SuiteScores, ZeroShotScores
@@ -60,7 +60,8 @@ def sections_of(opened: Opened) -> list[Section]:
         return _run_sections(value, opened.scores)
     if isinstance(value, Triplets):
         return [_answers(value)]
-    return _SECTIONS.get(type(value), generic_sections)(value)
+    sections = _SECTIONS.get(type(value), generic_sections)(value)
+    return [*sections, settings_section(opened.settings)] if opened.settings else sections
 
 
 def _run_sections(run: RunResult, scores: Any) -> list[Section]:

@@ -191,8 +191,9 @@ def _words(result: RunResult, scores: HBAScores | None) -> Section:
 
 
 def settings_section(config: object, notes: Sequence[str] = ()) -> Section:
-    """Return all settings of a run as a table."""
-    rows = [[name, value] for name, value in _flat(tomllib.loads(to_toml(config)))]
+    """Return all settings of a run, a config or what its file says, as a table."""
+    settings = config if isinstance(config, Mapping) else tomllib.loads(to_toml(config))
+    rows = [[name, value] for name, value in _flat(settings)]
     return Section(
         "Settings", tables=[("All that the run's config.toml says.", ["setting", "value"], rows)], notes=notes
     )

@@ -116,6 +116,22 @@ def test_few_people_are_not_tested_over_time(tmp_path, read, models, people):
     assert not any("cluster" in text for text in read(tmp_path / "page.html").text_of("figcaption"))
 
 
+def test_a_folder_of_several_runs_brings_its_settings(tmp_path, read, people):
+    folder = tmp_path / "everybody"
+    folder.mkdir()
+    noise_ceiling(people).save(folder / "personal.json")
+    (folder / "config.toml").write_text(f'start = "{NASTY}"\n[loop]\nepochs = 37\n')
+    write_report(tmp_path / "page.html", [folder, people])
+    page = read(tmp_path / "page.html")
+    assert "everybody: Settings" in titles(page)
+    cells = page.text_of("td")
+    assert cells[cells.index("loop.epochs") + 1] == "37"
+    assert cells[cells.index("start") + 1] == NASTY
+    (folder / "config.toml").write_text("start = ")
+    with pytest.raises(ValueError, match=r"config\.toml is not valid TOML"):
+        write_report(tmp_path / "page.html", folder)
+
+
 def test_the_last_layer_of_features_is_taken_unless_another_is_named(tmp_path, read, points, people):
     noise = np.random.default_rng(6).normal(size=points.shape)
     both = Features.from_arrays({"first": points, "last": noise}, LABELS, name="net")
