@@ -92,7 +92,7 @@ def test_no_more_wait_than_are_asked_for(executor):
         found = executor.map(lambda task: begun.append(task), iter(range(20)), most=2)
         for n, _ in enumerate(found):
             assert len(begun) <= n + 2
-    assert begun == list(range(20))
+    assert sorted(begun) == list(range(20))  # of two threads, either may be the faster
 
 
 def at_odd_addresses(held, small, task):
