@@ -122,6 +122,9 @@ def _itself() -> str:
 
 
 def _look_into(path: Path, used: _Used) -> None:
+    if not path.exists() and str(path) in datasets():
+        msg = f"{path} does not exist; the data set of that name is cited by --data {path}."
+        raise FileNotFoundError(msg)
     if path.is_dir():
         found = [path / name for name in _FILES if (path / name).is_file()]
         if not found:

@@ -66,8 +66,9 @@ def find_verb(args: list[str]) -> tuple[Verb, list[str]]:
     words = [name.partition(" ") for name in VERBS]
     first = args[0]
     if any(head == first for head, _, _ in words):
-        known = [tail for head, _, tail in words if head == first]
-        msg = f"alignkit {first} has no verb {args[1]!r}{nearest(args[1], known)}"
+        known = [tail for head, _, tail in words if head == first and tail]
+        hint = nearest(args[1], known)
+        msg = f"alignkit {first} has no verb {args[1]!r}" + (f"; it has {', '.join(known)}." if hint == "." else hint)
     else:
         msg = f"alignkit has no verb {first!r}{nearest(first, [head for head, _, _ in words])}"
     raise ValueError(msg)

@@ -87,6 +87,7 @@ def test_a_folder_of_the_same_name_is_no_data_set(run, here):
 def test_what_cannot_be_read_is_refused(fails, here):
     assert "did you mean things?" in fails("cite", "--data", "thing")
     assert fails("cite", "nowhere") == "nowhere does not exist."
+    assert fails("cite", "things") == "things does not exist; the data set of that name is cited by --data things."
     (here / "empty").mkdir()
     assert fails("cite", "empty").startswith("empty holds none of config.toml, ")
     np.save("x.npy", np.zeros(3))

@@ -41,6 +41,7 @@ def workplace(here, save_labelled, patterns):
 TYPOS = [
     ("rmd x.npy", "alignkit has no verb 'rmd'; did you mean rdm?"),
     ("data lst", "alignkit data has no verb 'lst'; did you mean list?"),
+    ("data get things", "alignkit data has no verb 'get'; it has list, fetch, import, path, verify."),
     ("train hbaa", "alignkit train has no verb 'hbaa'; did you mean hba?"),
     ("rdm x.npy --metric cosin", "got 'cosin'; did you mean cosine?"),
     ("rdm x.npy --metrik cosine", "there is no option --metrik; did you mean --metric?"),
