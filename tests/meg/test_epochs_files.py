@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from reference.epochs import make_epochs, save
+from reference.warned import its_own
 
 from alignkit.meg._as_trials import as_trials
 from alignkit.meg._epochs_files import is_path, open_files
@@ -33,7 +34,7 @@ def test_the_parts_of_a_split_file_count_once(tmp_path, naming):
     assert len(opened(first)[0].events) == 24
     with pytest.warns(RuntimeWarning, match="the first part of a split file brings the others: .* left out") as told:
         found = opened(*parts)
-    told = [one for one in told if one.category is RuntimeWarning]  # not of files that mne left open
+    told = its_own(told)
     assert len(told) == 1
     assert [len(each.events) for each in found] == [24]
     with pytest.raises(ValueError, match=r"is a later part of .*; give that one: it brings its other parts"):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reference.epochs import make_epochs
+from reference.warned import its_own
 
 from alignkit.meg._time_grid import sample_interval, time_grid, warn_of_aliasing
 
@@ -123,7 +124,7 @@ def test_a_baseline_may_reach_a_sample_further():
 def test_what_lies_beyond_the_data_is_told_once(tmin, tmax, said):
     with pytest.warns(RuntimeWarning, match=f"{said} lies? beyond the data, which goes from -0.1 to 0.5 s") as told:
         made = grid(tmin=tmin, tmax=tmax)
-    told = [one for one in told if one.category is RuntimeWarning]  # not of files that mne left open
+    told = its_own(told)
     assert len(told) == 1
     assert told[0].filename == __file__
     np.testing.assert_array_equal(made.times, TIMES[tmin <= TIMES])
